@@ -1,0 +1,3 @@
+//! The `amqtt` command.
+
+fn main() {}

@@ -1,0 +1,48 @@
+/// Every bound on what clients may make the broker hold, with its default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the largest packet that is read, all of it counted. The protocol's own maximum is 268,435,460; 10 MiB
+    /// of payload and its topic fit the default.
+    pub packet_bytes_max: usize,
+    /// Levels of a topic name or filter: deeper ones cost more per publish, and no known application needs them.
+    pub topic_levels_max: usize,
+    /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
+    pub client_id_bytes_max: usize,
+    /// Subscriptions of one session.
+    pub subscriptions_max: usize,
+    /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
+    pub inflight_max: u16,
+    /// QoS 1 and 2 messages that wait in one session for room in flight or for the client to come back.
+    pub queue_messages_max: usize,
+    /// Bytes of topic and payload that wait in one session.
+    pub queue_bytes_max: usize,
+    /// Bytes that wait to be written to one connection. QoS 0 messages beyond them are dropped.
+    pub outgoing_bytes_max: usize,
+    /// Seconds for which a new connection may stay without a complete CONNECT packet.
+    pub connect_timeout_secs: u64,
+    /// Retained messages in the broker.
+    pub retained_messages_max: usize,
+    /// Bytes of topic and payload of all retained messages.
+    pub retained_bytes_max: usize,
+    /// Sessions in the broker, connected or waiting for their client.
+    pub sessions_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_bytes_max: 16 << 20,
+            topic_levels_max: 128,
+            client_id_bytes_max: 1_024,
+            subscriptions_max: 10_000,
+            inflight_max: 512,
+            queue_messages_max: 10_000,
+            queue_bytes_max: 32 << 20,
+            outgoing_bytes_max: 32 << 20,
+            connect_timeout_secs: 5,
+            retained_messages_max: 1_000_000,
+            retained_bytes_max: 1 << 30,
+            sessions_max: 1_000_000,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Checked values that every layer shares: once one of these exists, nobody validates it again.
+
+mod client;
+mod limits;
+mod message;
+mod qos;
+mod topic;
+
+pub use client::{ClientId, ClientInfo, Identity};
+pub use limits::Limits;
+pub use message::Message;
+pub use qos::QoS;
+pub use topic::{TopicError, TopicFilter, TopicName};

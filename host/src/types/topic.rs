@@ -1,0 +1,181 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// The topic of a message: at least one character, no wildcard, no U+0000 `[MQTT-4.7.3-1]` `[MQTT-3.3.2-2]`.
+///
+/// Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName(Arc<str>);
+
+impl TopicName {
+    /// Checks `topic` and keeps a copy of it.
+    pub fn new(topic: &str) -> Result<Self, TopicError> {
+        Self::check(topic)?;
+        Ok(Self(topic.into()))
+    }
+
+    /// Says whether `topic` may be the topic name of a message, without making one.
+    pub fn check(topic: &str) -> Result<(), TopicError> {
+        check_length(topic)?;
+        // One pass over the bytes: `+`, `#` and NUL are ASCII and never part of a longer character.
+        match topic.bytes().find(|byte| matches!(byte, b'+' | b'#' | 0)) {
+            None => Ok(()),
+            Some(0) => Err(TopicError::Nul),
+            Some(_) => Err(TopicError::WildcardInName),
+        }
+    }
+
+    /// The topic as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a subscription asks for: a topic, with `+` for one level and `#` for all that remain.
+///
+/// Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicFilter(Arc<str>);
+
+impl TopicFilter {
+    /// Checks `filter` and keeps a copy of it.
+    ///
+    /// `+` and `#` stand alone in their level, and `#` in the last `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`.
+    pub fn new(filter: &str) -> Result<Self, TopicError> {
+        check_length(filter)?;
+        if filter.bytes().any(|byte| byte == 0) {
+            return Err(TopicError::Nul);
+        }
+        let mut levels = filter.split('/').peekable();
+        while let Some(level) = levels.next() {
+            let last = levels.peek().is_none();
+            if level.contains('#') && (level != "#" || !last) {
+                return Err(TopicError::HashMisplaced);
+            }
+            if level.contains('+') && level != "+" {
+                return Err(TopicError::PlusMisplaced);
+            }
+        }
+        Ok(Self(filter.into()))
+    }
+
+    /// The filter as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a message published to `topic` is one that this filter asks for.
+    ///
+    /// A leading wildcard does not match a topic that starts with `$` `[MQTT-4.7.2-1]`.
+    pub fn matches(&self, topic: &str) -> bool {
+        if topic.starts_with('$') && self.0.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut levels = topic.split('/');
+        for wanted in self.0.split('/') {
+            match (wanted, levels.next()) {
+                ("#", _) => return true,
+                ("+", Some(_)) => {}
+                (wanted, Some(level)) if wanted == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}
+
+/// Why a text is no topic name or topic filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TopicError {
+    /// Shorter than one character `[MQTT-4.7.3-1]`.
+    #[error("topic is empty")]
+    Empty,
+    /// Longer than the length field can say `[MQTT-4.7.3-3]`.
+    #[error("topic is longer than 65535 bytes")]
+    TooLong,
+    /// Contains U+0000 `[MQTT-4.7.3-2]`.
+    #[error("topic contains U+0000")]
+    Nul,
+    /// A topic name contains `+` or `#` `[MQTT-3.3.2-2]`.
+    #[error("topic name contains a wildcard")]
+    WildcardInName,
+    /// `#` is not alone in the last level `[MQTT-4.7.1-2]`.
+    #[error("`#` is not alone in the last level of the topic filter")]
+    HashMisplaced,
+    /// `+` is not alone in its level `[MQTT-4.7.1-3]`.
+    #[error("`+` is not alone in its level of the topic filter")]
+    PlusMisplaced,
+}
+
+fn check_length(topic: &str) -> Result<(), TopicError> {
+    match topic.len() {
+        0 => Err(TopicError::Empty),
+        1..=65_535 => Ok(()),
+        _ => Err(TopicError::TooLong),
+    }
+}
+
+impl fmt::Debug for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topic_names_have_no_wildcards() {
+        for topic in ["a", "/", "a//b", "$SYS/x", " ", "ünïcödé/雪"] {
+            assert_eq!(TopicName::check(topic), Ok(()), "{topic}");
+        }
+        assert_eq!(TopicName::check(""), Err(TopicError::Empty));
+        assert_eq!(TopicName::check("a/+"), Err(TopicError::WildcardInName));
+        assert_eq!(TopicName::check("a#"), Err(TopicError::WildcardInName));
+        assert_eq!(TopicName::check("a\0"), Err(TopicError::Nul));
+        assert_eq!(TopicName::check(&"x".repeat(65_536)), Err(TopicError::TooLong));
+    }
+
+    #[test]
+    fn wildcards_stand_alone_in_their_level() {
+        for filter in ["#", "+", "+/+", "/+", "a/#", "+/a/#", "/#", "a/+/b"] {
+            assert!(TopicFilter::new(filter).is_ok(), "{filter}");
+        }
+        for filter in ["a#", "a/#/b", "##", "#/", "a/b#"] {
+            assert_eq!(TopicFilter::new(filter), Err(TopicError::HashMisplaced), "{filter}");
+        }
+        for filter in ["a+", "++", "a/+b/c"] {
+            assert_eq!(TopicFilter::new(filter), Err(TopicError::PlusMisplaced), "{filter}");
+        }
+    }
+
+    #[test]
+    fn matching_follows_the_examples_of_the_standard() {
+        let check = |filter: &str, topic: &str, expected: bool| {
+            let filter = TopicFilter::new(filter).expect("valid filter");
+            assert_eq!(filter.matches(topic), expected, "{filter:?} {topic}");
+        };
+        check("sport/tennis/player1/#", "sport/tennis/player1", true);
+        check("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true);
+        check("sport/#", "sport", true);
+        check("sport/tennis/+", "sport/tennis/player1", true);
+        check("sport/tennis/+", "sport/tennis/player1/ranking", false);
+        check("sport/+", "sport", false);
+        check("sport/+", "sport/", true);
+        check("+/+", "/finance", true);
+        check("/+", "/finance", true);
+        check("+", "/finance", false);
+        check("#", "$SYS/x", false);
+        check("+/monitor/Clients", "$SYS/monitor/Clients", false);
+        check("$SYS/#", "$SYS/x", true);
+        check("a/b", "a/b/c", false);
+        check("a/b/c", "a/b", false);
+    }
+}
