@@ -79,9 +79,8 @@ impl<P: Slot> Hook<P> {
 
 impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
     fn init(settings: String) -> Result<wit_lifecycle::Interests, String> {
-        // A panic becomes a trap without a word: say first what it was.
         #[cfg(target_family = "wasm")]
-        std::panic::set_hook(Box::new(crate::log::error));
+        log_panics();
         let plugin = P::new(read_settings(&settings)?)?;
         let interests = plugin.interests();
         P::slot(|slot| *slot = Some(plugin));
@@ -138,6 +137,18 @@ impl<P: Slot + Ticks> ticks::exports::amqtt::plugin::ticks::Guest for Hook<P> {
     fn tick() {
         Self::call(P::tick);
     }
+}
+
+/// Writes a panic to the log: it ends in a trap, which has no words.
+#[cfg(target_family = "wasm")]
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        match panic.location() {
+            Some(place) => crate::log::error(format_args!("panicked at {place}: {message}")),
+            None => crate::log::error(format_args!("panicked: {message}")),
+        }
+    }));
 }
 
 /// Reads settings from JSON; an error names the key where it is.

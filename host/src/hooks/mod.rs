@@ -2,6 +2,7 @@
 
 mod event;
 mod spec;
+mod wasm;
 
 pub use event::{Event, EventKind};
 pub use spec::{Grants, HookSpec, PluginSpec, TopicCheckSpec};

@@ -1,0 +1,4 @@
+//! Runs plugins as WebAssembly components.
+
+mod embedded;
+mod engine_config;
