@@ -10,7 +10,8 @@ use crate::{Action, Auth, Client, Event, Events, Plugin, Ticks, TopicCheck};
 
 /// Makes a component of a plugin: `plugin!(MyPlugin: Auth, TopicCheck, Events, Ticks)`, with just the hooks it has.
 ///
-/// The type has to implement [`Plugin`] and the trait of each hook named. Call it once in a crate of type `cdylib`.
+/// The type has to implement [`Plugin`] and the trait of each hook named. Call it once in a crate of type `cdylib`. On
+/// targets other than WebAssembly it only checks that.
 #[macro_export]
 macro_rules! plugin {
     ($plugin:ty) => { $crate::plugin!($plugin:); };
@@ -31,15 +32,20 @@ macro_rules! plugin {
             }
 
             type Exported = $crate::Hook<$plugin>;
-            $crate::bindings::lifecycle::__export_lifecycle!(Exported with_types_in $crate::bindings::lifecycle);
-            $($crate::__export_hook!($hook Exported);)*
+            $crate::__export!(Lifecycle Exported);
+            $($crate::__export!($hook Exported);)*
         }
     };
 }
 
+/// Exports one hook.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_hook {
+#[cfg(target_family = "wasm")]
+macro_rules! __export {
+    (Lifecycle $ty:ident) => {
+        $crate::bindings::lifecycle::__export_lifecycle!($ty with_types_in $crate::bindings::lifecycle);
+    };
     (Auth $ty:ident) => {
         $crate::bindings::auth::__export_auth!($ty with_types_in $crate::bindings::auth);
     };
@@ -52,9 +58,42 @@ macro_rules! __export_hook {
     (Ticks $ty:ident) => {
         $crate::bindings::ticks::__export_ticks!($ty with_types_in $crate::bindings::ticks);
     };
+    ($other:ident $ty:ident) => { $crate::__not_a_hook!($other); };
+}
+
+/// Checks one hook: the names that a component exports are none that a native linker accepts.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __export {
+    (Lifecycle $ty:ident) => {
+        const _: () = $ty::has_lifecycle();
+    };
+    (Auth $ty:ident) => {
+        const _: () = $ty::has_auth();
+    };
+    (TopicCheck $ty:ident) => {
+        const _: () = $ty::has_topic_check();
+    };
+    (Events $ty:ident) => {
+        const _: () = $ty::has_events();
+    };
+    (Ticks $ty:ident) => {
+        const _: () = $ty::has_ticks();
+    };
     ($other:ident $ty:ident) => {
+        $crate::__not_a_hook!($other);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __not_a_hook {
+    ($other:ident) => {
         ::core::compile_error!(concat!(
-            "`", stringify!($other), "` is not a hook: `plugin!` knows Auth, TopicCheck, Events and Ticks"
+            "`",
+            stringify!($other),
+            "` is not a hook: `plugin!` knows Auth, TopicCheck, Events and Ticks"
         ));
     };
 }
@@ -69,6 +108,31 @@ pub trait Slot: Plugin {
 /// Implements the generated traits for a plugin.
 #[doc(hidden)]
 pub struct Hook<P>(PhantomData<P>);
+
+#[cfg(not(target_family = "wasm"))]
+impl<P: Slot> Hook<P> {
+    pub const fn has_lifecycle() {}
+    pub const fn has_auth()
+    where
+        P: Auth,
+    {
+    }
+    pub const fn has_topic_check()
+    where
+        P: TopicCheck,
+    {
+    }
+    pub const fn has_events()
+    where
+        P: Events,
+    {
+    }
+    pub const fn has_ticks()
+    where
+        P: Ticks,
+    {
+    }
+}
 
 impl<P: Slot> Hook<P> {
     /// Calls the plugin. The broker calls `init` before any hook; one that does not has its call trapped.

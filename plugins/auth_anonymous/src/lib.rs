@@ -46,3 +46,47 @@ impl Auth for AuthAnonymous {
 }
 
 plugin!(AuthAnonymous: Auth);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(settings: &str, username: Option<&str>, expected: Decision) {
+        let settings_read = serde_json::from_str(settings).expect(settings);
+        let mut plugin = AuthAnonymous::new(settings_read).expect(settings);
+        let client = Client::stand_in("id", username, "192.0.2.1:49152");
+        assert_eq!(
+            plugin.authenticate(&client, username, None),
+            expected,
+            "{settings} {username:?}"
+        );
+    }
+
+    #[test]
+    fn allows_whoever_is_meant_to_be_allowed() {
+        for (settings, anonymous, named) in [
+            ("{}", Decision::Allow, Decision::Allow),
+            (r#"{"allow-anonymous":true}"#, Decision::Allow, Decision::Allow),
+            (
+                r#"{"allow-anonymous":true,"password-file":"p"}"#,
+                Decision::Allow,
+                Decision::Abstain,
+            ),
+            (r#"{"allow-anonymous":false}"#, Decision::Deny, Decision::Abstain),
+            (
+                r#"{"allow-anonymous":false,"password-file":"p"}"#,
+                Decision::Deny,
+                Decision::Abstain,
+            ),
+        ] {
+            check(settings, None, anonymous);
+            check(settings, Some(""), anonymous);
+            check(settings, Some("alice"), named);
+        }
+    }
+
+    #[test]
+    fn a_text_is_no_boolean() {
+        assert!(serde_json::from_str::<Settings>(r#"{"allow-anonymous":"true"}"#).is_err());
+    }
+}
