@@ -1,0 +1,37 @@
+//! Publishes the events that it is told of: the client's identifier to `test/events/connected` and
+//! `test/events/disconnected`.
+
+use amqtt_plugin_sdk::{Event, EventKind, Events, Interests, NoSettings, Plugin, Qos, log, plugin, publisher};
+
+struct TellEvents;
+
+impl Plugin for TellEvents {
+    type Settings = NoSettings;
+
+    fn new(_: NoSettings) -> Result<Self, String> {
+        Ok(TellEvents)
+    }
+
+    fn interests(&self) -> Interests {
+        Interests {
+            events: vec![EventKind::ClientConnected, EventKind::ClientDisconnected],
+            ..Interests::default()
+        }
+    }
+}
+
+impl Events for TellEvents {
+    fn handle(&mut self, event: &Event) {
+        let topic = match event.kind() {
+            EventKind::ClientConnected => "test/events/connected",
+            EventKind::ClientDisconnected => "test/events/disconnected",
+            _ => return,
+        };
+        let client_id = event.client_id().unwrap_or_default();
+        if let Err(err) = publisher::publish(topic, client_id.as_bytes(), Qos::AtMostOnce, false) {
+            log::warn(format_args!("cannot publish: {err}: `{topic}`"));
+        }
+    }
+}
+
+plugin!(TellEvents: Events);
