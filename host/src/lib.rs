@@ -1,4 +1,8 @@
 //! An MQTT broker whose every decision is a sandboxed WebAssembly component.
 
+pub mod codec;
 pub mod hooks;
+pub mod protocol;
+pub mod queue;
+pub mod routing;
 pub mod types;

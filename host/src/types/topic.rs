@@ -39,9 +39,15 @@ pub struct TopicFilter(Arc<str>);
 
 impl TopicFilter {
     /// Checks `filter` and keeps a copy of it.
+    pub fn new(filter: &str) -> Result<Self, TopicError> {
+        Self::check(filter)?;
+        Ok(Self(filter.into()))
+    }
+
+    /// Says whether `filter` may be the topic filter of a subscription, without making one.
     ///
     /// `+` and `#` stand alone in their level, and `#` in the last `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`.
-    pub fn new(filter: &str) -> Result<Self, TopicError> {
+    pub fn check(filter: &str) -> Result<(), TopicError> {
         check_length(filter)?;
         if filter.bytes().any(|byte| byte == 0) {
             return Err(TopicError::Nul);
@@ -56,7 +62,7 @@ impl TopicFilter {
                 return Err(TopicError::PlusMisplaced);
             }
         }
-        Ok(Self(filter.into()))
+        Ok(())
     }
 
     /// The filter as text.
