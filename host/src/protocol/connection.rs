@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Decodes any later packet.
-    pub fn handle_packet<'a>(&mut self, frame: Frame<'a>) -> Result<Packet<'a>, Violation> {
+    pub fn handle_packet<'a>(&self, frame: Frame<'a>) -> Result<Packet<'a>, Violation> {
         match (self.version, frame.header.packet_type) {
             (None, _) => Err(Violation::NotConnect),
             (Some(_), PacketType::Connect) => Err(Violation::SecondConnect),

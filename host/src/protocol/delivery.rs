@@ -26,8 +26,8 @@ pub enum Payload<'a> {
     Read {
         /// The payload.
         bytes: &'a [u8],
-        /// The buffer that it is a part of.
-        buffer: &'a Bytes,
+        /// The buffer that it is a part of, where that may be shared.
+        buffer: Option<&'a Bytes>,
     },
     /// A message that is kept already.
     Kept(&'a Arc<Message>),
@@ -145,10 +145,9 @@ pub(super) fn encode_queued(queued: &Queued, dup: bool, packet_id: Option<Packet
 
 /// Shares the network buffer if the payload is most of it; else copies, so that a small message in a queue does not
 /// hold a large buffer.
-fn keep(bytes: &[u8], buffer: &Bytes) -> Bytes {
-    if bytes.len() >= SHARED_BYTES_MIN && bytes.len() >= buffer.len() / 2 {
-        buffer.slice_ref(bytes)
-    } else {
-        Bytes::copy_from_slice(bytes)
+fn keep(bytes: &[u8], buffer: Option<&Bytes>) -> Bytes {
+    match buffer {
+        Some(buffer) if bytes.len() >= buffer.len() / 2 => buffer.slice_ref(bytes),
+        _ => Bytes::copy_from_slice(bytes),
     }
 }

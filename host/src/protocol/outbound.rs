@@ -26,6 +26,8 @@ pub struct Outbound {
     inflight_len: usize,
     queue: MessageQueue,
     outgoing: Outgoing,
+    /// Messages in `outgoing`.
+    outgoing_len: usize,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl Default for Outbound {
             inflight_len: 0,
             queue: MessageQueue::default(),
             outgoing: Outgoing::default(),
+            outgoing_len: 0,
         }
     }
 }
@@ -82,11 +85,13 @@ impl Outbound {
         if self.connected && self.queue.is_empty() && self.outgoing.len() < OUTGOING_BYTES_FULL {
             if qos == QoS::AtMostOnce {
                 delivery.encode(qos, retain, None, &mut self.outgoing);
+                self.outgoing_len += 1;
                 return Delivered::Buffered;
             }
             if self.has_room_in_flight(limits) {
                 let packet_id = self.take_packet_id();
                 delivery.encode(qos, retain, Some(packet_id), &mut self.outgoing);
+                self.outgoing_len += 1;
                 let message = Arc::clone(delivery.message());
                 self.push_inflight(packet_id, State::Published { message, qos, retain });
                 return Delivered::Buffered;
@@ -116,7 +121,7 @@ impl Outbound {
     /// The client has a connection: sends again what was not acknowledged `[MQTT-4.4.0-1]`, then what has waited.
     pub fn connect(&mut self, limits: &Limits) {
         self.connected = true;
-        self.outgoing = Outgoing::default();
+        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
         for InFlight { packet_id, state } in &self.inflight {
             match state {
                 State::Published { message, qos, retain } => {
@@ -126,6 +131,7 @@ impl Outbound {
                         retain: *retain,
                     };
                     encode_queued(&queued, true, Some(*packet_id), &mut self.outgoing);
+                    self.outgoing_len += 1;
                 }
                 State::Released => encode_ack(self.outgoing.tail(), Ack::Pubrel, *packet_id),
                 State::Done => {}
@@ -137,7 +143,7 @@ impl Outbound {
     /// The connection is gone: what it had not been sent is lost at QoS 0 and kept above. Says how many were lost.
     pub fn disconnect(&mut self) -> usize {
         self.connected = false;
-        self.outgoing = Outgoing::default();
+        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
         self.queue.drop_qos0()
     }
 
@@ -178,11 +184,14 @@ impl Outbound {
         self.finish(packet_id, |state| matches!(state, State::Released), limits);
     }
 
-    /// Takes the bytes to be written, and moves on what has waited for room in the buffer.
-    pub fn take_outgoing(&mut self, limits: &Limits) -> Outgoing {
-        let outgoing = std::mem::take(&mut self.outgoing);
+    /// Takes the bytes to be written and says how many messages they hold; moves on what has waited for room.
+    pub fn take_outgoing(&mut self, limits: &Limits) -> (Outgoing, usize) {
+        let taken = (
+            std::mem::take(&mut self.outgoing),
+            std::mem::take(&mut self.outgoing_len),
+        );
         self.pump(limits);
-        outgoing
+        taken
     }
 
     /// Whether there are bytes to be written.
@@ -208,6 +217,7 @@ impl Outbound {
                 return;
             }
             let Some(queued) = self.queue.pop() else { return };
+            self.outgoing_len += 1;
             if queued.qos == QoS::AtMostOnce {
                 encode_queued(&queued, false, None, &mut self.outgoing);
                 continue;

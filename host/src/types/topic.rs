@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +28,13 @@ impl TopicName {
 
     /// The topic as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Maps keyed by topic are looked up with the text of a packet.
+impl Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -70,6 +78,11 @@ impl TopicFilter {
         &self.0
     }
 
+    /// How many levels it has.
+    pub fn levels(&self) -> usize {
+        levels(&self.0)
+    }
+
     /// Whether a message published to `topic` is one that this filter asks for.
     ///
     /// A leading wildcard does not match a topic that starts with `$` `[MQTT-4.7.2-1]`.
@@ -111,6 +124,11 @@ pub enum TopicError {
     /// `+` is not alone in its level `[MQTT-4.7.1-3]`.
     #[error("`+` is not alone in its level of the topic filter")]
     PlusMisplaced,
+}
+
+/// How many levels a topic name or filter has.
+pub fn levels(topic: &str) -> usize {
+    1 + topic.bytes().filter(|byte| *byte == b'/').count()
 }
 
 fn check_length(topic: &str) -> Result<(), TopicError> {
