@@ -72,9 +72,7 @@ pub(super) async fn accept(
     remote_address: SocketAddr,
 ) -> Result<Client, Rejected> {
     let request = read_request(worker, wire, remote_address).await?;
-    let Request {
-        client, credentials, ..
-    } = &request;
+    let Request { client, credentials, .. } = &request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
     let hooks = Arc::clone(&worker.borrow().hooks);
     let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
@@ -134,12 +132,7 @@ fn poll_request(
     remote_address: SocketAddr,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Request, Rejected>> {
-    let Wire {
-        transport,
-        reader,
-        protocol,
-        ..
-    } = wire;
+    let Wire { transport, reader, protocol, .. } = wire;
     let core = Arc::clone(&worker.core);
     let mut filled = Filled::new(&mut worker.read_buffer);
     loop {
@@ -174,35 +167,20 @@ impl Request {
         let username: Option<Arc<str>> = connect.username.map(Into::into);
         let client_id = match connect.client_id {
             "" => assigned_client_id().ok_or_else(|| {
-                Rejected::Connack(
-                    ConnectReturnCode::ServerUnavailable,
-                    "the system has no random numbers".into(),
-                )
+                Rejected::Connack(ConnectReturnCode::ServerUnavailable, "the system has no random numbers".into())
             })?,
             id => ClientId::new(id),
         };
         let identity = username.clone().map_or(Identity::Anonymous, Identity::User);
         let will = connect.will.and_then(|will| {
             let topic = TopicName::new(will.topic).ok()?; // The codec has found it to be valid.
-            Some(Message {
-                topic,
-                payload: Bytes::copy_from_slice(will.payload),
-                qos: will.qos,
-                retain: will.retain,
-            })
+            Some(Message { topic, payload: Bytes::copy_from_slice(will.payload), qos: will.qos, retain: will.retain })
         });
         Ok(Self {
             clean_session: connect.clean_session,
             keep_alive_secs: connect.keep_alive_secs,
-            client: Arc::new(ClientInfo {
-                client_id,
-                identity,
-                remote_address,
-            }),
-            credentials: Credentials {
-                username,
-                password: connect.password.map(Bytes::copy_from_slice),
-            },
+            client: Arc::new(ClientInfo { client_id, identity, remote_address }),
+            credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
             will,
             tells_session_present: tells_session_present(connect.version),
         })
@@ -214,52 +192,28 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     let client = request.client;
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
-        let publisher = Publisher {
-            client: &client,
-            verdicts: &mut verdicts,
-        };
+        let publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if !worker.may_publish(publisher, will.topic.as_str()) {
-            let why = format!(
-                "client {:?} may not publish its will to {:?}",
-                client.client_id, will.topic
-            );
+            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
             return Err(Rejected::Connack(ConnectReturnCode::NotAuthorized, why));
         }
     }
     let core = Arc::clone(&worker.core);
     let link_id = worker.take_link_id();
-    let link = Link {
-        id: link_id,
-        client: Arc::clone(&client),
-        waker,
-        will: request.will,
-        woken: false,
-        close: false,
-    };
+    let link = Link { id: link_id, client: Arc::clone(&client), waker, will: request.will, woken: false, close: false };
     let Ok(opened) = core.directory.open(&client, request.clean_session, link, &core.limits) else {
         let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
         tracing::warn!("client {:?} refused: {why}", client.client_id);
         return Err(Rejected::Connack(ConnectReturnCode::ServerUnavailable, why));
     };
-    let Opened {
-        session,
-        present,
-        displaced,
-        ended,
-    } = opened;
+    let Opened { session, present, displaced, ended } = opened;
     if let Some((ended, filters)) = ended {
         core.subscriptions.remove_all(&filters, &ended);
     }
-    if let Some(Link {
-        client,
-        will: Some(will),
-        ..
-    }) = displaced
-    {
+    if let Some(Link { client, will: Some(will), .. }) = displaced {
         worker.publish_will(&client, will);
     }
-    wire.protocol
-        .accept(Instant::now(), request.keep_alive_secs, core.keep_alive_delay);
+    wire.protocol.accept(Instant::now(), request.keep_alive_secs, core.keep_alive_delay);
     let tell_present = present && request.tells_session_present;
     encode_connack(wire.writer.replies(), tell_present, ConnectReturnCode::Accepted);
     worker.stats().packets_sent.add(1);
@@ -268,12 +222,7 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client {
-        info: client,
-        session,
-        link_id,
-        verdicts,
-    })
+    Ok(Client { info: client, session, link_id, verdicts })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

@@ -78,22 +78,14 @@ impl From<std::io::Error> for End {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
-    let Accepted {
-        stream,
-        remote_address,
-        admission,
-    } = accepted;
+    let Accepted { stream, remote_address, admission } = accepted;
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
     };
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
-    let mut wire = Wire {
-        transport: Transport::Tcp(stream),
-        reader: Reader::default(),
-        writer: Writer::default(),
-        protocol,
-    };
+    let mut wire =
+        Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
     match connect::accept(&worker, &mut wire, remote_address).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
@@ -106,10 +98,7 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
 
 /// Passes packets between an accepted client and the broker, until one of them has had enough.
 async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Client, admission: Admission) {
-    let mut timer = wire
-        .protocol
-        .poll_timeout()
-        .map(|deadline| Box::pin(sleep_until(deadline.into())));
+    let mut timer = wire.protocol.poll_timeout().map(|deadline| Box::pin(sleep_until(deadline.into())));
     let end = poll_fn(|cx| {
         let worker = &mut *worker.borrow_mut();
         let turn = take_turn(worker, &mut wire, &mut client, &mut timer, cx);
@@ -157,12 +146,7 @@ fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Cont
 
 /// Reads once and deals with every whole packet that is there.
 fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
-    let Wire {
-        transport,
-        reader,
-        writer,
-        protocol,
-    } = wire;
+    let Wire { transport, reader, writer, protocol } = wire;
     let packet_bytes_max = worker.core.limits.packet_bytes_max;
     let mut buffer = std::mem::take(&mut worker.read_buffer);
     let mut filled = Filled::new(&mut buffer);
@@ -207,21 +191,15 @@ fn handle_frame(
     let event = match protocol.handle_packet(frame)? {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
-        packet => client.session.with(client.link_id, |session| {
-            session.handle(packet, &worker.core.limits, replies)
-        })?,
+        packet => {
+            client.session.with(client.link_id, |session| session.handle(packet, &worker.core.limits, replies))?
+        }
     };
     match event {
         Event::Handled => {}
         Event::Publish(publish) => {
-            let payload = Payload::Read {
-                bytes: publish.payload,
-                buffer: shared,
-            };
-            let publisher = Publisher {
-                client: &client.info,
-                verdicts: &mut client.verdicts,
-            };
+            let payload = Payload::Read { bytes: publish.payload, buffer: shared };
+            let publisher = Publisher { client: &client.info, verdicts: &mut client.verdicts };
             worker.publish(publisher, &publish, payload);
             if let Some(packet_id) = publish.packet_id {
                 let published =
@@ -243,9 +221,7 @@ fn handle_frame(
 fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
     loop {
         let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
-        let turn = client
-            .session
-            .take_turn(client.link_id, cx.waker(), &worker.core.limits, has_room)?;
+        let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, has_room)?;
         worker.stats().publish_sent.add(turn.messages);
         worker.stats().packets_sent.add(turn.messages);
         wire.writer.append(turn.outgoing);

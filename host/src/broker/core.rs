@@ -62,9 +62,7 @@ impl Core {
 
 impl BrokerServices for Core {
     fn publish(&self, message: Message) -> Result<(), Overloaded> {
-        self.internal
-            .try_send(Internal::FromPlugin(message))
-            .map_err(|_| Overloaded)
+        self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| Overloaded)
     }
 
     fn version(&self) -> &str {
@@ -90,10 +88,7 @@ impl BrokerServices for Core {
             ("clients-disconnected", sessions.saturating_sub(connected)),
             ("clients-maximum", self.totals.connected_max()),
             ("clients-total", sessions.max(connected)),
-            (
-                "connections-refused",
-                sum(|stats| stats.connects_refused.value()) + self.totals.refused(),
-            ),
+            ("connections-refused", sum(|stats| stats.connects_refused.value()) + self.totals.refused()),
             ("messages-received", sum(|stats| stats.packets_received.value())),
             ("messages-sent", sum(|stats| stats.packets_sent.value())),
             ("publish-received", sum(|stats| stats.publish_received.value())),

@@ -42,12 +42,7 @@ pub(super) struct TooManySessions;
 impl Directory {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self {
-            shards,
-            hasher: RandomState::new(),
-            len: AtomicUsize::new(0),
-            next_key: AtomicU64::new(1),
-        }
+        Self { shards, hasher: RandomState::new(), len: AtomicUsize::new(0), next_key: AtomicU64::new(1) }
     }
 
     /// Finds or makes the session for a CONNECT that has passed auth, and gives it the connection.
@@ -66,23 +61,13 @@ impl Directory {
             Entry::Occupied(entry) if !clean && !entry.get().clean && entry.get().identity == client.identity => {
                 let session = Arc::clone(entry.get());
                 let displaced = session.connect(link, limits);
-                Ok(Opened {
-                    session,
-                    present: true,
-                    displaced,
-                    ended: None,
-                })
+                Ok(Opened { session, present: true, displaced, ended: None })
             }
             Entry::Occupied(mut entry) => {
                 let session = self.session(client, clean, link, limits);
                 let old = entry.insert(Arc::clone(&session));
                 let (filters, displaced) = old.end();
-                Ok(Opened {
-                    session,
-                    present: false,
-                    displaced,
-                    ended: Some((old, filters)),
-                })
+                Ok(Opened { session, present: false, displaced, ended: Some((old, filters)) })
             }
             Entry::Vacant(entry) => {
                 if self.len.fetch_add(1, Ordering::Relaxed) >= limits.sessions_max {
@@ -91,12 +76,7 @@ impl Directory {
                 }
                 let session = self.session(client, clean, link, limits);
                 entry.insert(Arc::clone(&session));
-                Ok(Opened {
-                    session,
-                    present: false,
-                    displaced: None,
-                    ended: None,
-                })
+                Ok(Opened { session, present: false, displaced: None, ended: None })
             }
         }
     }
@@ -104,10 +84,7 @@ impl Directory {
     /// Forgets a session, unless another one has taken its place.
     pub(super) fn remove(&self, session: &Arc<SessionHandle>) {
         let mut shard = self.shard(&session.client_id).lock();
-        if shard
-            .get(&session.client_id)
-            .is_some_and(|current| Arc::ptr_eq(current, session))
-        {
+        if shard.get(&session.client_id).is_some_and(|current| Arc::ptr_eq(current, session)) {
             shard.remove(&session.client_id);
             self.len.fetch_sub(1, Ordering::Relaxed);
         }

@@ -106,12 +106,8 @@ impl Broker {
             let address = listener.address()?;
             tracing::info!("listener `{}`: listening on {address}", listener.name());
             broker.addresses.push((Arc::clone(listener.name()), address));
-            let accepting = accept(
-                listener,
-                Arc::clone(&broker.core),
-                broker.workers.clone(),
-                Arc::clone(&next_worker),
-            );
+            let accepting =
+                accept(listener, Arc::clone(&broker.core), broker.workers.clone(), Arc::clone(&next_worker));
             broker.acceptors.spawn(accepting);
         }
         broker.hooks.start();
@@ -156,9 +152,7 @@ impl Broker {
     /// Publishes all wills while their receivers are still there.
     async fn publish_wills(&self) {
         let mut wills = Vec::new();
-        self.core
-            .directory
-            .for_each(|session| wills.extend(session.take_will()));
+        self.core.directory.for_each(|session| wills.extend(session.take_will()));
         for (client, will) in wills {
             drop(self.core.internal.send(Internal::Will(client, will)).await);
         }
@@ -179,19 +173,12 @@ fn listen(listeners: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
     let mut opened = Vec::new();
     for config in listeners {
         let name: Arc<str> = config.name.as_str().into();
-        let sockets = config.bind.listen().map_err(|source| StartError::Listener {
-            listener: Arc::clone(&name),
-            source,
-        })?;
+        let sockets =
+            config.bind.listen().map_err(|source| StartError::Listener { listener: Arc::clone(&name), source })?;
         let connections = Arc::new(AtomicUsize::new(0));
         for socket in sockets {
             let connections = Arc::clone(&connections);
-            opened.push(Listener::new(
-                Arc::clone(&name),
-                socket,
-                connections,
-                config.max_connections,
-            )?);
+            opened.push(Listener::new(Arc::clone(&name), socket, connections, config.max_connections)?);
         }
     }
     Ok(opened)

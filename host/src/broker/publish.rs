@@ -32,10 +32,7 @@ impl Worker {
 
     /// Publishes the will of a client that has gone, if the client may publish there.
     pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Message) {
-        let publisher = Publisher {
-            client,
-            verdicts: &mut VerdictCache::default(),
-        };
+        let publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
         if !self.may_publish(publisher, will.topic.as_str()) {
             self.stats().publish_denied.add(1);
             tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
@@ -89,9 +86,7 @@ impl Worker {
                     continue;
                 }
             }
-            let delivered = subscriber
-                .session
-                .deliver(&mut delivery, subscriber.qos, &core.limits, &mut self.wakes);
+            let delivered = subscriber.session.deliver(&mut delivery, subscriber.qos, &core.limits, &mut self.wakes);
             if let Delivered::Dropped(count) = delivered {
                 count_dropped(&core, self.index, count, topic, subscriber.session.client_id.as_str());
             }

@@ -57,10 +57,7 @@ impl Retained {
     /// The retained messages whose topics `filter` matches.
     pub(super) fn matches(&self, filter: &TopicFilter) -> Vec<Arc<Message>> {
         let mut found = Vec::new();
-        self.inner
-            .read()
-            .tree
-            .matches(filter, |message| found.push(Arc::clone(message)));
+        self.inner.read().tree.matches(filter, |message| found.push(Arc::clone(message)));
         found
     }
 

@@ -36,10 +36,7 @@ impl RouteCache {
             self.routes.clear();
         }
         let name = TopicName::new(topic).ok()?;
-        let route = Rc::new(Route {
-            topic: name.clone(),
-            subscribers: subscriptions.subscribers(topic),
-        });
+        let route = Rc::new(Route { topic: name.clone(), subscribers: subscriptions.subscribers(topic) });
         self.routes.insert(name, Rc::clone(&route));
         Some(route)
     }

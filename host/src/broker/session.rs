@@ -103,17 +103,8 @@ impl SessionHandle {
         let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
         link.woken = false;
         link.waker.clone_from(waker);
-        let (outgoing, messages) = if has_room {
-            session.outbound.take_outgoing(limits)
-        } else {
-            Default::default()
-        };
-        Ok(Turn {
-            outgoing,
-            messages,
-            more: session.outbound.has_outgoing(),
-            close: link.close,
-        })
+        let (outgoing, messages) = if has_room { session.outbound.take_outgoing(limits) } else { Default::default() };
+        Ok(Turn { outgoing, messages, more: session.outbound.has_outgoing(), close: link.close })
     }
 
     /// Takes a message for the client. If its connection has to be woken for it, its waker is added to `wakes`.
@@ -216,10 +207,7 @@ impl SessionHandle {
     /// Messages in flight and waiting.
     pub(super) fn message_counts(&self) -> (usize, usize) {
         let shared = self.shared.lock();
-        (
-            shared.session.outbound.inflight_len(),
-            shared.session.outbound.queue_len(),
-        )
+        (shared.session.outbound.inflight_len(), shared.session.outbound.queue_len())
     }
 }
 

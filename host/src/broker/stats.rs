@@ -24,10 +24,7 @@ pub(super) struct Counter(AtomicU64);
 impl Counter {
     /// Adds without a locked instruction: there is one writer.
     pub(super) fn add(&self, count: usize) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_add(count as u64),
-            Ordering::Relaxed,
-        );
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Relaxed);
     }
 
     pub(super) fn value(&self) -> u64 {

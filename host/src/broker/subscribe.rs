@@ -60,21 +60,14 @@ impl Worker {
             return Ok(None);
         }
         if self.hooks.decides(Action::Subscribe)
-            && !self
-                .checker
-                .check(&client.info, Action::Subscribe, filter.as_str())
-                .allowed
+            && !self.checker.check(&client.info, Action::Subscribe, filter.as_str()).allowed
         {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
             return Ok(None);
         }
         let granted = requested.min(core.max_qos);
         let index = || core.subscriptions.insert(&filter, &client.session, granted);
-        if client
-            .session
-            .subscribe(client.link_id, &filter, granted, &core.limits, index)?
-            == Subscribed::TooMany
-        {
+        if client.session.subscribe(client.link_id, &filter, granted, &core.limits, index)? == Subscribed::TooMany {
             tracing::warn!(
                 "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
                 client.info.client_id,
@@ -95,21 +88,12 @@ impl Worker {
         }
         if self.hooks.decides(Action::Receive) {
             let checker = &mut self.checker;
-            messages.retain(|message| {
-                checker
-                    .check(&client.info, Action::Receive, message.topic.as_str())
-                    .allowed
-            });
+            messages.retain(|message| checker.check(&client.info, Action::Receive, message.topic.as_str()).allowed);
         }
-        let queued = messages.into_iter().map(|message| Queued {
-            qos: message.qos.min(granted),
-            retain: true,
-            message,
-        });
+        let queued =
+            messages.into_iter().map(|message| Queued { qos: message.qos.min(granted), retain: true, message });
         let limits = &self.core.limits;
-        client.session.with(client.link_id, |session| {
-            session.outbound.deliver_retained(queued, limits)
-        })?;
+        client.session.with(client.link_id, |session| session.outbound.deliver_retained(queued, limits))?;
         Ok(())
     }
 

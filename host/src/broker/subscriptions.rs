@@ -24,18 +24,12 @@ pub(super) struct Subscriber {
 
 impl Subscriptions {
     pub(super) fn new() -> Self {
-        Self {
-            tree: RwLock::default(),
-            generation: AtomicU64::new(1),
-        }
+        Self { tree: RwLock::default(), generation: AtomicU64::new(1) }
     }
 
     /// Adds a subscription or replaces the session's one of the same filter `[MQTT-3.8.4-3]`.
     pub(super) fn insert(&self, filter: &TopicFilter, session: &Arc<SessionHandle>, qos: QoS) {
-        let subscriber = Subscriber {
-            session: Arc::clone(session),
-            qos,
-        };
+        let subscriber = Subscriber { session: Arc::clone(session), qos };
         self.tree.write().insert(filter, session.key, subscriber);
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -58,9 +52,7 @@ impl Subscriptions {
     /// `[MQTT-3.3.5-1]`, those of one QoS together.
     pub(super) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
         let mut found: Vec<Subscriber> = Vec::new();
-        self.tree
-            .read()
-            .matches(topic, |_, subscriber| found.push(subscriber.clone()));
+        self.tree.read().matches(topic, |_, subscriber| found.push(subscriber.clone()));
         if found.len() > 1 {
             found.sort_unstable_by_key(|subscriber| (subscriber.session.key, std::cmp::Reverse(subscriber.qos)));
             found.dedup_by_key(|subscriber| subscriber.session.key);

@@ -43,11 +43,7 @@ impl VerdictCache {
         };
         let slot = self.slot(topic);
         let slots = self.slots.get_or_insert_with(|| Box::new([const { None }; SLOTS]));
-        slots[slot] = Some(Entry {
-            topic: topic.into(),
-            allowed: verdict.allowed,
-            until,
-        });
+        slots[slot] = Some(Entry { topic: topic.into(), allowed: verdict.allowed, until });
     }
 
     fn slot(&self, topic: &str) -> usize {
@@ -62,40 +58,16 @@ mod tests {
     #[test]
     fn a_verdict_holds_for_its_topic_and_time() {
         let mut cache = VerdictCache::default();
-        cache.remember(
-            "never",
-            Verdict {
-                allowed: true,
-                cache: CacheFor::Never,
-            },
-        );
-        cache.remember(
-            "past",
-            Verdict {
-                allowed: true,
-                cache: CacheFor::Seconds(0),
-            },
-        );
+        cache.remember("never", Verdict { allowed: true, cache: CacheFor::Never });
+        cache.remember("past", Verdict { allowed: true, cache: CacheFor::Seconds(0) });
         assert_eq!(cache.verdict("never"), None);
         assert_eq!(cache.verdict("past"), None);
-        cache.remember(
-            "kept",
-            Verdict {
-                allowed: false,
-                cache: CacheFor::UntilReload,
-            },
-        );
+        cache.remember("kept", Verdict { allowed: false, cache: CacheFor::UntilReload });
         assert_eq!(cache.verdict("kept"), Some(false));
         assert_eq!(cache.verdict("other"), None);
         for index in 0..1_000 {
             let topic = index.to_string();
-            cache.remember(
-                &topic,
-                Verdict {
-                    allowed: true,
-                    cache: CacheFor::Seconds(60),
-                },
-            );
+            cache.remember(&topic, Verdict { allowed: true, cache: CacheFor::Seconds(60) });
             assert_eq!(cache.verdict(&topic), Some(true));
         }
     }

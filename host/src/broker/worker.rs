@@ -58,20 +58,15 @@ pub(super) fn spawn(
     index: usize,
 ) -> io::Result<(mpsc::Sender<Task>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
-    let thread = std::thread::Builder::new()
-        .name(format!("worker-{index}"))
-        .spawn(move || {
-            let runtime = match Builder::new_current_thread()
-                .enable_all()
-                .build_local(LocalOptions::default())
-            {
-                Ok(runtime) => runtime,
-                Err(error) => return tracing::error!("worker {index} cannot start: {error}"),
-            };
-            let checker = hooks.topic_checker();
-            let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index, checker)));
-            runtime.block_on(serve(&worker, receiver));
-        })?;
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!("worker {index} cannot start: {error}"),
+        };
+        let checker = hooks.topic_checker();
+        let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index, checker)));
+        runtime.block_on(serve(&worker, receiver));
+    })?;
     Ok((sender, thread))
 }
 

@@ -40,33 +40,13 @@ pub fn decode_connect(frame: Frame<'_>) -> Result<Connect<'_>, DecodeError> {
     let flags = ConnectFlags::new(read_u8(rest)?)?;
     let keep_alive_secs = read_u16(rest)?;
     let client_id = read_string(rest)?;
-    let will = if flags.will {
-        Some(read_will(&flags, rest)?)
-    } else {
-        None
-    };
+    let will = if flags.will { Some(read_will(&flags, rest)?) } else { None };
     // MQTT 3.1: the remaining length takes precedence over these two flags.
     let present = |flag: bool, rest: &[u8]| flag && !(version == ProtocolVersion::V31 && rest.is_empty());
-    let username = if present(flags.username, rest) {
-        Some(read_string(rest)?)
-    } else {
-        None
-    };
-    let password = if present(flags.password, rest) {
-        Some(read_bytes(rest)?)
-    } else {
-        None
-    };
+    let username = if present(flags.username, rest) { Some(read_string(rest)?) } else { None };
+    let password = if present(flags.password, rest) { Some(read_bytes(rest)?) } else { None };
     nothing_left(rest)?;
-    Ok(Connect {
-        version,
-        clean_session: flags.clean_session,
-        keep_alive_secs,
-        client_id,
-        will,
-        username,
-        password,
-    })
+    Ok(Connect { version, clean_session: flags.clean_session, keep_alive_secs, client_id, will, username, password })
 }
 
 /// The eighth byte of a CONNECT's variable header (3.1.2.3).
@@ -93,23 +73,14 @@ impl ConnectFlags {
         let reserved = bits & 1 != 0; // [MQTT-3.1.2-3]
         let will_without_flag = !flags.will && (flags.will_qos != QoS::AtMostOnce || flags.will_retain); // -11 -13 -15
         let password_alone = flags.password && !flags.username; // [MQTT-3.1.2-22]
-        if reserved || will_without_flag || password_alone {
-            Err(DecodeError::ConnectFlags(bits))
-        } else {
-            Ok(flags)
-        }
+        if reserved || will_without_flag || password_alone { Err(DecodeError::ConnectFlags(bits)) } else { Ok(flags) }
     }
 }
 
 fn read_will<'a>(flags: &ConnectFlags, rest: &mut &'a [u8]) -> Result<Will<'a>, DecodeError> {
     let topic = read_string(rest)?;
     TopicName::check(topic)?;
-    Ok(Will {
-        topic,
-        payload: read_bytes(rest)?,
-        qos: flags.will_qos,
-        retain: flags.will_retain,
-    })
+    Ok(Will { topic, payload: read_bytes(rest)?, qos: flags.will_qos, retain: flags.will_retain })
 }
 
 fn decode_publish(frame: Frame<'_>) -> Result<Publish<'_>, DecodeError> {
@@ -122,19 +93,8 @@ fn decode_publish(frame: Frame<'_>) -> Result<Publish<'_>, DecodeError> {
     let mut rest = frame.body;
     let topic = utf8(read_bytes(&mut rest)?)?;
     TopicName::check(topic)?;
-    let packet_id = if qos == QoS::AtMostOnce {
-        None
-    } else {
-        Some(read_packet_id(&mut rest)?)
-    };
-    Ok(Publish {
-        dup,
-        qos,
-        packet_id,
-        retain: flags & 1 != 0,
-        topic,
-        payload: rest,
-    })
+    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(read_packet_id(&mut rest)?) };
+    Ok(Publish { dup, qos, packet_id, retain: flags & 1 != 0, topic, payload: rest })
 }
 
 fn decode_subscribe(body: &[u8]) -> Result<Subscribe<'_>, DecodeError> {
@@ -187,10 +147,7 @@ fn check_flags(version: ProtocolVersion, frame: Frame<'_>) -> Result<(), DecodeE
     if flags == expected || (dup_allowed && flags == expected | 0b1000) {
         return Ok(());
     }
-    Err(DecodeError::Flags {
-        packet_type: frame.header.packet_type as u8,
-        flags,
-    })
+    Err(DecodeError::Flags { packet_type: frame.header.packet_type as u8, flags })
 }
 
 fn only_packet_id(body: &[u8]) -> Result<PacketId, DecodeError> {
@@ -201,11 +158,7 @@ fn only_packet_id(body: &[u8]) -> Result<PacketId, DecodeError> {
 }
 
 fn nothing_left(rest: &[u8]) -> Result<(), DecodeError> {
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(DecodeError::TrailingBytes(rest.len()))
-    }
+    if rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes(rest.len())) }
 }
 
 fn read_packet_id(rest: &mut &[u8]) -> Result<PacketId, DecodeError> {
@@ -234,11 +187,7 @@ fn read_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
 
 fn read_string<'a>(rest: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
     let text = utf8(read_bytes(rest)?)?;
-    if text.bytes().any(|byte| byte == 0) {
-        Err(DecodeError::Nul)
-    } else {
-        Ok(text)
-    }
+    if text.bytes().any(|byte| byte == 0) { Err(DecodeError::Nul) } else { Ok(text) }
 }
 
 /// Rust's UTF-8 excludes the surrogates, as `[MQTT-1.5.3-1]` asks for.

@@ -5,12 +5,7 @@ use crate::types::QoS;
 
 /// Appends a CONNACK (section 3.2).
 pub fn encode_connack(out: &mut BytesMut, session_present: bool, code: ConnectReturnCode) {
-    out.put_slice(&[
-        first_byte(PacketType::Connack, 0),
-        2,
-        u8::from(session_present),
-        code as u8,
-    ]);
+    out.put_slice(&[first_byte(PacketType::Connack, 0), 2, u8::from(session_present), code as u8]);
 }
 
 /// Appends a PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7).

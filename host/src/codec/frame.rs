@@ -69,24 +69,12 @@ impl FixedHeader {
                 let header_len = index + 2;
                 let packet_len = header_len + remaining_len;
                 if packet_len > packet_bytes_max {
-                    return Err(DecodeError::PacketTooLarge {
-                        bytes: packet_len,
-                        max: packet_bytes_max,
-                    });
+                    return Err(DecodeError::PacketTooLarge { bytes: packet_len, max: packet_bytes_max });
                 }
-                return Ok(Some(Self {
-                    packet_type,
-                    flags: first & 0x0f,
-                    header_len,
-                    remaining_len,
-                }));
+                return Ok(Some(Self { packet_type, flags: first & 0x0f, header_len, remaining_len }));
             }
         }
-        if rest.len() >= 4 {
-            Err(DecodeError::RemainingLength)
-        } else {
-            Ok(None)
-        }
+        if rest.len() >= 4 { Err(DecodeError::RemainingLength) } else { Ok(None) }
     }
 
     /// Bytes of the whole packet.
@@ -112,7 +100,5 @@ pub fn next_frame(bytes: &[u8], packet_bytes_max: usize) -> Result<Option<Frame<
     let Some(header) = FixedHeader::read(bytes, packet_bytes_max)? else {
         return Ok(None);
     };
-    Ok(bytes
-        .get(header.header_len..header.packet_len())
-        .map(|body| Frame { header, body }))
+    Ok(bytes.get(header.header_len..header.packet_len()).map(|body| Frame { header, body }))
 }

@@ -129,13 +129,7 @@ impl<'a> Subscribe<'a> {
     /// Filters are valid UTF-8 strings; whether each is a valid topic filter was checked too.
     pub fn filters(&self) -> impl Iterator<Item = (&'a str, QoS)> {
         let mut rest = self.filters;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                None
-            } else {
-                read_subscription(&mut rest).ok()
-            }
-        })
+        std::iter::from_fn(move || if rest.is_empty() { None } else { read_subscription(&mut rest).ok() })
     }
 }
 
@@ -152,13 +146,7 @@ impl<'a> Unsubscribe<'a> {
     /// The topic filters, in the order of the packet.
     pub fn filters(&self) -> impl Iterator<Item = &'a str> {
         let mut rest = self.filters;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                None
-            } else {
-                read_filter(&mut rest).ok()
-            }
-        })
+        std::iter::from_fn(move || if rest.is_empty() { None } else { read_filter(&mut rest).ok() })
     }
 }
 

@@ -51,12 +51,7 @@ impl Listener {
         connections: Arc<AtomicUsize>,
         connections_max: Option<NonZeroUsize>,
     ) -> io::Result<Self> {
-        Ok(Self {
-            name,
-            socket: TcpListener::from_std(socket)?,
-            connections,
-            connections_max,
-        })
+        Ok(Self { name, socket: TcpListener::from_std(socket)?, connections, connections_max })
     }
 
     /// The name that the configuration gives it.
@@ -94,11 +89,7 @@ impl Listener {
             let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
             match prepared {
                 Ok(stream) => {
-                    return Accepted {
-                        stream,
-                        remote_address,
-                        admission,
-                    };
+                    return Accepted { stream, remote_address, admission };
                 }
                 Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
             }
@@ -108,9 +99,7 @@ impl Listener {
     fn admit(&self) -> Option<Admission> {
         let max = self.connections_max.map_or(usize::MAX, NonZeroUsize::get);
         self.connections
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-                (open < max).then_some(open + 1)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
             .ok()?;
         Some(Admission(Arc::clone(&self.connections)))
     }

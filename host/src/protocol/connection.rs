@@ -50,11 +50,7 @@ impl Connection {
     /// A connection that was opened at `now` and has to send a CONNECT in time.
     pub fn new(now: Instant, limits: &Limits) -> Self {
         let silence_max = Some(Duration::from_secs(limits.connect_timeout_secs));
-        Self {
-            version: None,
-            last_packet: now,
-            silence_max,
-        }
+        Self { version: None, last_packet: now, silence_max }
     }
 
     /// Decodes the first packet.

@@ -50,13 +50,7 @@ impl<'a> Delivery<'a> {
             Payload::Kept(message) => Some(Arc::clone(message)),
             Payload::Read { .. } => None,
         };
-        Self {
-            topic,
-            payload,
-            qos,
-            scratch,
-            message,
-        }
+        Self { topic, payload, qos, scratch, message }
     }
 
     /// The QoS that the message was published with.
@@ -72,12 +66,7 @@ impl<'a> Delivery<'a> {
                 Payload::Read { bytes, buffer } => keep(bytes, buffer),
                 Payload::Kept(message) => message.payload.clone(),
             };
-            Arc::new(Message {
-                topic: topic.clone(),
-                payload,
-                qos,
-                retain: false,
-            })
+            Arc::new(Message { topic: topic.clone(), payload, qos, retain: false })
         })
     }
 
@@ -86,13 +75,7 @@ impl<'a> Delivery<'a> {
         let payload_len = self.payload_bytes().len();
         let shared = payload_len >= SHARED_BYTES_MIN;
         if self.scratch.holds != Some((qos, retain)) {
-            let head = PublishHead {
-                dup: false,
-                qos,
-                retain,
-                topic: self.topic.as_str(),
-                packet_id,
-            };
+            let head = PublishHead { dup: false, qos, retain, topic: self.topic.as_str(), packet_id };
             self.scratch.packet.clear();
             head.encode(&mut self.scratch.packet, payload_len);
             self.scratch.head_len = self.scratch.packet.len();
@@ -128,13 +111,7 @@ impl<'a> Delivery<'a> {
 /// Appends a message that has waited, as a PUBLISH.
 pub(super) fn encode_queued(queued: &Queued, dup: bool, packet_id: Option<PacketId>, out: &mut Outgoing) {
     let Message { topic, payload, .. } = &*queued.message;
-    let head = PublishHead {
-        dup,
-        qos: queued.qos,
-        retain: queued.retain,
-        topic: topic.as_str(),
-        packet_id,
-    };
+    let head = PublishHead { dup, qos: queued.qos, retain: queued.retain, topic: topic.as_str(), packet_id };
     head.encode(out.tail(), payload.len());
     if payload.len() >= SHARED_BYTES_MIN {
         out.push_shared(payload.clone());

@@ -10,11 +10,7 @@ pub fn check_client_id(connect: &Connect<'_>, bytes_max: usize) -> Result<(), Co
         // [MQTT-3.1.3-8]: only a session that ends with the connection can do without a name.
         ProtocolVersion::V311 => !connect.client_id.is_empty() || connect.clean_session,
     };
-    if valid && connect.client_id.len() <= bytes_max {
-        Ok(())
-    } else {
-        Err(ConnectReturnCode::IdentifierRejected)
-    }
+    if valid && connect.client_id.len() <= bytes_max { Ok(()) } else { Err(ConnectReturnCode::IdentifierRejected) }
 }
 
 /// What a SUBACK says of a filter that is refused.

@@ -40,11 +40,7 @@ struct InFlight {
 #[derive(Debug)]
 enum State {
     /// A PUBACK at QoS 1, a PUBREC at QoS 2.
-    Published {
-        message: Arc<Message>,
-        qos: QoS,
-        retain: bool,
-    },
+    Published { message: Arc<Message>, qos: QoS, retain: bool },
     /// A PUBCOMP.
     Released,
     /// Nothing any more: it stands only between others that are not done.
@@ -100,11 +96,7 @@ impl Outbound {
         if qos == QoS::AtMostOnce && !self.connected {
             return Delivered::Away;
         }
-        let queued = Queued {
-            message: Arc::clone(delivery.message()),
-            qos,
-            retain,
-        };
+        let queued = Queued { message: Arc::clone(delivery.message()), qos, retain };
         match self.queue.push(queued, limits) {
             Pushed::Kept => Delivered::Queued,
             Pushed::KeptInsteadOf(dropped) => Delivered::Dropped(dropped),
@@ -125,11 +117,7 @@ impl Outbound {
         for InFlight { packet_id, state } in &self.inflight {
             match state {
                 State::Published { message, qos, retain } => {
-                    let queued = Queued {
-                        message: Arc::clone(message),
-                        qos: *qos,
-                        retain: *retain,
-                    };
+                    let queued = Queued { message: Arc::clone(message), qos: *qos, retain: *retain };
                     encode_queued(&queued, true, Some(*packet_id), &mut self.outgoing);
                     self.outgoing_len += 1;
                 }
@@ -149,15 +137,7 @@ impl Outbound {
 
     /// A PUBACK came. One that nothing waits for is ignored.
     pub fn puback(&mut self, packet_id: PacketId, limits: &Limits) {
-        let done = |state: &State| {
-            matches!(
-                state,
-                State::Published {
-                    qos: QoS::AtLeastOnce,
-                    ..
-                }
-            )
-        };
+        let done = |state: &State| matches!(state, State::Published { qos: QoS::AtLeastOnce, .. });
         self.finish(packet_id, done, limits);
     }
 
@@ -166,13 +146,7 @@ impl Outbound {
     /// Answered even if nothing waits for it, since a PUBREL is what the client waits for.
     pub fn pubrec(&mut self, packet_id: PacketId, replies: &mut bytes::BytesMut) {
         if let Some(index) = self.find(packet_id)
-            && matches!(
-                self.inflight[index].state,
-                State::Published {
-                    qos: QoS::ExactlyOnce,
-                    ..
-                }
-            )
+            && matches!(self.inflight[index].state, State::Published { qos: QoS::ExactlyOnce, .. })
         {
             self.inflight[index].state = State::Released;
         }
@@ -186,10 +160,7 @@ impl Outbound {
 
     /// Takes the bytes to be written and says how many messages they hold; moves on what has waited for room.
     pub fn take_outgoing(&mut self, limits: &Limits) -> (Outgoing, usize) {
-        let taken = (
-            std::mem::take(&mut self.outgoing),
-            std::mem::take(&mut self.outgoing_len),
-        );
+        let taken = (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.outgoing_len));
         self.pump(limits);
         taken
     }

@@ -56,11 +56,7 @@ impl MessageQueue {
             }
         }
         self.push_unbounded(queued);
-        if dropped == 0 {
-            Pushed::Kept
-        } else {
-            Pushed::KeptInsteadOf(dropped)
-        }
+        if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
     }
 
     /// Appends a message that is bounded elsewhere: retained ones, of which the store is the bound.
@@ -120,40 +116,23 @@ mod tests {
 
     fn queued(qos: QoS, payload: &'static str) -> Queued {
         let topic = TopicName::new("t").expect("valid topic");
-        let message = Message {
-            topic,
-            payload: Bytes::from_static(payload.as_bytes()),
-            qos,
-            retain: false,
-        };
-        Queued {
-            message: Arc::new(message),
-            qos,
-            retain: false,
-        }
+        let message = Message { topic, payload: Bytes::from_static(payload.as_bytes()), qos, retain: false };
+        Queued { message: Arc::new(message), qos, retain: false }
     }
 
     fn payloads(queue: &mut MessageQueue) -> Vec<Bytes> {
-        std::iter::from_fn(|| queue.pop())
-            .map(|queued| queued.message.payload.clone())
-            .collect()
+        std::iter::from_fn(|| queue.pop()).map(|queued| queued.message.payload.clone()).collect()
     }
 
     #[test]
     fn a_full_queue_drops_qos_0_first_then_the_newest() {
-        let limits = Limits {
-            queue_messages_max: 3,
-            ..Limits::default()
-        };
+        let limits = Limits { queue_messages_max: 3, ..Limits::default() };
         let mut queue = MessageQueue::default();
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), &limits), Pushed::Refused);
-        assert_eq!(
-            queue.push(queued(QoS::AtLeastOnce, "5"), &limits),
-            Pushed::KeptInsteadOf(1)
-        );
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits), Pushed::KeptInsteadOf(1));
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
         assert_eq!(queue.bytes, 0);
@@ -161,10 +140,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_too() {
-        let limits = Limits {
-            queue_bytes_max: 8,
-            ..Limits::default()
-        };
+        let limits = Limits { queue_bytes_max: 8, ..Limits::default() };
         let mut queue = MessageQueue::default();
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Refused);

@@ -77,12 +77,7 @@ impl Buf for Outgoing {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let waiting = self
-            .chunks
-            .iter()
-            .map(|chunk| &chunk[..])
-            .chain([&self.tail[..]])
-            .filter(|s| !s.is_empty());
+        let waiting = self.chunks.iter().map(|chunk| &chunk[..]).chain([&self.tail[..]]).filter(|s| !s.is_empty());
         let mut used = 0;
         for (slot, bytes) in slices.iter_mut().zip(waiting) {
             *slot = IoSlice::new(bytes);

@@ -19,10 +19,7 @@ struct Node<V> {
 impl<V> RetainedTree<V> {
     /// A tree without values.
     pub fn new() -> Self {
-        Self {
-            root: Node::new(),
-            len: 0,
-        }
+        Self { root: Node::new(), len: 0 }
     }
 
     /// Stores the value of a topic and returns the one it replaces.
@@ -80,10 +77,7 @@ impl<V> Default for RetainedTree<V> {
 
 impl<V> Node<V> {
     fn new() -> Self {
-        Self {
-            value: None,
-            children: None,
-        }
+        Self { value: None, children: None }
     }
 
     fn remove<'a>(&mut self, levels: &mut impl Iterator<Item = &'a str>) -> Option<V> {
@@ -117,13 +111,9 @@ impl<V> Node<V> {
         match level {
             "#" => {
                 self.value.iter().for_each(&mut *found);
-                children
-                    .filter(|(name, _)| visible(name))
-                    .for_each(|(_, child)| child.all(found));
+                children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.all(found));
             }
-            "+" => children
-                .filter(|(name, _)| visible(name))
-                .for_each(|(_, child)| child.matches(below, false, found)),
+            "+" => children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.matches(below, false, found)),
             level => {
                 if let Some(child) = self.children.as_ref().and_then(|children| children.get(level)) {
                     child.matches(below, false, found);
@@ -134,10 +124,7 @@ impl<V> Node<V> {
 
     fn all<'a>(&'a self, found: &mut impl FnMut(&'a V)) {
         self.value.iter().for_each(&mut *found);
-        self.children
-            .iter()
-            .flat_map(|children| children.values())
-            .for_each(|child| child.all(found));
+        self.children.iter().flat_map(|children| children.values()).for_each(|child| child.all(found));
     }
 }
 
@@ -158,9 +145,8 @@ mod tests {
     #[test]
     fn a_lookup_agrees_with_matching_one_topic_at_a_time() {
         let tree = tree();
-        for filter in [
-            "#", "+", "+/+", "a/#", "a/+", "a/+/c", "/#", "+/a", "$SYS/#", "$SYS/+", "a", "+/#", "/", "x/#",
-        ] {
+        for filter in ["#", "+", "+/+", "a/#", "a/+", "a/+/c", "/#", "+/a", "$SYS/#", "$SYS/+", "a", "+/#", "/", "x/#"]
+        {
             let filter = TopicFilter::new(filter).expect("valid filter");
             let mut expected: Vec<&str> = TOPICS.iter().copied().filter(|topic| filter.matches(topic)).collect();
             expected.sort_unstable();

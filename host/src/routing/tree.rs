@@ -30,10 +30,7 @@ type Subscribers<K, V> = IndexMap<K, V, std::hash::BuildHasherDefault<ahash::AHa
 impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
     /// A tree without subscriptions.
     pub fn new() -> Self {
-        Self {
-            root: Node::new(),
-            len: 0,
-        }
+        Self { root: Node::new(), len: 0 }
     }
 
     /// Adds a subscription, or replaces the one with the same filter and key `[MQTT-3.8.4-3]`; returns the old one.
@@ -53,11 +50,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
                 }
             }
         }
-        let subscribers = if to_hash {
-            &mut node.hash_subscribers
-        } else {
-            &mut node.subscribers
-        };
+        let subscribers = if to_hash { &mut node.hash_subscribers } else { &mut node.subscribers };
         let old = subscribers.insert(key, value);
         self.len += usize::from(old.is_none());
         old
@@ -103,12 +96,7 @@ impl<K: Hash + Eq, V> Default for SubscriptionTree<K, V> {
 
 impl<K: Hash + Eq, V> Node<K, V> {
     fn new() -> Self {
-        Self {
-            children: None,
-            plus: None,
-            subscribers: IndexMap::default(),
-            hash_subscribers: IndexMap::default(),
-        }
+        Self { children: None, plus: None, subscribers: IndexMap::default(), hash_subscribers: IndexMap::default() }
     }
 
     fn child(&self, level: &str) -> Option<&Self> {
@@ -204,9 +192,8 @@ mod tests {
         assert_eq!(found, expected, "topic {topic:?}");
     }
 
-    const FILTERS: &[&str] = &[
-        "#", "+", "a", "a/#", "a/+", "a/b", "+/b", "+/+", "/+", "/", "a//b", "a/+/b", "$SYS/#", "$SYS/+", "a/b/#",
-    ];
+    const FILTERS: &[&str] =
+        &["#", "+", "a", "a/#", "a/+", "a/b", "+/b", "+/+", "/+", "/", "a//b", "a/+/b", "$SYS/#", "$SYS/+", "a/b/#"];
 
     #[test]
     fn every_matching_filter_is_found() {
@@ -227,9 +214,7 @@ mod tests {
 
     #[test]
     fn the_tree_agrees_with_matching_one_filter_at_a_time() {
-        for topic in [
-            "a", "a/b", "/", "//", "a/b/c", "$SYS/x", "$SYS", "b", "a/", "/a", "a//b", "a/x/b",
-        ] {
+        for topic in ["a", "a/b", "/", "//", "a/b/c", "$SYS/x", "$SYS", "b", "a/", "/a", "a//b", "a/x/b"] {
             let expected: Vec<&str> = FILTERS
                 .iter()
                 .copied()
