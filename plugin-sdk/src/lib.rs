@@ -1,1 +1,55 @@
+//! Write plugins for the `amqtt` MQTT broker: a struct, a trait for each hook, one macro.
+//!
+//! A plugin is a WebAssembly component. It exports the hooks that [`plugin!`] names and imports the capabilities whose
+//! modules it uses ([`files`], [`publisher`], [`broker_info`], [`log`]): what it imports is what the broker's
+//! configuration has to grant.
+//!
+//! A whole plugin, which refuses one user:
+//!
+//! ```
+//! use amqtt_plugin_sdk::{Auth, Client, Decision, NoSettings, Plugin, plugin};
+//!
+//! struct RefuseMallory;
+//!
+//! impl Plugin for RefuseMallory {
+//!     type Settings = NoSettings;
+//!     fn new(_: NoSettings) -> Result<Self, String> {
+//!         Ok(RefuseMallory)
+//!     }
+//! }
+//!
+//! impl Auth for RefuseMallory {
+//!     fn authenticate(&mut self, _: &Client, username: Option<&str>, _: Option<&[u8]>) -> Decision {
+//!         if username == Some("mallory") { Decision::Deny } else { Decision::Abstain }
+//!     }
+//! }
+//!
+//! plugin!(RefuseMallory: Auth);
+//! # fn main() {}
+//! ```
+//!
+//! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`wasm-tools component new`), or
+//! build it for `wasm32-wasip2`, which gives a component at once.
+//!
+//! On every other target a plugin compiles too, so that its logic can be tested with `cargo test`: a
+//! [`Client::stand_in`] takes the place of a client, and the capabilities have stand-ins that are told in their modules.
 
+pub mod broker_info;
+mod client;
+mod event;
+mod export;
+pub mod files;
+pub mod log;
+mod plugin;
+pub mod publisher;
+mod vote;
+
+#[doc(hidden)]
+pub mod bindings;
+#[doc(hidden)]
+pub use export::{Hook, Slot};
+
+pub use client::Client;
+pub use event::{Event, EventKind};
+pub use plugin::{Auth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
+pub use vote::{Action, CacheFor, Decision, Qos, Verdict};

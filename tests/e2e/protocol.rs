@@ -82,7 +82,7 @@ fn packets_may_come_in_any_pieces() {
 
 #[test]
 fn who_says_nothing_is_not_waited_for() {
-    let broker = Setup::new("plugins: [auth_anonymous]\nlimits:\n  connect-timeout: 1\n").start();
+    let broker = Setup::new("plugins: [auth_anonymous]\nlimits:\n  connect-timeout-secs: 1\n").start();
     assert!(answer_until_close(&mut open(&broker), b"").is_empty());
     // Bytes do not buy time.
     assert!(answer_until_close(&mut open(&broker), &CONNECT[..5]).is_empty());

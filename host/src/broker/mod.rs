@@ -16,6 +16,7 @@ mod verdicts;
 mod worker;
 mod writer;
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +40,6 @@ const INTERNAL_MAX: usize = 1_024;
 const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
 
 /// A running broker. It ends with [`shutdown`](Self::shutdown), or abruptly when dropped.
-#[derive(Debug)]
 pub struct Broker {
     core: Arc<Core>,
     hooks: Arc<Hooks>,
@@ -165,6 +165,12 @@ impl Broker {
         while self.core.totals.connected() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,6 @@ const ACCEPTED_MAX: usize = 1_024;
 /// A thread with its own connections, and what they share without locks.
 ///
 /// A connection stays with its worker. Only sessions, subscriptions and retained messages are reached from others.
-#[derive(Debug)]
 pub(super) struct Worker {
     pub(super) core: Arc<Core>,
     pub(super) hooks: Arc<Hooks>,

@@ -39,7 +39,8 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         &mut section,
         report,
     );
-    set(topic_levels_max, "topic-levels-max", 1..=65_536, &mut section, report);
+    // Trees are as deep as topics, and are walked recursively.
+    set(topic_levels_max, "topic-levels-max", 1..=1_000, &mut section, report);
     // Servers have to allow 23 [MQTT-3.1.3-5].
     set(
         client_id_bytes_max,

@@ -7,10 +7,6 @@ use crate::types::{Limits, Message, QoS};
 
 use super::delivery::{Delivery, encode_queued};
 
-/// Bytes in the outgoing buffer above which messages wait in the queue instead: there they are shared between
-/// subscribers and cost no copy.
-const OUTGOING_BYTES_FULL: usize = 256 << 10;
-
 /// Packet identifiers between the oldest message in flight and the newest, acknowledged ones in between included. A
 /// client that leaves one message unacknowledged for ever is served until then.
 const INFLIGHT_SPAN_MAX: usize = 16_384;
@@ -78,7 +74,7 @@ impl Outbound {
     /// Takes a message for the client, under a subscription that was granted `granted`.
     pub fn deliver(&mut self, delivery: &mut Delivery<'_>, granted: QoS, retain: bool, limits: &Limits) -> Delivered {
         let qos = granted.min(delivery.qos()); // [MQTT-3.8.4-6]
-        if self.connected && self.queue.is_empty() && self.outgoing.len() < OUTGOING_BYTES_FULL {
+        if self.connected && self.queue.is_empty() && self.outgoing.len() < limits.outgoing_bytes_max {
             if qos == QoS::AtMostOnce {
                 delivery.encode(qos, retain, None, &mut self.outgoing);
                 self.outgoing_len += 1;
@@ -182,7 +178,7 @@ impl Outbound {
 
     /// Sends from the queue what there is room for.
     fn pump(&mut self, limits: &Limits) {
-        while self.connected && self.outgoing.len() < OUTGOING_BYTES_FULL {
+        while self.connected && self.outgoing.len() < limits.outgoing_bytes_max {
             let Some(front) = self.queue.front() else { return };
             if front.qos != QoS::AtMostOnce && !self.has_room_in_flight(limits) {
                 return;

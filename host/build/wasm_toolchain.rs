@@ -1,0 +1,118 @@
+//! Finds a compiler that can build for WebAssembly on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fmt};
+
+/// What plugins are built for: WebAssembly without a system.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A compiler, and where its standard library for [`TARGET`] comes from.
+#[derive(Debug)]
+pub(crate) struct Toolchain {
+    rustc: PathBuf,
+    /// Whether the standard library has to be built from its sources.
+    build_std: bool,
+    /// The linker to use in place of the compiler's default.
+    linker: Option<PathBuf>,
+}
+
+impl Toolchain {
+    /// Finds the first compiler that has the target installed, else the first that has the sources to build it.
+    ///
+    /// # Errors
+    ///
+    /// The text says what to install.
+    pub(crate) fn detect() -> Result<Self, String> {
+        let ours = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
+        let compilers: Vec<Compiler> = [ours, PathBuf::from("/usr/bin/rustc")]
+            .into_iter()
+            .filter_map(Compiler::at)
+            .collect();
+        if let Some(compiler) = compilers.iter().find(|compiler| compiler.has_target) {
+            return Ok(Toolchain {
+                rustc: compiler.rustc.clone(),
+                build_std: false,
+                linker: None,
+            });
+        }
+        if let Some(compiler) = compilers.iter().find(|compiler| compiler.has_sources) {
+            let linker = compilers.iter().find_map(|compiler| compiler.linker.clone());
+            return Ok(Toolchain {
+                rustc: compiler.rustc.clone(),
+                build_std: true,
+                linker,
+            });
+        }
+        Err(format!(
+            "the plugins are WebAssembly, and no Rust compiler here can build for {TARGET}\n\
+             hint: run one of\n\
+             \x20   .ci/prepare cargo build        # installs what is missing and says what\n\
+             \x20   rustup target add {TARGET}\n\
+             \x20   apt-get install rustc-web rust-web-src        # on Debian, where rustup cannot download"
+        ))
+    }
+
+    /// Makes a cargo use this toolchain.
+    pub(crate) fn apply(&self, cargo: &mut Command) {
+        cargo.env("RUSTC", &self.rustc);
+        if self.build_std {
+            // A compiler that is not a nightly builds its own standard library only if told so.
+            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+        }
+        if let Some(linker) = &self.linker {
+            cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+    }
+}
+
+impl fmt::Display for Toolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let std = if self.build_std {
+            "building its standard library"
+        } else {
+            "with the target installed"
+        };
+        write!(f, "`{}`, {std}", self.rustc.display())
+    }
+}
+
+struct Compiler {
+    rustc: PathBuf,
+    has_target: bool,
+    has_sources: bool,
+    linker: Option<PathBuf>,
+}
+
+impl Compiler {
+    /// Looks at a compiler; none where there is none or it is too old for this workspace.
+    fn at(rustc: PathBuf) -> Option<Self> {
+        let version = ask(&rustc, &["-vV"])?;
+        let field = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let wanted = env::var("CARGO_PKG_RUST_VERSION").unwrap_or_default();
+        if minor(field("release:")?)? < minor(&wanted).unwrap_or(0) {
+            return None;
+        }
+        let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"])?);
+        let libdir = ask(&rustc, &["--print", "target-libdir", "--target", TARGET])?;
+        let linker = sysroot.join("lib/rustlib").join(field("host:")?).join("bin/rust-lld");
+        Some(Compiler {
+            has_target: Path::new(&libdir).is_dir(),
+            has_sources: sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file(),
+            linker: linker.is_file().then_some(linker),
+            rustc,
+        })
+    }
+}
+
+/// What a compiler answers on stdout; none where it fails.
+fn ask(rustc: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new(rustc).args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim_end().to_owned())
+}
+
+/// The middle number of a version such as `1.95.0`.
+fn minor(version: &str) -> Option<u32> {
+    version.split('.').nth(1)?.parse().ok()
+}

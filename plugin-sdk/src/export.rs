@@ -1,0 +1,273 @@
+//! From the generated traits to those of this crate.
+
+use std::marker::PhantomData;
+
+use crate::bindings::capabilities::amqtt::plugin::types as wit;
+use crate::bindings::lifecycle::exports::amqtt::plugin::lifecycle as wit_lifecycle;
+use crate::bindings::topic_check::exports::amqtt::plugin::topic_check as wit_check;
+use crate::bindings::{auth, events, ticks};
+use crate::{Action, Auth, Client, Event, Events, Plugin, Ticks, TopicCheck};
+
+/// Makes a component of a plugin: `plugin!(MyPlugin: Auth, TopicCheck, Events, Ticks)`, with just the hooks it has.
+///
+/// The type has to implement [`Plugin`] and the trait of each hook named. Call it once in a crate of type `cdylib`. On
+/// targets other than WebAssembly it only checks that.
+#[macro_export]
+macro_rules! plugin {
+    ($plugin:ty) => { $crate::plugin!($plugin:); };
+    ($plugin:ty: $($hook:ident),* $(,)?) => {
+        #[doc(hidden)]
+        #[allow(unsafe_code, unused_imports, missing_docs)]
+        mod __amqtt_plugin {
+            use super::*;
+
+            std::thread_local! {
+                static PLUGIN: std::cell::RefCell<Option<$plugin>> = const { std::cell::RefCell::new(None) };
+            }
+
+            impl $crate::Slot for $plugin {
+                fn slot<R>(work: impl FnOnce(&mut Option<Self>) -> R) -> R {
+                    PLUGIN.with_borrow_mut(work)
+                }
+            }
+
+            type Exported = $crate::Hook<$plugin>;
+            $crate::__export!(Lifecycle Exported);
+            $($crate::__export!($hook Exported);)*
+        }
+    };
+}
+
+/// Exports one hook.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __export {
+    (Lifecycle $ty:ident) => {
+        $crate::bindings::lifecycle::__export_lifecycle!($ty with_types_in $crate::bindings::lifecycle);
+    };
+    (Auth $ty:ident) => {
+        $crate::bindings::auth::__export_auth!($ty with_types_in $crate::bindings::auth);
+    };
+    (TopicCheck $ty:ident) => {
+        $crate::bindings::topic_check::__export_topic_check!($ty with_types_in $crate::bindings::topic_check);
+    };
+    (Events $ty:ident) => {
+        $crate::bindings::events::__export_events!($ty with_types_in $crate::bindings::events);
+    };
+    (Ticks $ty:ident) => {
+        $crate::bindings::ticks::__export_ticks!($ty with_types_in $crate::bindings::ticks);
+    };
+    ($other:ident $ty:ident) => { $crate::__not_a_hook!($other); };
+}
+
+/// Checks one hook: the names that a component exports are none that a native linker accepts.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __export {
+    (Lifecycle $ty:ident) => {
+        const _: () = $ty::has_lifecycle();
+    };
+    (Auth $ty:ident) => {
+        const _: () = $ty::has_auth();
+    };
+    (TopicCheck $ty:ident) => {
+        const _: () = $ty::has_topic_check();
+    };
+    (Events $ty:ident) => {
+        const _: () = $ty::has_events();
+    };
+    (Ticks $ty:ident) => {
+        const _: () = $ty::has_ticks();
+    };
+    ($other:ident $ty:ident) => {
+        $crate::__not_a_hook!($other);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __not_a_hook {
+    ($other:ident) => {
+        ::core::compile_error!(concat!(
+            "`",
+            stringify!($other),
+            "` is not a hook: `plugin!` knows Auth, TopicCheck, Events and Ticks"
+        ));
+    };
+}
+
+/// Where the one instance of a component is kept. Implemented by [`plugin!`](crate::plugin).
+#[doc(hidden)]
+pub trait Slot: Plugin {
+    /// Works on the place that `init` fills and `stop` empties.
+    fn slot<R>(work: impl FnOnce(&mut Option<Self>) -> R) -> R;
+}
+
+/// Implements the generated traits for a plugin.
+#[doc(hidden)]
+pub struct Hook<P>(PhantomData<P>);
+
+#[cfg(not(target_family = "wasm"))]
+impl<P: Slot> Hook<P> {
+    pub const fn has_lifecycle() {}
+    pub const fn has_auth()
+    where
+        P: Auth,
+    {
+    }
+    pub const fn has_topic_check()
+    where
+        P: TopicCheck,
+    {
+    }
+    pub const fn has_events()
+    where
+        P: Events,
+    {
+    }
+    pub const fn has_ticks()
+    where
+        P: Ticks,
+    {
+    }
+}
+
+impl<P: Slot> Hook<P> {
+    /// Calls the plugin. The broker calls `init` before any hook; one that does not has its call trapped.
+    fn call<R>(work: impl FnOnce(&mut P) -> R) -> R {
+        P::slot(|plugin| work(plugin.as_mut().expect("the broker calls `init` before any other hook")))
+    }
+}
+
+impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
+    fn init(settings: String) -> Result<wit_lifecycle::Interests, String> {
+        #[cfg(target_family = "wasm")]
+        log_panics();
+        let plugin = P::new(read_settings(&settings)?)?;
+        let interests = plugin.interests();
+        P::slot(|slot| *slot = Some(plugin));
+        let flag = |action| match action {
+            Action::Publish => wit_lifecycle::Actions::PUBLISH,
+            Action::Subscribe => wit_lifecycle::Actions::SUBSCRIBE,
+            Action::Receive => wit_lifecycle::Actions::RECEIVE,
+        };
+        Ok(wit_lifecycle::Interests {
+            actions: interests
+                .actions
+                .into_iter()
+                .map(flag)
+                .fold(wit_lifecycle::Actions::empty(), |all, one| all | one),
+            events: interests.events.into_iter().map(wit::EventKind::from).collect(),
+            tick_seconds: interests.tick_seconds,
+        })
+    }
+
+    fn stop() {
+        if let Some(mut plugin) = P::slot(Option::take) {
+            plugin.stop();
+        }
+    }
+}
+
+impl<P: Slot + Auth> auth::exports::amqtt::plugin::auth::Guest for Hook<P> {
+    fn authenticate(client: &wit::Client, username: Option<String>, password: Option<Vec<u8>>) -> wit::Decision {
+        Self::call(|plugin| plugin.authenticate(&Client::asked(client), username.as_deref(), password.as_deref()))
+            .into()
+    }
+}
+
+impl<P: Slot + TopicCheck> wit_check::Guest for Hook<P> {
+    fn check(
+        client: &wit::Client,
+        client_id: String,
+        username: Option<String>,
+        action: wit::Action,
+        topic: String,
+    ) -> wit_check::Verdict {
+        let client = Client::told(client, &client_id, username.as_deref());
+        Self::call(|plugin| plugin.check(&client, action.into(), &topic)).into()
+    }
+}
+
+impl<P: Slot + Events> events::exports::amqtt::plugin::events::Guest for Hook<P> {
+    fn handle(kind: wit::EventKind, event: &wit::Event) {
+        Self::call(|plugin| plugin.handle(&Event::new(kind.into(), event)));
+    }
+}
+
+impl<P: Slot + Ticks> ticks::exports::amqtt::plugin::ticks::Guest for Hook<P> {
+    fn tick() {
+        Self::call(P::tick);
+    }
+}
+
+/// Writes a panic to the log: it ends in a trap, which has no words.
+#[cfg(target_family = "wasm")]
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        match panic.location() {
+            Some(place) => crate::log::error(format_args!("panicked at {place}: {message}")),
+            None => crate::log::error(format_args!("panicked: {message}")),
+        }
+    }));
+}
+
+/// Reads settings from JSON; an error names the key where it is.
+fn read_settings<S: serde::de::DeserializeOwned>(json: &str) -> Result<S, String> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut json).map_err(|err| {
+        let inner = err.inner();
+        let place = format!(" at line {} column {}", inner.line(), inner.column());
+        let text = inner.to_string();
+        // The place is one in the JSON that the broker made, which nobody sees.
+        let text = text.strip_suffix(&place).unwrap_or(&text);
+        match err.path().to_string() {
+            path if path == "." => text.to_owned(),
+            path => format!("`{path}`: {text}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::read_settings;
+    use crate::NoSettings;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    struct Settings {
+        allow_anonymous: bool,
+        #[serde(default)]
+        acl: std::collections::BTreeMap<String, Vec<String>>,
+    }
+
+    fn check(json: &str, expected: Result<bool, &str>) {
+        let read = read_settings::<Settings>(json).map(|settings| settings.allow_anonymous);
+        assert_eq!(read, expected.map_err(str::to_owned), "{json}");
+    }
+
+    #[test]
+    fn errors_of_settings_name_the_key() {
+        check(r#"{"allow-anonymous":true}"#, Ok(true));
+        check(
+            r#"{"allow-anonymous":"true"}"#,
+            Err(r#"`allow-anonymous`: invalid type: string "true", expected a boolean"#),
+        );
+        check(
+            r#"{"allow-anonymous":true,"acl":{"bob":["a",2]}}"#,
+            Err("`acl.bob[1]`: invalid type: integer `2`, expected a string"),
+        );
+        check("{}", Err("missing field `allow-anonymous`"));
+    }
+
+    #[test]
+    fn no_settings_accepts_any_map() {
+        assert_eq!(read_settings(r#"{"a":1,"b":{"c":[]}}"#), Ok(NoSettings));
+        assert!(read_settings::<NoSettings>("[]").is_err());
+    }
+}

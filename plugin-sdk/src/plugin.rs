@@ -1,0 +1,94 @@
+use std::fmt;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::{Action, Client, Decision, Event, EventKind, Verdict};
+
+/// A plugin: what it is set up with and what it wants to be called for.
+///
+/// The broker makes several instances of a plugin. They share nothing: keep no state that has to be the same in all.
+pub trait Plugin: Sized + 'static {
+    /// The plugin's settings, read from a JSON object whose top-level keys are spelled with dashes.
+    ///
+    /// Use `#[serde(rename_all = "kebab-case")]`, and [`NoSettings`] where there are none.
+    type Settings: DeserializeOwned;
+
+    /// Makes one instance.
+    ///
+    /// # Errors
+    ///
+    /// The text says what is wrong with the settings, and names the key. The broker does not start then.
+    fn new(settings: Self::Settings) -> Result<Self, String>;
+
+    /// What the broker calls this plugin for besides [`Auth`].
+    fn interests(&self) -> Interests {
+        Interests::default()
+    }
+
+    /// Called once in an orderly shutdown, and not after a fault.
+    fn stop(&mut self) {}
+}
+
+/// Decides who may connect.
+pub trait Auth: Plugin {
+    /// Votes on a CONNECT. A panic, or an answer later than the broker waits for, is a refusal.
+    fn authenticate(&mut self, client: &Client, username: Option<&str>, password: Option<&[u8]>) -> Decision;
+}
+
+/// Decides who may do what with a topic. Name the actions in [`Interests::actions`].
+pub trait TopicCheck: Plugin {
+    /// Votes on one action on one topic.
+    ///
+    /// `topic` is a topic filter for [`Action::Subscribe`] (without `$share/group/`), else a topic name. A panic, or an
+    /// answer later than the broker waits for, is a refusal.
+    fn check(&mut self, client: &Client, action: Action, topic: &str) -> Verdict;
+}
+
+/// Observes what happens. Name the kinds in [`Interests::events`].
+pub trait Events: Plugin {
+    /// Is told of one event, after it happened and in order.
+    fn handle(&mut self, event: &Event);
+}
+
+/// Does something at regular times. Name the interval in [`Interests::tick_seconds`].
+pub trait Ticks: Plugin {
+    /// Called at each interval, the first time right after the start.
+    fn tick(&mut self);
+}
+
+/// What the broker calls a plugin for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interests {
+    /// The actions that [`TopicCheck`] decides.
+    pub actions: Vec<Action>,
+    /// The kinds of events that [`Events`] is told of.
+    pub events: Vec<EventKind>,
+    /// Seconds between two calls of [`Ticks`]; 0 for none.
+    pub tick_seconds: u32,
+}
+
+/// The settings of a plugin that has none: any are accepted and left unread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NoSettings;
+
+impl<'de> Deserialize<'de> for NoSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyMap;
+
+        impl<'de> Visitor<'de> for AnyMap {
+            type Value = NoSettings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of settings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoSettings, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(NoSettings)
+            }
+        }
+
+        deserializer.deserialize_map(AnyMap)
+    }
+}

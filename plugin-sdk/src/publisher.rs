@@ -1,0 +1,98 @@
+//! Publishes messages in the plugin's name. The broker's configuration grants the topics.
+//!
+//! On targets other than WebAssembly the messages of this thread are kept for `take_published`.
+
+use std::fmt;
+
+use crate::Qos;
+
+/// Publishes one message to a topic that is granted to this plugin.
+///
+/// # Errors
+///
+/// [`PublishError`] tells the cases apart; the message is not published then.
+pub fn publish(topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), PublishError> {
+    host::publish(topic, payload, qos, retain)
+}
+
+/// Why a message was not published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishError {
+    /// The topic is not among those granted to this plugin.
+    NotGranted,
+    /// The topic is not a valid topic name, with the reason.
+    InvalidTopic(String),
+    /// Too many or too large messages; try again later.
+    Limited,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublishError::NotGranted => f.write_str("the configuration does not grant this topic to the plugin"),
+            PublishError::InvalidTopic(reason) => write!(f, "not a topic name: {reason}"),
+            PublishError::Limited => f.write_str("too many or too large messages"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+#[cfg(target_family = "wasm")]
+mod host {
+    use super::PublishError;
+    use crate::Qos;
+    use crate::bindings::capabilities::amqtt::plugin::publisher as wit;
+
+    pub(super) fn publish(topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), PublishError> {
+        wit::publish(topic, payload, qos.into(), retain).map_err(|err| match err {
+            wit::PublishError::NotGranted => PublishError::NotGranted,
+            wit::PublishError::InvalidTopic(reason) => PublishError::InvalidTopic(reason),
+            wit::PublishError::Limited => PublishError::Limited,
+        })
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub use host::{Published, take_published};
+
+#[cfg(not(target_family = "wasm"))]
+mod host {
+    use std::cell::RefCell;
+
+    use super::PublishError;
+    use crate::Qos;
+
+    thread_local! {
+        static PUBLISHED: RefCell<Vec<Published>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// A message that a plugin published in a unit test.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Published {
+        /// Its topic name.
+        pub topic: String,
+        /// Its payload.
+        pub payload: Vec<u8>,
+        /// Its QoS.
+        pub qos: Qos,
+        /// Whether it was to be retained.
+        pub retain: bool,
+    }
+
+    /// Takes what this thread published so far, in unit tests.
+    pub fn take_published() -> Vec<Published> {
+        PUBLISHED.take()
+    }
+
+    pub(super) fn publish(topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), PublishError> {
+        let message = Published {
+            topic: topic.to_owned(),
+            payload: payload.to_vec(),
+            qos,
+            retain,
+        };
+        PUBLISHED.with_borrow_mut(|published| published.push(message));
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// A topic filter that a user is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule(Box<str>);
+
+impl Rule {
+    /// Checks that a text is a topic filter (MQTT 3.1.1, section 4.7).
+    pub(crate) fn new(filter: &str) -> Result<Self, &'static str> {
+        if filter.is_empty() {
+            return Err("a topic filter has at least one character");
+        }
+        if filter.contains('\0') {
+            return Err("a topic filter has no NUL");
+        }
+        let mut levels = filter.split('/').peekable();
+        while let Some(level) = levels.next() {
+            if level.contains('#') && (level != "#" || levels.peek().is_some()) {
+                return Err("`#` stands alone in the last level");
+            }
+            if level.contains('+') && level != "+" {
+                return Err("`+` stands alone in its level");
+            }
+        }
+        Ok(Rule(filter.into()))
+    }
+
+    /// Whether this covers a topic name, or every topic that a topic filter can match.
+    ///
+    /// Takes time in proportion to the length of both.
+    pub(crate) fn covers(&self, topic: &str) -> bool {
+        // A wildcard in front matches no topic that starts with `$` [MQTT-4.7.2-1].
+        if topic.starts_with('$') && self.0.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut asked = topic.split('/');
+        for level in self.0.split('/') {
+            match (level, asked.next()) {
+                // Also where the topic has ended: `a/#` matches `a` [MQTT-4.7.1-2].
+                ("#", _) => return true,
+                ("+", Some(asked)) if asked != "#" => {}
+                (level, Some(asked)) if level == asked => {}
+                _ => return false,
+            }
+        }
+        asked.next().is_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(RuleVisitor)
+    }
+}
+
+struct RuleVisitor;
+
+impl Visitor<'_> for RuleVisitor {
+    type Value = Rule;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a topic filter")
+    }
+
+    fn visit_str<E: Error>(self, filter: &str) -> Result<Rule, E> {
+        Rule::new(filter).map_err(|reason| E::custom(format_args!("{reason}: `{filter}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rule;
+
+    fn check(rule: &str, topic: &str, expected: bool) {
+        let covers = Rule::new(rule).expect(rule).covers(topic);
+        assert_eq!(covers, expected, "{rule} covers {topic}");
+    }
+
+    #[test]
+    fn topic_names() {
+        for (rule, topic, expected) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a", false),
+            ("a/b", "a/b/c", false),
+            ("a/b", "a/b/", false),
+            ("a/b", "A/b", false),
+            ("a/b", "/a/b", false),
+            ("+", "a", true),
+            ("+", "a/b", false),
+            ("+", "", true),
+            ("+/+", "/a", true),
+            ("/+", "/a", true),
+            ("/+", "a", false),
+            ("a/+/c", "a/b/c", true),
+            ("a/+/c", "a//c", true),
+            ("a/+/c", "a/c", false),
+            ("a/+", "a", false),
+            ("a/+", "a/", true),
+            ("#", "a/b/c", true),
+            ("#", "/", true),
+            ("a/#", "a", true),
+            ("a/#", "a/b/c", true),
+            ("a/#", "ab", false),
+            ("+/#", "a", true),
+        ] {
+            check(rule, topic, expected);
+        }
+    }
+
+    #[test]
+    fn a_filter_is_covered_only_as_a_whole() {
+        for (rule, filter, expected) in [
+            ("#", "#", true),
+            ("#", "+", true),
+            ("#", "a/#", true),
+            ("+", "#", false),
+            ("+", "+", true),
+            ("+", "+/a", false),
+            ("a/#", "a/#", true),
+            ("a/#", "a/+/#", true),
+            ("a/+/#", "a/#", false),
+            ("a/+/#", "a/+/#", true),
+            ("a/+", "a/#", false),
+            ("a/b", "a/+", false),
+            ("a/b", "a/b/#", false),
+            ("a/b/#", "a/b/#", true),
+            ("repositories/+/master", "repositories/#", false),
+            ("repositories/+/master", "repositories/+/master", true),
+            ("repositories/+/master", "repositories/+/+", false),
+            ("repositories/+/master", "+/+/master", false),
+        ] {
+            check(rule, filter, expected);
+        }
+    }
+
+    #[test]
+    fn a_leading_wildcard_covers_no_dollar_topic() {
+        for (rule, topic, expected) in [
+            ("#", "$SYS/broker/uptime", false),
+            ("+/broker/uptime", "$SYS/broker/uptime", false),
+            ("#", "$SYS/#", false),
+            ("+/#", "$SYS/+", false),
+            ("$SYS/#", "$SYS/broker/uptime", true),
+            ("$SYS/#", "$SYS/#", true),
+            ("$SYS/+", "$SYS/#", false),
+            ("$SYS/#", "#", false),
+            ("$SYS/#", "+/uptime", false),
+            ("a/#", "a/$b", true),
+        ] {
+            check(rule, topic, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_no_rule() {
+        for text in ["", "a/#/b", "a#", "#/a", "a/b+", "+a", "a/++", "##", "a\0b"] {
+            assert!(Rule::new(text).is_err(), "{text:?}");
+        }
+        for text in ["/", "//", "+/+/#", "a b", "$SYS/#"] {
+            assert!(Rule::new(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn many_wildcards_take_no_longer() {
+        let rule = Rule::new(&"+/".repeat(30_000)).expect("a rule");
+        assert!(!rule.covers(&"a/".repeat(29_999)));
+        assert!(rule.covers(&"a/".repeat(30_000)));
+    }
+}

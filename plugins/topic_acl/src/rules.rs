@@ -1,0 +1,97 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::rule::Rule;
+
+/// The entry for clients without a user name. A client that calls itself so is not meant.
+const ANONYMOUS: &str = "anonymous";
+
+/// What each user may do.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Rules {
+    by_username: HashMap<String, List>,
+}
+
+impl Rules {
+    /// Whether one rule of a user covers a topic name, or all that a topic filter can match.
+    pub(crate) fn allow(&self, username: Option<&str>, topic: &str) -> bool {
+        let entry = match username.unwrap_or_default() {
+            "" => ANONYMOUS,
+            ANONYMOUS => return false,
+            name => name,
+        };
+        self.by_username
+            .get(entry)
+            .is_some_and(|list| list.0.iter().any(|rule| rule.covers(topic)))
+    }
+}
+
+/// The rules of one user.
+#[derive(Debug, Clone, Default)]
+struct List(Vec<Rule>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = List;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of topics")
+    }
+
+    /// A name with nothing after it, which is how YAML spells it, has no topics.
+    fn visit_unit<E: Error>(self) -> Result<List, E> {
+        Ok(List::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut topics: A) -> Result<List, A::Error> {
+        let mut rules = Vec::new();
+        while let Some(rule) = topics.next_element()? {
+            rules.push(rule);
+        }
+        Ok(List(rules))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    fn check(json: &str, expected: Result<usize, &str>) {
+        match (serde_json::from_str::<Rules>(json), expected) {
+            (Ok(rules), Ok(count)) => {
+                assert_eq!(
+                    rules.by_username.values().map(|list| list.0.len()).sum::<usize>(),
+                    count,
+                    "{json}"
+                );
+            }
+            (Err(err), Err(expected)) => assert!(err.to_string().contains(expected), "{json}: {err}"),
+            (read, expected) => panic!("{json}: {read:?} in place of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_lists_of_topics() {
+        check(r#"{}"#, Ok(0));
+        check(r#"{"bob":["a","b/#"],"eve":[]}"#, Ok(2));
+        check(r#"{"bob":null}"#, Ok(0));
+        check(
+            r#"{"bob":"..."}"#,
+            Err(r#"invalid type: string "...", expected a list of topics"#),
+        );
+        check(r#"{"bob":[1]}"#, Err("expected a topic filter"));
+        check(r#"{"bob":["a/#/b"]}"#, Err("`a/#/b`"));
+        check("[]", Err("expected a map"));
+    }
+}
