@@ -60,3 +60,15 @@ pub struct Event {
     /// Why, where there is a reason.
     pub reason: Option<Arc<str>>,
 }
+
+impl Event {
+    /// An event of the broker itself.
+    pub fn new(kind: EventKind) -> Self {
+        Self { kind, client: None, topic: None, qos: None, payload: None, reason: None }
+    }
+
+    /// An event of a client.
+    pub fn of_client(kind: EventKind, client: &Arc<ClientInfo>) -> Self {
+        Self { client: Some(Arc::clone(client)), ..Self::new(kind) }
+    }
+}

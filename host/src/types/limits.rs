@@ -12,11 +12,12 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
-    /// QoS 1 and 2 messages that wait in one session for room in flight or for the client to come back.
+    /// Messages that wait in one session: for room in flight, for a slow connection, for the client to come back.
     pub queue_messages_max: usize,
     /// Bytes of topic and payload that wait in one session.
     pub queue_bytes_max: usize,
-    /// Bytes that wait to be written to one connection. QoS 0 messages beyond them are dropped.
+    /// Encoded bytes that wait for one connection before further messages wait in the session's queue, where they are
+    /// shared with other sessions.
     pub outgoing_bytes_max: usize,
     /// Seconds for which a new connection may stay without a complete CONNECT packet.
     pub connect_timeout_secs: u64,
@@ -38,7 +39,7 @@ impl Default for Limits {
             inflight_max: 512,
             queue_messages_max: 10_000,
             queue_bytes_max: 32 << 20,
-            outgoing_bytes_max: 32 << 20,
+            outgoing_bytes_max: 256 << 10,
             connect_timeout_secs: 5,
             retained_messages_max: 1_000_000,
             retained_bytes_max: 1 << 30,

@@ -1,4 +1,20 @@
-//! Runs plugins as WebAssembly components.
+//! Runs plugins as WebAssembly components: the only place that knows wasmtime.
+//!
+//! `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
+//! `instance` is one running copy · `bindings` translates.
 
+mod bindings;
 mod embedded;
+mod engine;
 mod engine_config;
+mod instance;
+mod manifest;
+mod plugin;
+mod state;
+mod unusable;
+
+pub(crate) use embedded::{EmbeddedPlugin, embedded};
+pub(crate) use engine::Runtime;
+pub(crate) use instance::{Fault, Instance};
+pub(crate) use plugin::{Code, Plugin, StartError};
+pub use unusable::Unusable;

@@ -1,0 +1,180 @@
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::path::{Component, Path};
+
+use serde_json::{Map, Value};
+
+use crate::hooks::limits::FILE_BYTES_MAX;
+
+/// The capability `files`: whole files whose paths are the values of granted settings keys.
+pub(crate) struct Files {
+    /// Granted keys, and the value that each has in the settings.
+    granted: Vec<(String, Option<Value>)>,
+}
+
+/// Why a file was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FileError {
+    NotGranted,
+    NotSet,
+    Refused(String),
+    TooLarge(u64),
+    Failed(String),
+}
+
+impl Files {
+    /// Takes the values of the granted keys out of the settings.
+    pub(crate) fn new(granted: &[String], settings: &Map<String, Value>) -> Self {
+        let granted = granted.iter().map(|key| (key.replace('_', "-"), key));
+        let granted = granted.map(|(name, key)| {
+            let value = settings.get(&name).or_else(|| settings.get(key)).cloned();
+            (name, value)
+        });
+        Self {
+            granted: granted.collect(),
+        }
+    }
+
+    /// Reads the file that a settings key names.
+    pub(crate) fn read(&self, key: &str) -> Result<Vec<u8>, FileError> {
+        let (_, value) = self
+            .granted
+            .iter()
+            .find(|(granted, _)| granted == key)
+            .ok_or(FileError::NotGranted)?;
+        match value {
+            None | Some(Value::Null) => Err(FileError::NotSet),
+            Some(Value::String(path)) => read_regular(Path::new(path), FILE_BYTES_MAX),
+            Some(_) => Err(FileError::Refused(format!("`{key}` is not a text"))),
+        }
+    }
+}
+
+fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
+    let refused = |why: &str| FileError::Refused(format!("{why}: `{}`", path.display()));
+    let failed = |error: std::io::Error| FileError::Failed(format!("{error}: `{}`", path.display()));
+    if !path.is_absolute() {
+        return Err(refused("the path is not absolute"));
+    }
+    if path.components().any(|component| component == Component::ParentDir) {
+        return Err(refused("the path contains `..`"));
+    }
+    let folder = path.parent().ok_or_else(|| refused("the path names no file"))?;
+    // Opening a pipe would wait for its other end.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(refused("not a regular file"));
+    }
+    // What was opened is what is checked: whoever exchanges the path meanwhile gains nothing.
+    let file = File::open(path).map_err(failed)?;
+    let opened = file.metadata().map_err(failed)?;
+    let target = fs::canonicalize(path).map_err(failed)?;
+    if !target.starts_with(fs::canonicalize(folder).map_err(failed)?) {
+        return Err(refused("the link leads out of its folder"));
+    }
+    let found = fs::symlink_metadata(&target).map_err(failed)?;
+    if !opened.is_file() || !same_file(&opened, &found) {
+        return Err(refused("not a regular file, or exchanged while it was opened"));
+    }
+    if opened.len() > bytes_max {
+        return Err(FileError::TooLarge(opened.len()));
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() as u64 {
+        length if length > bytes_max => Err(FileError::TooLarge(length)),
+        _ => Ok(bytes),
+    }
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &Metadata, b: &Metadata) -> bool {
+    b.is_file()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Reads `file`, a path within a folder that has a bit of everything.
+    fn read(file: &str) -> Result<Vec<u8>, FileError> {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |path: &str| home.path().join(path);
+        fs::create_dir_all(at("in/..data")).expect("folders");
+        fs::write(at("out"), "secret").expect("a file");
+        fs::write(at("in/passwd"), "plain").expect("a file");
+        fs::write(at("in/..data/passwd"), "mounted").expect("a file");
+        symlink("..data/passwd", at("in/link")).expect("a link");
+        symlink("../out", at("in/link-out")).expect("a link");
+        symlink(at("out"), at("in/link-out-absolute")).expect("a link");
+        symlink("/dev/zero", at("in/device")).expect("a link");
+        symlink("in", at("in-link")).expect("a link");
+        read_regular(&at(file), 10)
+    }
+
+    #[test]
+    fn plain_files_and_links_within_the_folder_are_read() {
+        assert_eq!(read("in/passwd"), Ok(b"plain".to_vec()));
+        assert_eq!(read("in/link"), Ok(b"mounted".to_vec()));
+        assert_eq!(
+            read("in-link/passwd"),
+            Ok(b"plain".to_vec()),
+            "the folder itself may be a link"
+        );
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused() {
+        for file in ["in/link-out", "in/link-out-absolute", "in/device", "in/../out", "in"] {
+            assert!(
+                matches!(read(file), Err(FileError::Refused(_))),
+                "{file}: {:?}",
+                read(file)
+            );
+        }
+        assert!(matches!(read("in/missing"), Err(FileError::Failed(_))));
+        assert!(matches!(
+            read_regular(Path::new("passwd"), 10),
+            Err(FileError::Refused(_))
+        ));
+    }
+
+    #[test]
+    fn large_files_are_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), [0; 11]).expect("written");
+        assert_eq!(read_regular(file.path(), 10), Err(FileError::TooLarge(11)));
+        assert_eq!(read_regular(file.path(), 11), Ok(vec![0; 11]));
+        // Says that it is empty and is not.
+        assert!(matches!(
+            read_regular(Path::new("/proc/cpuinfo"), 10),
+            Err(FileError::TooLarge(_))
+        ));
+    }
+
+    #[test]
+    fn only_the_granted_key_counts() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let settings = json!({ "password-file": file.path(), "other": file.path(), "number": 1 });
+        let settings = settings.as_object().expect("an object");
+        let granted = ["password_file", "number", "missing"].map(str::to_owned);
+        let files = Files::new(&granted, settings);
+        assert_eq!(files.read("password-file"), Ok(Vec::new()));
+        assert_eq!(files.read("other"), Err(FileError::NotGranted));
+        assert_eq!(files.read("missing"), Err(FileError::NotSet));
+        assert!(matches!(files.read("number"), Err(FileError::Refused(_))));
+        assert_eq!(
+            files.read(&file.path().display().to_string()),
+            Err(FileError::NotGranted)
+        );
+    }
+}

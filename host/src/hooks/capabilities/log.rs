@@ -1,0 +1,129 @@
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tracing::Level;
+
+use crate::hooks::limits::{LOG_BURST, LOG_MESSAGE_BYTES_MAX, LOG_PER_SECOND};
+use crate::hooks::rate::TokenBucket;
+
+/// How important a message is.
+pub(crate) type LogLevel = Level;
+
+/// The capability `log`: lines in the broker's log under the plugin's name.
+pub(crate) struct PluginLog {
+    plugin: Arc<str>,
+    rate: Mutex<Rate>,
+}
+
+struct Rate {
+    bucket: TokenBucket,
+    left_out: u64,
+}
+
+/// Writes with a level that is only known while running, which the macros of `tracing` do not take.
+macro_rules! at_level {
+    ($level:expr, $macro:ident!($($arguments:tt)*)) => {
+        match $level {
+            Level::ERROR => tracing::$macro!(target: TARGET, Level::ERROR, $($arguments)*),
+            Level::WARN => tracing::$macro!(target: TARGET, Level::WARN, $($arguments)*),
+            Level::INFO => tracing::$macro!(target: TARGET, Level::INFO, $($arguments)*),
+            Level::DEBUG => tracing::$macro!(target: TARGET, Level::DEBUG, $($arguments)*),
+            Level::TRACE => tracing::$macro!(target: TARGET, Level::TRACE, $($arguments)*),
+        }
+    };
+}
+
+/// What the lines of plugins are filtered by.
+const TARGET: &str = "amqtt::plugin";
+
+impl PluginLog {
+    pub(crate) fn new(plugin: Arc<str>) -> Self {
+        let bucket = TokenBucket::new(LOG_BURST, LOG_PER_SECOND);
+        Self {
+            plugin,
+            rate: Mutex::new(Rate { bucket, left_out: 0 }),
+        }
+    }
+
+    /// Whether messages of this level are written at all.
+    pub(crate) fn enabled(&self, level: LogLevel) -> bool {
+        at_level!(level, enabled!(plugin))
+    }
+
+    /// Writes one message as one line. Beyond the rate, messages are left out and counted.
+    pub(crate) fn write(&self, level: LogLevel, message: &str) {
+        if !self.enabled(level) {
+            return;
+        }
+        let left_out = {
+            let mut rate = self.rate.lock();
+            if !rate.bucket.take(Instant::now()) {
+                rate.left_out += 1;
+                return;
+            }
+            std::mem::take(&mut rate.left_out)
+        };
+        let plugin = &*self.plugin;
+        if left_out > 0 {
+            tracing::warn!(target: TARGET, plugin, "{left_out} messages were left out: too many per second");
+        }
+        let message = escape(cut(message));
+        at_level!(level, event!(plugin, "{message}"));
+    }
+}
+
+/// Cuts a message at the bound, between two characters.
+fn cut(message: &str) -> &str {
+    &message[..message.floor_char_boundary(LOG_MESSAGE_BYTES_MAX)]
+}
+
+/// Makes control characters visible, so that a message stays one line and cannot command a terminal.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '\t' => escaped.push_str("\\t"),
+            '\r' => escaped.push_str("\\r"),
+            // The second group turns the direction of text around or is a line end in disguise.
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}') =>
+            {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        for (text, expected) in [
+            ("plain ünïcödé 雪 `\\`", "plain ünïcödé 雪 `\\`"),
+            ("a\nERROR - forged\r\n", "a\\nERROR - forged\\r\\n"),
+            ("\x1b[31mred\x07\0", "\\u{1b}[31mred\\u{7}\\u{0}"),
+            ("\u{85}\u{9b}2J\u{202e}\u{2028}", "\\u{85}\\u{9b}2J\\u{202e}\\u{2028}"),
+            ("tab\there", "tab\\there"),
+        ] {
+            assert_eq!(escape(text), expected);
+        }
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"x".repeat(LOG_MESSAGE_BYTES_MAX + 1)).len(), LOG_MESSAGE_BYTES_MAX);
+        assert_eq!(
+            cut(&"雪".repeat(LOG_MESSAGE_BYTES_MAX)).len(),
+            LOG_MESSAGE_BYTES_MAX - LOG_MESSAGE_BYTES_MAX % 3
+        );
+    }
+}

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use crate::hooks::BrokerServices;
+use crate::hooks::limits::{PUBLISH_BURST, PUBLISH_PAYLOAD_BYTES_MAX, PUBLISH_PER_SECOND};
+use crate::hooks::rate::TokenBucket;
+use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName};
+
+/// The capability `publisher`: messages in the plugin's name, to topics that are granted to it.
+///
+/// Topic-check is not asked about them: the grant is what bounds them.
+pub(crate) struct Publisher {
+    granted: Vec<TopicFilter>,
+    broker: Arc<dyn BrokerServices>,
+    rate: Mutex<TokenBucket>,
+}
+
+/// Why a message was not published.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PublishError {
+    NotGranted,
+    InvalidTopic(TopicError),
+    Limited,
+}
+
+impl Publisher {
+    pub(crate) fn new(granted: Vec<TopicFilter>, broker: Arc<dyn BrokerServices>) -> Self {
+        Self {
+            granted,
+            broker,
+            rate: Mutex::new(TokenBucket::new(PUBLISH_BURST, PUBLISH_PER_SECOND)),
+        }
+    }
+
+    pub(crate) fn publish(&self, topic: &str, payload: Vec<u8>, qos: QoS, retain: bool) -> Result<(), PublishError> {
+        let topic = TopicName::new(topic).map_err(PublishError::InvalidTopic)?;
+        if !self.granted.iter().any(|filter| filter.matches(topic.as_str())) {
+            return Err(PublishError::NotGranted);
+        }
+        if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX || !self.rate.lock().take(Instant::now()) {
+            return Err(PublishError::Limited);
+        }
+        let message = Message {
+            topic,
+            payload: payload.into(),
+            qos,
+            retain,
+        };
+        self.broker.publish(message).map_err(|_| PublishError::Limited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hooks::Overloaded;
+
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<Message>>);
+
+    impl BrokerServices for Recorder {
+        fn publish(&self, message: Message) -> Result<(), Overloaded> {
+            self.0.lock().push(message);
+            Ok(())
+        }
+
+        fn version(&self) -> &str {
+            "0"
+        }
+
+        fn uptime(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn counters(&self) -> Vec<(&'static str, u64)> {
+            Vec::new()
+        }
+    }
+
+    fn publisher(filters: &[&str]) -> (Publisher, Arc<Recorder>) {
+        let broker = Arc::new(Recorder::default());
+        let granted = filters
+            .iter()
+            .map(|filter| TopicFilter::new(filter).expect("valid"))
+            .collect();
+        (Publisher::new(granted, broker.clone()), broker)
+    }
+
+    #[test]
+    fn only_granted_topics_are_published_to() {
+        let (publisher, broker) = publisher(&["$SYS/#", "a/+"]);
+        let publish = |topic| publisher.publish(topic, b"x".to_vec(), QoS::AtMostOnce, true);
+        assert_eq!(publish("$SYS/broker/version"), Ok(()));
+        assert_eq!(publish("a/b"), Ok(()));
+        assert_eq!(publish("a/b/c"), Err(PublishError::NotGranted));
+        assert_eq!(publish("$SYSTEM/x"), Err(PublishError::NotGranted));
+        assert_eq!(
+            publish("a/+"),
+            Err(PublishError::InvalidTopic(TopicError::WildcardInName))
+        );
+        assert_eq!(publish(""), Err(PublishError::InvalidTopic(TopicError::Empty)));
+        assert_eq!(broker.0.lock().len(), 2);
+    }
+
+    #[test]
+    fn size_and_rate_are_bounded() {
+        let (publisher, broker) = publisher(&["#"]);
+        let publish = |bytes| publisher.publish("a", vec![0; bytes], QoS::AtMostOnce, false);
+        assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX + 1), Err(PublishError::Limited));
+        assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX), Ok(()));
+        let refused = (0..3 * PUBLISH_BURST)
+            .filter(|_| publish(0) == Err(PublishError::Limited))
+            .count();
+        assert!(refused > 0, "{} published", broker.0.lock().len());
+    }
+}

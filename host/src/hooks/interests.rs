@@ -1,0 +1,60 @@
+use super::{Action, EventKind};
+
+/// What a plugin said at its start that it wants to be called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Interests {
+    /// The actions that it decides.
+    pub(crate) actions: ActionSet,
+    /// The event kinds that it is told of.
+    pub(crate) events: EventSet,
+    /// Seconds between two ticks, 0 for none.
+    pub(crate) tick_seconds: u32,
+}
+
+/// A set of actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ActionSet(u8);
+
+impl ActionSet {
+    pub(crate) fn contains(self, action: Action) -> bool {
+        self.0 & (1 << action as u8) != 0
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Action> for ActionSet {
+    fn from_iter<I: IntoIterator<Item = Action>>(actions: I) -> Self {
+        Self(actions.into_iter().fold(0, |set, action| set | 1 << action as u8))
+    }
+}
+
+/// A set of event kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct EventSet(u32);
+
+impl EventSet {
+    pub(crate) fn contains(self, kind: EventKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<EventKind> for EventSet {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u8))
+    }
+}

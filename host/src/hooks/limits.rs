@@ -1,0 +1,111 @@
+//! Every bound on what a plugin may take, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Bytes of the largest plugin file that is read. Compiling is not covered by any deadline, so its input is bounded.
+pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Entries of one plugin folder that are looked at: a folder of plugins is small, and `/` given by mistake is not.
+pub(crate) const PLUGIN_DIR_ENTRIES_MAX: usize = 10_000;
+
+/// Bytes of each linear memory of an instance. A Rust guest starts with some 1.1 MiB.
+pub(crate) const MEMORY_BYTES_MAX: usize = 16 << 20;
+
+/// Linear memories of an instance.
+pub(crate) const MEMORIES_MAX: usize = 4;
+
+/// Tables of an instance.
+pub(crate) const TABLES_MAX: usize = 16;
+
+/// Entries of each table of an instance; they are host memory.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Core module instances of an instance: adapters and shims count as well.
+pub(crate) const CORE_INSTANCES_MAX: usize = 64;
+
+/// Bytes that a plugin hands to the broker in one call or one answer.
+pub(crate) const HANDOVER_BYTES_MAX: usize = 1 << 20;
+
+/// Time between two looks at the deadlines of running calls.
+///
+/// A call is cut off between one and two of these after its deadline.
+pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(5);
+
+/// Running time of one topic-check: it holds up the thread that moves messages.
+pub(crate) const TOPIC_CHECK_DEADLINE: Duration = Duration::from_millis(10);
+
+/// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
+pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Running time of `init` and of instantiating: it may read and parse a large file.
+pub(crate) const INIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Running time of one event, tick or `stop`: they share one thread with all plugins.
+pub(crate) const OBSERVER_DEADLINE: Duration = Duration::from_millis(100);
+
+/// How often a call may pass its deadline by the clock because its thread was not scheduled, and still go on.
+///
+/// Running time counts, not waiting time; this bounds the waiting, so that a stopped clock cannot keep a call alive.
+pub(crate) const DEADLINE_EXTENSIONS_MAX: u32 = 100;
+
+/// How long an auth call, an event or a tick waits for a fresh instance: they are off the message path.
+pub(crate) const FRESH_INSTANCE_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long a topic-check waits for a fresh instance after a fault, once; until there is one it denies.
+///
+/// An instance of a small plugin takes 0.05 ms.
+pub(crate) const FRESH_INSTANCE_WAIT: Duration = Duration::from_millis(2);
+
+/// Time after which a plugin that failed to initialise is tried again; doubled at each failure.
+pub(crate) const BACK_OFF_MIN: Duration = Duration::from_secs(1);
+
+/// Longest time between two tries to initialise a plugin.
+pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+
+/// Threads that answer auth: hashing may take a core each, and messages need the others.
+pub(crate) const AUTH_THREADS: usize = 2;
+
+/// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again.
+pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
+
+/// Bytes of credentials that wait for an auth thread.
+pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// Events that wait for the thread that tells them to plugins; more are dropped and counted.
+pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;
+
+/// Bytes of topics and payloads of waiting events.
+pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
+
+/// How long an orderly stop goes on telling events that wait.
+pub(crate) const STOP_DRAIN: Duration = Duration::from_secs(2);
+
+/// Bytes of one log message of a plugin; the rest is cut off.
+pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+/// Log messages that one plugin may write at once.
+pub(crate) const LOG_BURST: u32 = 1_000;
+
+/// Log messages that one plugin may write per second in the long run.
+pub(crate) const LOG_PER_SECOND: u32 = 200;
+
+/// Faults of one plugin that are written to the log at once.
+pub(crate) const FAULT_LOG_BURST: u32 = 20;
+
+/// Faults of one plugin that are written to the log per second in the long run: clients may be able to cause them.
+pub(crate) const FAULT_LOG_PER_SECOND: u32 = 1;
+
+/// Bytes of the largest file that is handed to a plugin. It has to fit the plugin's memory.
+pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Bytes of the largest payload that a plugin publishes.
+pub(crate) const PUBLISH_PAYLOAD_BYTES_MAX: usize = 256 << 10;
+
+/// Messages that one plugin may publish at once.
+pub(crate) const PUBLISH_BURST: u32 = 2_000;
+
+/// Messages that one plugin may publish per second in the long run.
+pub(crate) const PUBLISH_PER_SECOND: u32 = 1_000;
+
+/// Characters of a cause of a fault that are written to the log.
+pub(crate) const CAUSE_CHARS_MAX: usize = 300;

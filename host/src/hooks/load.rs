@@ -1,0 +1,249 @@
+//! From the configuration's list to plugins that run.
+
+use std::io;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher};
+use super::event_queue::EventQueue;
+use super::faults::Faults;
+use super::interests::EventSet;
+use super::loaded::{Loaded, Origin};
+use super::search::{Found, NotFound, find};
+use super::wasm::{Code, EmbeddedPlugin, Plugin, Runtime, StartError, Unusable, embedded};
+use super::{BrokerServices, Grants, HookSpec, PluginSpec, TopicCheckSpec};
+use crate::types::TopicFilter;
+
+/// Why the plugins of a configuration cannot be run. The broker does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The name leads nowhere.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The file is not a plugin for this broker, or wants more than it is granted.
+    #[error("plugin \"{plugin}\" ({origin}) cannot be used: {reason}")]
+    Unusable {
+        /// Which plugin.
+        plugin: Arc<str>,
+        /// Where it came from.
+        origin: Origin,
+        /// What is wrong with it.
+        reason: Unusable,
+    },
+    /// The plugin did not like its settings, or failed in its `init`.
+    #[error("plugin \"{plugin}\" ({origin}) {reason}")]
+    NotStarted {
+        /// Which plugin.
+        plugin: Arc<str>,
+        /// Where it came from.
+        origin: Origin,
+        /// What it said or did.
+        reason: String,
+    },
+    /// The plugin says that it decides topics, and has no hook to ask.
+    #[error("plugin \"{plugin}\" ({origin}) declares actions to decide and does not export `topic-check`")]
+    NothingToAsk {
+        /// Which plugin.
+        plugin: Arc<str>,
+        /// Where it came from.
+        origin: Origin,
+    },
+    /// A list names a plugin that is not among those to load.
+    #[error("plugin \"{plugin}\" of `{list}` is not loaded\nhint: add it to `plugins`")]
+    NotLoaded {
+        /// The configuration's list.
+        list: &'static str,
+        /// Which plugin.
+        plugin: String,
+    },
+    /// Topics are to be decided, and none of the plugins that were named decides them.
+    #[error(
+        "topic-check is on and none of its plugins decides topics: {}\n\
+         hint: list one that does, for example `topic_acl`, or set `topic-check.enabled: false`",
+        plugins.join(", ")
+    )]
+    NoTopicCheck {
+        /// Those that were named.
+        plugins: Vec<String>,
+    },
+    /// The machine does not let us run plugins at all.
+    #[error("the plugin engine does not start: {0}")]
+    Engine(#[source] io::Error),
+}
+
+/// The plugins of a configuration and what each is asked for.
+pub(crate) struct Roster {
+    /// All of them, in list order.
+    pub(crate) all: Vec<Arc<Loaded>>,
+    /// Those that answer auth, in order.
+    pub(crate) auth: Vec<Arc<Loaded>>,
+    /// Those that decide topics, in order.
+    pub(crate) topic_check: Vec<Arc<Loaded>>,
+    /// The events that they asked for.
+    pub(crate) events: Arc<EventQueue>,
+}
+
+impl Roster {
+    /// Loads every plugin and starts its first instance.
+    pub(crate) fn load(spec: &HookSpec, broker: &Arc<dyn BrokerServices>) -> Result<Self, LoadError> {
+        let runtime = Runtime::start().map_err(LoadError::Engine)?;
+        let mut started = Vec::new();
+        for plugin in &spec.plugins {
+            let name: Arc<str> = plugin.name.as_str().into();
+            let wasm = start(&runtime, plugin, &name, &spec.plugin_dirs, broker)?;
+            started.push((name, wasm));
+        }
+        let wanted = started.iter().filter(|(_, wasm)| wasm.manifest().exports.events);
+        let wanted = wanted.fold(EventSet::default(), |set, (_, wasm)| set.union(wasm.interests().events));
+        let events = Arc::new(EventQueue::new(wanted));
+        let all: Vec<_> = started
+            .into_iter()
+            .map(|(name, wasm)| {
+                let faults = Faults::new(Arc::clone(&name), Arc::clone(&events));
+                Arc::new(Loaded { name, wasm, faults })
+            })
+            .collect();
+        let auth = choose_auth(&all, spec.auth.as_deref())?;
+        let topic_check = choose_topic_check(&all, &spec.topic_check)?;
+        Ok(Self {
+            all,
+            auth,
+            topic_check,
+            events,
+        })
+    }
+}
+
+fn start(
+    runtime: &Runtime,
+    spec: &PluginSpec,
+    name: &Arc<str>,
+    folders: &[std::path::PathBuf],
+    broker: &Arc<dyn BrokerServices>,
+) -> Result<Plugin, LoadError> {
+    let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
+    let found = match &spec.path {
+        Some(path) => Found::File(path.clone()),
+        None => find(name, &names, folders)?,
+    };
+    let mut grants = spec.grants.clone();
+    let (origin, code) = match found {
+        Found::File(path) => {
+            let code = Code::from_file(runtime, &path, spec.sha256, &grants);
+            (Origin::File(path), code)
+        }
+        Found::Embedded(place) => {
+            let plugin = &embedded()[place];
+            grant_built_in(&mut grants, plugin);
+            (
+                Origin::BuiltIn,
+                Code::from_embedded(runtime, plugin, spec.sha256, &grants),
+            )
+        }
+    };
+    let unusable = |reason| LoadError::Unusable {
+        plugin: Arc::clone(name),
+        origin: origin.clone(),
+        reason,
+    };
+    let capabilities = Capabilities {
+        log: PluginLog::new(Arc::clone(name)),
+        files: Files::new(&grants.files, &spec.settings),
+        publisher: Publisher::new(grants.publish, Arc::clone(broker)),
+        broker_info: BrokerInfo::new(Arc::clone(broker)),
+    };
+    let settings = Value::Object(spec.settings.clone()).to_string();
+    let plugin = match Plugin::start(code.map_err(unusable)?, Arc::new(capabilities), settings) {
+        Ok(plugin) => plugin,
+        Err(StartError::Unusable(reason)) => return Err(unusable(reason)),
+        Err(StartError::Fault(fault)) => {
+            return Err(LoadError::NotStarted {
+                plugin: Arc::clone(name),
+                origin,
+                reason: fault.in_hook("init"),
+            });
+        }
+    };
+    let exports = plugin.manifest().exports;
+    if !plugin.interests().actions.is_empty() && !exports.topic_check {
+        return Err(LoadError::NothingToAsk {
+            plugin: Arc::clone(name),
+            origin,
+        });
+    }
+    if exports.topic_check && plugin.interests().actions.is_empty() {
+        tracing::warn!("plugin \"{name}\" ({origin}) exports topic-check and decides no action with these settings");
+    }
+    tracing::info!("plugin \"{name}\" ({origin}): {}", plugin.manifest());
+    Ok(plugin)
+}
+
+/// What the plugins of the binary may use without being granted it: what their settings name.
+fn grant_built_in(grants: &mut Grants, plugin: &EmbeddedPlugin) {
+    match plugin.name {
+        "auth_file" => grants.files.push("password-file".to_owned()),
+        "broker_sys" => {
+            grants.publish.extend(TopicFilter::new("$SYS/#"));
+            grants.broker_info = true;
+        }
+        _ => {}
+    }
+}
+
+fn choose_auth(all: &[Arc<Loaded>], named: Option<&[String]>) -> Result<Vec<Arc<Loaded>>, LoadError> {
+    let exports_auth = |plugin: &Arc<Loaded>| plugin.wasm.manifest().exports.auth;
+    let chosen = match named {
+        None => all.iter().filter(|plugin| exports_auth(plugin)).cloned().collect(),
+        Some(names) => choose_named(all, names, "auth.plugins", exports_auth)?,
+    };
+    if chosen.is_empty() {
+        tracing::warn!(
+            "no plugin answers auth: every CONNECT is refused; hint: add `auth_file` or `auth_anonymous` to `auth.plugins`"
+        );
+    }
+    Ok(chosen)
+}
+
+fn choose_topic_check(all: &[Arc<Loaded>], spec: &TopicCheckSpec) -> Result<Vec<Arc<Loaded>>, LoadError> {
+    let exports_topic_check = |plugin: &Arc<Loaded>| plugin.wasm.manifest().exports.topic_check;
+    match spec {
+        TopicCheckSpec::Off => Ok(Vec::new()),
+        TopicCheckSpec::All => Ok(all
+            .iter()
+            .filter(|plugin| exports_topic_check(plugin))
+            .cloned()
+            .collect()),
+        TopicCheckSpec::Named(names) => {
+            let chosen = choose_named(all, names, "topic-check.plugins", exports_topic_check)?;
+            if chosen.is_empty() {
+                return Err(LoadError::NoTopicCheck { plugins: names.clone() });
+            }
+            Ok(chosen)
+        }
+    }
+}
+
+/// The plugins of a list that have the list's hook, in its order.
+fn choose_named(
+    all: &[Arc<Loaded>],
+    names: &[String],
+    list: &'static str,
+    has_hook: impl Fn(&Arc<Loaded>) -> bool,
+) -> Result<Vec<Arc<Loaded>>, LoadError> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let plugin = all.iter().find(|plugin| *plugin.name == **name);
+        let plugin = plugin.ok_or_else(|| LoadError::NotLoaded {
+            list,
+            plugin: name.clone(),
+        })?;
+        if has_hook(plugin) {
+            chosen.push(Arc::clone(plugin));
+        } else {
+            tracing::warn!("plugin \"{name}\" of `{list}` does not export that hook: it is not asked");
+        }
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,147 @@
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::event_queue::EventQueue;
+use super::faults::PLUGIN_FAULT_HOOK;
+use super::limits::{FRESH_INSTANCE_PATIENCE, STOP_DRAIN};
+use super::loaded::Loaded;
+use super::queue::Popped;
+use super::warm::Warm;
+use super::{Event, EventKind};
+
+/// The thread that tells plugins of events, in order, and calls their ticks: one instance of each plugin.
+pub(crate) struct Observers {
+    control: Arc<Control>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Control {
+    events: Arc<EventQueue>,
+    ticking: AtomicBool,
+    /// Set when the broker stops: how long to go on with events that wait.
+    drain_until: OnceLock<Instant>,
+}
+
+impl Observers {
+    /// Starts the thread if a plugin asked for events or ticks. No tick comes before [`Observers::begin_ticks`].
+    pub(crate) fn start(plugins: &[Arc<Loaded>], events: Arc<EventQueue>) -> io::Result<Self> {
+        let control = Arc::new(Control {
+            events,
+            ticking: AtomicBool::new(false),
+            drain_until: OnceLock::new(),
+        });
+        let observing: Vec<_> = plugins.iter().filter(|plugin| observes(plugin)).cloned().collect();
+        let thread = if observing.is_empty() {
+            None
+        } else {
+            let control = Arc::clone(&control);
+            Some(
+                thread::Builder::new()
+                    .name("amqtt-events".into())
+                    .spawn(move || observe(&control, &observing))?,
+            )
+        };
+        Ok(Self {
+            control,
+            thread: Mutex::new(thread),
+        })
+    }
+
+    pub(crate) fn begin_ticks(&self) {
+        self.control.ticking.store(true, Ordering::Release);
+        self.control.events.queue.wake();
+    }
+
+    /// Takes no more events. The thread ends when it has told those that wait, within a bounded time.
+    pub(crate) fn close(&self) {
+        self.control.drain_until.get_or_init(|| Instant::now() + STOP_DRAIN);
+        self.control.events.queue.close();
+    }
+
+    /// Closes, and waits for the thread.
+    pub(crate) fn stop(&self) {
+        self.close();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that tells plugins of events had panicked");
+        }
+    }
+}
+
+fn observes(plugin: &Loaded) -> bool {
+    let (exports, interests) = (plugin.wasm.manifest().exports, plugin.wasm.interests());
+    exports.events && !interests.events.is_empty() || tick_period(plugin).is_some()
+}
+
+fn tick_period(plugin: &Loaded) -> Option<Duration> {
+    let seconds = plugin.wasm.interests().tick_seconds;
+    (plugin.wasm.manifest().exports.ticks && seconds > 0).then(|| Duration::from_secs(seconds.into()))
+}
+
+struct Observer {
+    warm: Warm,
+    period: Option<Duration>,
+    /// When it is to tick next, once ticks have begun.
+    next: Option<Instant>,
+}
+
+fn observe(control: &Control, plugins: &[Arc<Loaded>]) {
+    let new = |plugin: &Arc<Loaded>| Observer {
+        warm: Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE),
+        period: tick_period(plugin),
+        next: None,
+    };
+    let mut observers: Vec<_> = plugins.iter().map(new).collect();
+    loop {
+        match control
+            .events
+            .queue
+            .pop(observers.iter().filter_map(|observer| observer.next).min())
+        {
+            Popped::Item(event) => observers.iter_mut().for_each(|observer| observer.tell(&event)),
+            Popped::Nothing => {}
+            Popped::Closed => break,
+        }
+        match control.drain_until.get() {
+            None if control.ticking.load(Ordering::Acquire) => observers.iter_mut().for_each(Observer::tick_if_due),
+            Some(until) if Instant::now() >= *until => break,
+            _ => {}
+        }
+    }
+    observers.into_iter().for_each(|observer| observer.warm.stop());
+}
+
+impl Observer {
+    fn tell(&mut self, event: &Arc<Event>) {
+        let plugin = self.warm.plugin();
+        if !plugin.wasm.manifest().exports.events || !plugin.wasm.interests().events.contains(event.kind) {
+            return;
+        }
+        let hook = if event.kind == EventKind::PluginFault {
+            PLUGIN_FAULT_HOOK
+        } else {
+            "events"
+        };
+        // The fault is reported, the event is lost for this plugin, and the next one finds a fresh instance.
+        let _ = self.warm.call(hook, |instance| instance.handle(event));
+    }
+
+    fn tick_if_due(&mut self) {
+        let Some(period) = self.period else { return };
+        let now = Instant::now();
+        let due = *self.next.get_or_insert(now);
+        if now < due {
+            return;
+        }
+        // Ticks that were missed are left out.
+        self.next = Some(if now < due + period { due + period } else { now + period });
+        // The fault is reported, and the next tick finds a fresh instance.
+        let _ = self.warm.call("ticks", |instance| instance.tick());
+    }
+}

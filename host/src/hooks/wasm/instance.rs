@@ -1,0 +1,153 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::InstancePre;
+use wasmtime::{Error, Store, Trap};
+
+use super::bindings::{HookCalls, HookIndices};
+use super::state::{Deadline, State, TimedOut};
+use crate::hooks::capabilities::{Capabilities, escape};
+use crate::hooks::combine::{Decision, Vote};
+use crate::hooks::interests::Interests;
+use crate::hooks::limits::{
+    AUTH_DEADLINE, CAUSE_CHARS_MAX, HANDOVER_BYTES_MAX, INIT_DEADLINE, OBSERVER_DEADLINE, TOPIC_CHECK_DEADLINE,
+};
+use crate::hooks::{Action, Credentials, Event};
+use crate::types::ClientInfo;
+
+/// One running copy of a plugin. It shares nothing with other copies.
+///
+/// After a call that ends in a [`Fault`] nothing is known about its state: drop it.
+pub(crate) struct Instance {
+    store: Store<State>,
+    hooks: HookCalls,
+}
+
+impl Instance {
+    /// Makes an instance and calls its `init`. A quiet one writes no log messages meanwhile.
+    pub(super) fn start(
+        pre: &InstancePre<State>,
+        indices: &HookIndices,
+        capabilities: Arc<Capabilities>,
+        settings: &str,
+        quiet: bool,
+    ) -> Result<(Self, Interests), Fault> {
+        let mut store = Store::new(pre.engine(), State::new(capabilities, quiet));
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(HANDOVER_BYTES_MAX);
+        store.epoch_deadline_callback(|mut context| context.data_mut().deadline.look());
+        set_deadline(&mut store, INIT_DEADLINE);
+        let instance = pre.instantiate(&mut store).map_err(Fault::from)?;
+        let hooks = indices
+            .load(&mut store, &instance)
+            .map_err(|error| Fault::Mismatch(cause(&error)))?;
+        let answer = hooks.init(&mut store, settings).map_err(Fault::from)?;
+        let interests = answer.map_err(|text| Fault::Refused(shorten(&text)))?;
+        store.data_mut().quiet = false;
+        Ok((Self { store, hooks }, interests))
+    }
+
+    /// Asks for a vote on a CONNECT.
+    pub(crate) fn authenticate(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        credentials: &Credentials,
+    ) -> Result<Decision, Fault> {
+        set_deadline(&mut self.store, AUTH_DEADLINE);
+        self.store.data_mut().client = Some(Arc::clone(client));
+        let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
+        let decision = self.hooks.authenticate(&mut self.store, username, password)?;
+        self.store.data_mut().client = None;
+        Ok(decision)
+    }
+
+    /// Asks for a vote on an action.
+    pub(crate) fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Result<Vote, Fault> {
+        set_deadline(&mut self.store, TOPIC_CHECK_DEADLINE);
+        self.store.data_mut().client = Some(Arc::clone(client));
+        let vote = self.hooks.check(&mut self.store, client, action, topic)?;
+        self.store.data_mut().client = None;
+        Ok(vote)
+    }
+
+    /// Tells of an event.
+    pub(crate) fn handle(&mut self, event: &Arc<Event>) -> Result<(), Fault> {
+        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        self.store.data_mut().event = Some(Arc::clone(event));
+        self.hooks.handle(&mut self.store, event.kind)?;
+        self.store.data_mut().event = None;
+        Ok(())
+    }
+
+    /// Lets the plugin do what it does at regular times.
+    pub(crate) fn tick(&mut self) -> Result<(), Fault> {
+        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        Ok(self.hooks.tick(&mut self.store)?)
+    }
+
+    /// Tells the plugin that it ends in good order.
+    pub(crate) fn stop(mut self) -> Result<(), Fault> {
+        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        Ok(self.hooks.stop(&mut self.store)?)
+    }
+}
+
+fn set_deadline(store: &mut Store<State>, limit: Duration) {
+    store.data_mut().deadline = Deadline::new(limit);
+    // The first look only takes down the time.
+    store.set_epoch_deadline(1);
+}
+
+/// Why a call of a plugin gave no answer. The text continues `plugin "x" `.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It ran for longer than it may.
+    TimedOut(Duration),
+    /// It trapped: a panic, a wrong access, too much memory, a full stack.
+    Trapped(String),
+    /// A function has another type than the plugin interface says.
+    Mismatch(String),
+    /// Its `init` gave an error text.
+    Refused(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error.downcast_ref::<TimedOut>() {
+            Some(&TimedOut(limit)) => Self::TimedOut(limit),
+            None => Self::Trapped(cause(&error)),
+        }
+    }
+}
+
+/// The cause in a few words; wasmtime's chain starts with a stack trace.
+fn cause(error: &Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it panicked or aborted (`unreachable` was executed)".to_owned(),
+        Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),
+        Some(trap) => shorten(&trap.to_string()),
+        None => shorten(&error.root_cause().to_string()),
+    }
+}
+
+/// Makes text of a plugin fit for one line of the log.
+fn shorten(text: &str) -> String {
+    let mut shortened = escape(text.trim());
+    if let Some((end, _)) = shortened.char_indices().nth(CAUSE_CHARS_MAX) {
+        shortened.truncate(end);
+        shortened.push('…');
+    }
+    shortened
+}
+
+impl Fault {
+    /// What happened in which hook. The text continues `plugin "x" `.
+    pub(crate) fn in_hook(&self, hook: &str) -> String {
+        match self {
+            Self::TimedOut(limit) => format!("timed out after {limit:?} in {hook}"),
+            Self::Trapped(cause) => format!("trapped in {hook}: {cause}"),
+            Self::Mismatch(cause) => format!("does not fit the plugin interface: {cause}"),
+            Self::Refused(text) => format!("refused to start: {text}"),
+        }
+    }
+}

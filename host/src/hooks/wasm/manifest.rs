@@ -1,0 +1,294 @@
+//! What a component's type says about it: the hooks that it has and the capabilities that it wants.
+
+use std::fmt;
+
+use semver::Version;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::unusable::Unusable;
+use crate::hooks::Grants;
+
+/// The version of the plugin interface of this broker: that of the package in `wit/`.
+pub(super) const INTERFACE_VERSION: Version = Version::new(0, 1, 0);
+
+const PACKAGE: &str = "amqtt:plugin";
+
+/// The hooks that a component exports besides `lifecycle`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Exports {
+    pub(crate) auth: bool,
+    pub(crate) topic_check: bool,
+    pub(crate) events: bool,
+    pub(crate) ticks: bool,
+}
+
+/// Something of the broker that a component imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capability {
+    Types,
+    Log,
+    Files,
+    Publisher,
+    BrokerInfo,
+}
+
+impl Capability {
+    fn from_interface(interface: &str) -> Option<Self> {
+        Some(match interface {
+            "types" => Self::Types,
+            "log" => Self::Log,
+            "files" => Self::Files,
+            "publisher" => Self::Publisher,
+            "broker-info" => Self::BrokerInfo,
+            _ => return None,
+        })
+    }
+
+    /// Its name in the plugin interface.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Types => "types",
+            Self::Log => "log",
+            Self::Files => "files",
+            Self::Publisher => "publisher",
+            Self::BrokerInfo => "broker-info",
+        }
+    }
+
+    /// What to write into the configuration to grant it; none for what every plugin may use.
+    fn missing_grant(self, grants: &Grants) -> Option<&'static str> {
+        match self {
+            Self::Files if grants.files.is_empty() => Some("grants: {files: [SETTINGS-KEY]}"),
+            Self::Publisher if grants.publish.is_empty() => Some("grants: {publish: [TOPIC-FILTER]}"),
+            Self::BrokerInfo if !grants.broker_info => Some("grants: {broker-info: true}"),
+            _ => None,
+        }
+    }
+}
+
+/// What a component's type says.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    pub(crate) exports: Exports,
+    pub(crate) capabilities: Vec<Capability>,
+}
+
+impl Manifest {
+    /// Reads the type of a component, and refuses one that this broker cannot serve or that wants what is not granted.
+    pub(super) fn read(engine: &Engine, component: &Component, grants: &Grants) -> Result<Self, Unusable> {
+        let component_type = component.component_type();
+        let imports: Vec<_> = component_type
+            .imports(engine)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let exports: Vec<_> = component_type
+            .exports(engine)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        Self::from_names(&imports, &exports, grants)
+    }
+
+    fn from_names(imports: &[String], exports: &[String], grants: &Grants) -> Result<Self, Unusable> {
+        let mut capabilities = Vec::new();
+        for import in imports {
+            let capability = match Interface::parse(import) {
+                Interface::Ours { name, version } => {
+                    check_version(import, version)?;
+                    Capability::from_interface(name)
+                }
+                Interface::Wasi => return Err(Unusable::Wasi { import: import.clone() }),
+                Interface::Other => None,
+            };
+            let capability = capability.ok_or_else(|| Unusable::UnknownImport { import: import.clone() })?;
+            if let Some(grant) = capability.missing_grant(grants) {
+                return Err(Unusable::NotGranted {
+                    capability: capability.name(),
+                    grant,
+                });
+            }
+            capabilities.push(capability);
+        }
+        let (mut hooks, mut lifecycle) = (Exports::default(), false);
+        for export in exports {
+            let Interface::Ours { name, version } = Interface::parse(export) else {
+                continue;
+            };
+            check_version(export, version)?;
+            match name {
+                "lifecycle" => lifecycle = true,
+                "auth" => hooks.auth = true,
+                "topic-check" => hooks.topic_check = true,
+                "events" => hooks.events = true,
+                "ticks" => hooks.ticks = true,
+                _ => return Err(Unusable::UnknownHook { export: export.clone() }),
+            }
+        }
+        if !lifecycle {
+            return Err(Unusable::NoLifecycle);
+        }
+        Ok(Self {
+            exports: hooks,
+            capabilities,
+        })
+    }
+}
+
+/// For the log, for example `hooks auth; uses log, files`.
+impl fmt::Display for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exports {
+            auth,
+            topic_check,
+            events,
+            ticks,
+        } = self.exports;
+        let hooks = [
+            (auth, "auth"),
+            (topic_check, "topic-check"),
+            (events, "events"),
+            (ticks, "ticks"),
+        ];
+        let hooks: Vec<_> = hooks
+            .into_iter()
+            .filter(|(exported, _)| *exported)
+            .map(|(_, name)| name)
+            .collect();
+        let used = self
+            .capabilities
+            .iter()
+            .filter(|capability| **capability != Capability::Types);
+        let used: Vec<_> = used.map(|capability| capability.name()).collect();
+        let or_none = |list: Vec<&str>| {
+            if list.is_empty() {
+                "none".to_owned()
+            } else {
+                list.join(", ")
+            }
+        };
+        write!(f, "hooks {}; uses {}", or_none(hooks), or_none(used))
+    }
+}
+
+/// An import or export by its name, for example `amqtt:plugin/log@0.1.0`.
+enum Interface<'a> {
+    Ours { name: &'a str, version: Option<&'a str> },
+    Wasi,
+    Other,
+}
+
+impl<'a> Interface<'a> {
+    fn parse(full: &'a str) -> Self {
+        let (path, version) = match full.split_once('@') {
+            Some((path, version)) => (path, Some(version)),
+            None => (full, None),
+        };
+        match path.split_once('/') {
+            Some((PACKAGE, name)) => Self::Ours { name, version },
+            Some((package, _)) if package.starts_with("wasi:") => Self::Wasi,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Accepts versions that link with ours: up to 1.0.0 those of the same minor, from then on those of the same major.
+fn check_version(interface: &str, version: Option<&str>) -> Result<(), Unusable> {
+    let links = version
+        .and_then(|version| Version::parse(version).ok())
+        .is_some_and(|version| {
+            version.pre.is_empty()
+                && version.major == INTERFACE_VERSION.major
+                && (version.major > 0 || version.minor == INTERFACE_VERSION.minor)
+        });
+    if links {
+        return Ok(());
+    }
+    Err(Unusable::OtherVersion {
+        interface: interface.to_owned(),
+        wanted: version.unwrap_or("no version").to_owned(),
+        ours: INTERFACE_VERSION,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::TopicFilter;
+
+    fn read(imports: &[&str], exports: &[&str], grants: &Grants) -> Result<Manifest, String> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        Manifest::from_names(&owned(imports), &owned(exports), grants).map_err(|error| error.to_string())
+    }
+
+    const LIFECYCLE: &str = "amqtt:plugin/lifecycle@0.1.0";
+
+    #[test]
+    fn hooks_and_capabilities_are_read_from_the_type() {
+        let manifest = read(
+            &["amqtt:plugin/types@0.1.0", "amqtt:plugin/log@0.1.3"],
+            &[LIFECYCLE, "amqtt:plugin/auth@0.1.0", "cabi-extra"],
+            &Grants::default(),
+        )
+        .expect("a usable plugin");
+        assert_eq!(
+            manifest.exports,
+            Exports {
+                auth: true,
+                ..Exports::default()
+            }
+        );
+        assert_eq!(manifest.capabilities, [Capability::Types, Capability::Log]);
+    }
+
+    #[test]
+    fn what_is_not_granted_is_refused() {
+        let grants = Grants {
+            files: vec!["password-file".into()],
+            publish: vec![TopicFilter::new("a").expect("valid")],
+            broker_info: true,
+        };
+        for (import, grant) in [
+            ("amqtt:plugin/files@0.1.0", "files: [SETTINGS-KEY]"),
+            ("amqtt:plugin/publisher@0.1.0", "publish: [TOPIC-FILTER]"),
+            ("amqtt:plugin/broker-info@0.1.0", "broker-info: true"),
+        ] {
+            let error = read(&[import], &[LIFECYCLE], &Grants::default()).expect_err(import);
+            assert!(error.contains(grant), "{error}");
+            assert!(read(&[import], &[LIFECYCLE], &grants).is_ok(), "{import}");
+        }
+    }
+
+    #[test]
+    fn what_this_broker_cannot_serve_is_refused() {
+        let check = |imports: &[&str], exports: &[&str], expected: &str| {
+            let error = read(imports, exports, &Grants::default()).expect_err(expected);
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check(&[], &[], "it exports no `amqtt:plugin/lifecycle`");
+        check(
+            &["wasi:cli/environment@0.2.0"],
+            &[LIFECYCLE],
+            "it imports `wasi:cli/environment@0.2.0`",
+        );
+        check(
+            &["acme:x/y"],
+            &[LIFECYCLE],
+            "it imports `acme:x/y`, which this broker does not have",
+        );
+        check(
+            &["amqtt:plugin/sockets@0.1.0"],
+            &[LIFECYCLE],
+            "it imports `amqtt:plugin/sockets@0.1.0`, which",
+        );
+        check(
+            &[],
+            &[LIFECYCLE, "amqtt:plugin/veto@0.1.0"],
+            "it exports `amqtt:plugin/veto@0.1.0`, a hook that",
+        );
+        for version in ["0.2.0", "1.0.0", "0.1.0-rc.1"] {
+            let export = format!("amqtt:plugin/lifecycle@{version}");
+            let expected = format!("it is made for version {version} of the plugin interface (`{export}`)");
+            check(&[], &[&export], &expected);
+        }
+    }
+}

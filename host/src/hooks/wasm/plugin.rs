@@ -1,0 +1,150 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::bindings::{self, HookIndices};
+use super::embedded::EmbeddedPlugin;
+use super::engine::{Runtime, compile, load_embedded};
+use super::instance::{Fault, Instance};
+use super::manifest::Manifest;
+use super::state::State;
+use super::unusable::Unusable;
+use crate::hooks::Grants;
+use crate::hooks::capabilities::Capabilities;
+use crate::hooks::interests::Interests;
+use crate::hooks::limits::COMPONENT_BYTES_MAX;
+
+/// Compiled code of a plugin, and what its type says.
+pub(crate) struct Code {
+    component: Component,
+    manifest: Manifest,
+}
+
+impl Code {
+    /// Reads and compiles a file.
+    pub(crate) fn from_file(
+        runtime: &Runtime,
+        path: &Path,
+        sha256: Option<[u8; 32]>,
+        grants: &Grants,
+    ) -> Result<Self, Unusable> {
+        let bytes = read_bounded(path)?;
+        check_digest(&bytes, sha256)?;
+        Self::new(runtime, compile(&runtime.engine, &bytes)?, grants)
+    }
+
+    /// Takes a plugin that is part of the binary.
+    pub(crate) fn from_embedded(
+        runtime: &Runtime,
+        plugin: &EmbeddedPlugin,
+        sha256: Option<[u8; 32]>,
+        grants: &Grants,
+    ) -> Result<Self, Unusable> {
+        check_digest(plugin.component, sha256)?;
+        Self::new(runtime, load_embedded(&runtime.engine, plugin)?, grants)
+    }
+
+    fn new(runtime: &Runtime, component: Component, grants: &Grants) -> Result<Self, Unusable> {
+        let manifest = Manifest::read(&runtime.engine, &component, grants)?;
+        Ok(Self { component, manifest })
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Unusable::Unreadable)?;
+    file.take(COMPONENT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Unusable::Unreadable)?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        return Err(Unusable::TooLarge);
+    }
+    Ok(bytes)
+}
+
+fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<(), Unusable> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let found: [u8; 32] = Sha256::digest(bytes).into();
+    let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Unusable::OtherFile {
+            wanted: hex(wanted),
+            found: hex(found),
+        })
+    }
+}
+
+/// A plugin that is ready to be instantiated any number of times.
+pub(crate) struct Plugin {
+    manifest: Manifest,
+    interests: Interests,
+    pre: InstancePre<State>,
+    indices: HookIndices,
+    capabilities: Arc<Capabilities>,
+    settings: String,
+    /// The instance that was started to see whether the plugin works, until somebody needs one.
+    first: Mutex<Option<Instance>>,
+}
+
+impl Plugin {
+    /// Binds a plugin's imports and starts a first instance.
+    pub(crate) fn start(code: Code, capabilities: Arc<Capabilities>, settings: String) -> Result<Self, StartError> {
+        let Code { component, manifest } = code;
+        let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
+        let mut linker = Linker::new(component.engine());
+        bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
+        let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
+        let indices = HookIndices::new(&pre, manifest.exports).map_err(mismatch)?;
+        let (first, interests) =
+            Instance::start(&pre, &indices, Arc::clone(&capabilities), &settings, false).map_err(StartError::Fault)?;
+        let first = Mutex::new(Some(first));
+        Ok(Self {
+            manifest,
+            interests,
+            pre,
+            indices,
+            capabilities,
+            settings,
+            first,
+        })
+    }
+
+    /// A fresh instance.
+    pub(crate) fn instantiate(&self) -> Result<Instance, Fault> {
+        if let Some(first) = self.take_first() {
+            return Ok(first);
+        }
+        let capabilities = Arc::clone(&self.capabilities);
+        Instance::start(&self.pre, &self.indices, capabilities, &self.settings, true).map(|(instance, _)| instance)
+    }
+
+    /// The first instance if nobody has needed it.
+    pub(crate) fn take_first(&self) -> Option<Instance> {
+        self.first.lock().take()
+    }
+
+    /// What its type says.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What the first instance asked for.
+    pub(crate) fn interests(&self) -> Interests {
+        self.interests
+    }
+}
+
+/// Why a plugin did not start.
+pub(crate) enum StartError {
+    /// The file is not a plugin for this broker.
+    Unusable(Unusable),
+    /// Its first instance failed.
+    Fault(Fault),
+}

@@ -1,0 +1,126 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+
+use crate::hooks::Event;
+use crate::hooks::capabilities::Capabilities;
+use crate::hooks::limits::{
+    CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
+};
+use crate::types::ClientInfo;
+
+/// What belongs to one instance on the broker's side.
+pub(super) struct State {
+    /// The client that the running call is about.
+    pub(super) client: Option<Arc<ClientInfo>>,
+    /// The event that the running call is about.
+    pub(super) event: Option<Arc<Event>>,
+    /// What the plugin may use, shared by its instances.
+    pub(super) capabilities: Arc<Capabilities>,
+    /// Whether log messages are left out: those of `init`, which another instance has written already.
+    pub(super) quiet: bool,
+    pub(super) limits: StoreLimits,
+    pub(super) deadline: Deadline,
+}
+
+impl State {
+    pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool) -> Self {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(MEMORY_BYTES_MAX)
+            .memories(MEMORIES_MAX)
+            .tables(TABLES_MAX)
+            .table_elements(TABLE_ELEMENTS_MAX)
+            .instances(CORE_INSTANCES_MAX)
+            // A guest that gets no memory aborts somewhere else: better to say what happened.
+            .trap_on_grow_failure(true)
+            .build();
+        Self {
+            client: None,
+            event: None,
+            capabilities,
+            quiet,
+            limits,
+            deadline: Deadline::new(Duration::ZERO),
+        }
+    }
+}
+
+/// How long the running call may still run.
+///
+/// Running time counts, not waiting time: on a busy machine a thread may wait longer for a core than a plugin may run.
+/// The first look, at most one tick after the start of the call, takes down the thread's running time; asking for it at
+/// the start would cost every call a system call.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    limit: Duration,
+    first_look: Option<Duration>,
+    looks: u32,
+}
+
+impl Deadline {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            first_look: None,
+            looks: 0,
+        }
+    }
+
+    /// Called at each look: says after how many ticks to look again, or that the time is up.
+    pub(super) fn look(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.looks += 1;
+        let now = ThreadTime::now().as_duration();
+        let ran = now.saturating_sub(*self.first_look.get_or_insert(now));
+        if ran >= self.limit || self.looks > DEADLINE_EXTENSIONS_MAX {
+            return Err(wasmtime::Error::new(TimedOut(self.limit)));
+        }
+        Ok(UpdateDeadline::Continue(ticks(self.limit - ran)))
+    }
+}
+
+/// The error that interrupts a call whose time is up.
+#[derive(Debug, thiserror::Error)]
+#[error("timed out after {0:?}")]
+pub(super) struct TimedOut(pub(super) Duration);
+
+/// How many ticks cover a time; at least one.
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos().div_ceil(EPOCH_TICK.as_nanos()).max(1);
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_round_up() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(EPOCH_TICK), 1);
+        assert_eq!(ticks(EPOCH_TICK + Duration::from_nanos(1)), 2);
+        assert_eq!(ticks(EPOCH_TICK * 7), 7);
+    }
+
+    #[test]
+    fn a_thread_that_waits_does_not_run_out_of_time_but_is_not_kept_for_ever() {
+        let mut deadline = Deadline::new(Duration::from_secs(5));
+        for _ in 0..DEADLINE_EXTENSIONS_MAX {
+            assert!(matches!(deadline.look(), Ok(UpdateDeadline::Continue(_))));
+        }
+        assert!(deadline.look().is_err());
+    }
+
+    #[test]
+    fn a_thread_that_runs_runs_out_of_time() {
+        let mut deadline = Deadline::new(Duration::from_millis(1));
+        assert!(deadline.look().is_ok());
+        let start = ThreadTime::now();
+        while start.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        assert!(deadline.look().is_err());
+    }
+}

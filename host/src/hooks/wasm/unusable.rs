@@ -1,0 +1,88 @@
+use semver::Version;
+
+use crate::hooks::limits::COMPONENT_BYTES_MAX;
+
+/// Why a file is not a plugin that this broker can run. The text continues `plugin "x" (FILE) cannot be used: `.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// The file cannot be read.
+    #[error("{0}")]
+    Unreadable(#[source] std::io::Error),
+    /// The file is larger than the broker reads.
+    #[error("it is larger than {} MiB", COMPONENT_BYTES_MAX >> 20)]
+    TooLarge,
+    /// The file is not the one that the configuration pins.
+    #[error(
+        "its sha256 is `{found}`, the configuration wants `{wanted}`\nhint: the file was changed since it was pinned"
+    )]
+    OtherFile {
+        /// The digest of the configuration.
+        wanted: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The file is something else.
+    #[error("it is not WebAssembly\nhint: a plugin is a component, a file that starts with the bytes 00 61 73 6d 0d")]
+    NotWasm,
+    /// The file is a core module.
+    #[error(
+        "it is a core WebAssembly module, not a component\n\
+         hint: make it a component: `wasm-tools component new MODULE.wasm -o PLUGIN.wasm`"
+    )]
+    CoreModule,
+    /// The file does not compile.
+    #[error("it is not a valid component: {0}")]
+    Invalid(String),
+    /// It was built for another version of the plugin interface.
+    #[error(
+        "it is made for version {wanted} of the plugin interface (`{interface}`), this broker has {ours}\n\
+         hint: build the plugin with the amqtt-plugin-sdk of this broker's version"
+    )]
+    OtherVersion {
+        /// The interface that shows it.
+        interface: String,
+        /// The version that the file wants.
+        wanted: String,
+        /// The version of this broker.
+        ours: Version,
+    },
+    /// It wants the system interface.
+    #[error(
+        "it imports `{import}`: WASI is not offered in this version\n\
+         hint: build the plugin for wasm32-unknown-unknown with amqtt-plugin-sdk"
+    )]
+    Wasi {
+        /// The first such import.
+        import: String,
+    },
+    /// It wants something that does not exist here.
+    #[error("it imports `{import}`, which this broker does not have")]
+    UnknownImport {
+        /// The import.
+        import: String,
+    },
+    /// It has a hook that this broker would never call.
+    #[error("it exports `{export}`, a hook that this broker does not have")]
+    UnknownHook {
+        /// The export.
+        export: String,
+    },
+    /// It wants something that the configuration does not grant.
+    #[error(
+        "it uses `{capability}`, which is not granted\n\
+         hint: if you trust the plugin with it, add to its entry: {grant}"
+    )]
+    NotGranted {
+        /// The capability.
+        capability: &'static str,
+        /// What to write.
+        grant: &'static str,
+    },
+    /// It is some other component.
+    #[error("it exports no `amqtt:plugin/lifecycle`\nhint: is it a plugin of this broker at all?")]
+    NoLifecycle,
+    /// Its names are right and its functions have other types.
+    #[error("it does not fit the plugin interface: {0}")]
+    Mismatch(String),
+}

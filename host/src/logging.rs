@@ -1,0 +1,99 @@
+//! The log on standard error, in the form that amqtt users know: `[time] :: LEVEL - message`.
+
+use std::fmt::{self, Write};
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Starts to log on standard error: INFO and above, or DEBUG and above.
+pub(crate) fn start(debug: bool) {
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .event_format(Line)
+        .init();
+}
+
+/// One event as one line, whatever a client put into a name.
+struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        writer.write_char('[')?;
+        // Universal time: logs of several machines can be compared.
+        SystemTime.format_time(&mut writer)?;
+        write!(writer, "] :: {} - ", event.metadata().level())?;
+        let mut escaped = Escaped(&mut writer);
+        context.field_format().format_fields(Writer::new(&mut escaped), event)?;
+        writer.write_char('\n')
+    }
+}
+
+/// Lets no control character through: a line break would make a line that the broker never wrote.
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut clean_from = 0;
+        for (index, c) in text.char_indices().filter(|(_, c)| c.is_control()) {
+            self.0.write_str(&text[clean_from..index])?;
+            write!(self.0, "{}", c.escape_default())?;
+            clean_from = index + c.len_utf8();
+        }
+        self.0.write_str(&text[clean_from..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_in_the_form_of_amqtt() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(LevelFilter::INFO)
+            .with_writer(move || writer.clone())
+            .event_format(Line)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(client = "c1", "refused `a\n[2000] :: INFO - fake\u{1b}[31m`");
+            tracing::debug!("not told");
+        });
+        let log = String::from_utf8(kept.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+        let (time, message) = log.split_once("] :: ").expect("has a time");
+        assert!(time.starts_with("[2") && time.ends_with('Z'), "{log}");
+        assert_eq!(
+            message,
+            "WARN - refused `a\\n[2000] :: INFO - fake\\u{1b}[31m` client=\"c1\"\n"
+        );
+    }
+}

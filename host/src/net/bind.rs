@@ -1,0 +1,94 @@
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that the kernel keeps ready for a listener.
+const BACKLOG: i32 = 4_096;
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindAddress {
+    /// An IPv4 or IPv6 address or a host name; none for every address of the machine.
+    pub host: Option<String>,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+/// Why a listener cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{address}`: {source}")]
+pub struct BindError {
+    address: BindAddress,
+    source: io::Error,
+}
+
+impl BindAddress {
+    /// Opens a listening socket for each address that the host name stands for.
+    pub fn listen(&self) -> Result<Vec<std::net::TcpListener>, BindError> {
+        let open = || -> io::Result<Vec<std::net::TcpListener>> {
+            let Some(host) = &self.host else {
+                return listen_everywhere(self.port).map(|socket| vec![socket]);
+            };
+            let mut addresses: Vec<SocketAddr> = (host.as_str(), self.port).to_socket_addrs()?.collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            addresses.into_iter().map(|address| listen_on(address, true)).collect()
+        };
+        open().map_err(|source| BindError { address: self.clone(), source })
+    }
+}
+
+impl fmt::Display for BindAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
+            Some(host) => write!(f, "{host}:{}", self.port),
+            None => write!(f, ":{}", self.port),
+        }
+    }
+}
+
+/// IPv6 and IPv4 by one socket where the system can, else IPv4.
+fn listen_everywhere(port: u16) -> io::Result<std::net::TcpListener> {
+    listen_on((Ipv6Addr::UNSPECIFIED, port).into(), false).or_else(|error| match error.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+        _ => listen_on((Ipv4Addr::UNSPECIFIED, port).into(), false),
+    })
+}
+
+fn listen_on(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    // A restart must not wait for connections of the last run to time out.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_an_error_that_names_it() {
+        let address = BindAddress { host: Some("127.0.0.1".into()), port: 0 };
+        let sockets = address.listen().expect("a free port");
+        let taken = sockets[0].local_addr().expect("has an address").port();
+        let error = BindAddress { port: taken, ..address }.listen().expect_err("the port is taken").to_string();
+        assert!(error.starts_with(&format!("cannot listen on `127.0.0.1:{taken}`: ")), "{error}");
+    }
+
+    #[test]
+    fn without_a_host_every_address_is_listened_on() {
+        let sockets = BindAddress { host: None, port: 0 }.listen().expect("a free port");
+        let port = sockets[0].local_addr().expect("has an address").port();
+        std::net::TcpStream::connect(("127.0.0.1", port)).expect("reaches it by IPv4");
+    }
+}
