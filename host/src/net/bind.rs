@@ -36,10 +36,7 @@ impl BindAddress {
             addresses.dedup();
             addresses.into_iter().map(|address| listen_on(address, true)).collect()
         };
-        open().map_err(|source| BindError {
-            address: self.clone(),
-            source,
-        })
+        open().map_err(|source| BindError { address: self.clone(), source })
     }
 }
 
@@ -81,20 +78,11 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_an_error_that_names_it() {
-        let address = BindAddress {
-            host: Some("127.0.0.1".into()),
-            port: 0,
-        };
+        let address = BindAddress { host: Some("127.0.0.1".into()), port: 0 };
         let sockets = address.listen().expect("a free port");
         let taken = sockets[0].local_addr().expect("has an address").port();
-        let error = BindAddress { port: taken, ..address }
-            .listen()
-            .expect_err("the port is taken")
-            .to_string();
-        assert!(
-            error.starts_with(&format!("cannot listen on `127.0.0.1:{taken}`: ")),
-            "{error}"
-        );
+        let error = BindAddress { port: taken, ..address }.listen().expect_err("the port is taken").to_string();
+        assert!(error.starts_with(&format!("cannot listen on `127.0.0.1:{taken}`: ")), "{error}");
     }
 
     #[test]

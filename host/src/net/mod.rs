@@ -1,5 +1,9 @@
 //! Where clients come in: listeners, and connections as streams of bytes.
 
 mod bind;
+mod listener;
+mod transport;
 
 pub use bind::{BindAddress, BindError};
+pub use listener::{Accepted, Admission, Listener};
+pub use transport::Transport;

@@ -10,4 +10,4 @@ pub use client::{ClientId, ClientInfo, Identity};
 pub use limits::Limits;
 pub use message::Message;
 pub use qos::QoS;
-pub use topic::{TopicError, TopicFilter, TopicName};
+pub use topic::{TopicError, TopicFilter, TopicName, levels};

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,6 +32,13 @@ impl TopicName {
     }
 }
 
+/// Maps keyed by topic are looked up with the text of a packet.
+impl Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a subscription asks for: a topic, with `+` for one level and `#` for all that remain.
 ///
 /// Cheap to clone.
@@ -39,9 +47,15 @@ pub struct TopicFilter(Arc<str>);
 
 impl TopicFilter {
     /// Checks `filter` and keeps a copy of it.
+    pub fn new(filter: &str) -> Result<Self, TopicError> {
+        Self::check(filter)?;
+        Ok(Self(filter.into()))
+    }
+
+    /// Says whether `filter` may be the topic filter of a subscription, without making one.
     ///
     /// `+` and `#` stand alone in their level, and `#` in the last `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`.
-    pub fn new(filter: &str) -> Result<Self, TopicError> {
+    pub fn check(filter: &str) -> Result<(), TopicError> {
         check_length(filter)?;
         if filter.bytes().any(|byte| byte == 0) {
             return Err(TopicError::Nul);
@@ -56,12 +70,17 @@ impl TopicFilter {
                 return Err(TopicError::PlusMisplaced);
             }
         }
-        Ok(Self(filter.into()))
+        Ok(())
     }
 
     /// The filter as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// How many levels it has.
+    pub fn levels(&self) -> usize {
+        levels(&self.0)
     }
 
     /// Whether a message published to `topic` is one that this filter asks for.
@@ -105,6 +124,11 @@ pub enum TopicError {
     /// `+` is not alone in its level `[MQTT-4.7.1-3]`.
     #[error("`+` is not alone in its level of the topic filter")]
     PlusMisplaced,
+}
+
+/// How many levels a topic name or filter has.
+pub fn levels(topic: &str) -> usize {
+    1 + topic.bytes().filter(|byte| *byte == b'/').count()
 }
 
 fn check_length(topic: &str) -> Result<(), TopicError> {

@@ -1,0 +1,233 @@
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep_until, timeout};
+
+use super::connection::{Client, End, Wire};
+use super::directory::Opened;
+use super::publish::Publisher;
+use super::reader::{Filled, Read};
+use super::session::Link;
+use super::verdicts::VerdictCache;
+use super::worker::Worker;
+use crate::codec::{Connect, ConnectReturnCode, encode_connack, next_frame};
+use crate::hooks::{AuthOutcome, Credentials, Event, EventKind};
+use crate::protocol::{Rejection, Violation, tells_session_present};
+use crate::types::{ClientId, ClientInfo, Identity, Message, TopicName};
+
+/// How long the peer of a refused connection is given to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a connection did not become a client.
+#[derive(Debug)]
+pub(super) enum Rejected {
+    /// Closed without an answer.
+    Closed(End),
+    /// Answered with a CONNACK.
+    Connack(ConnectReturnCode, String),
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(end) => end.fmt(f),
+            Self::Connack(code, why) => write!(f, "{why} (CONNACK {})", *code as u8),
+        }
+    }
+}
+
+impl From<Rejection> for Rejected {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Close(violation) => Self::Closed(violation.into()),
+            Rejection::Connack(code) => Self::Connack(code, format!("{code:?}")),
+        }
+    }
+}
+
+/// A CONNECT in memory of its own.
+#[derive(Debug)]
+struct Request {
+    clean_session: bool,
+    keep_alive_secs: u16,
+    client: Arc<ClientInfo>,
+    credentials: Credentials,
+    will: Option<Message>,
+    tells_session_present: bool,
+}
+
+/// Waits for a CONNECT, asks the plugins, and answers it if they agree.
+pub(super) async fn accept(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    remote_address: SocketAddr,
+) -> Result<Client, Rejected> {
+    let request = read_request(worker, wire, remote_address).await?;
+    let Request { client, credentials, .. } = &request;
+    let has_credentials = credentials.username.is_some() || credentials.password.is_some();
+    let hooks = Arc::clone(&worker.borrow().hooks);
+    let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
+    let refused = |code, why: &str| Err(Rejected::Connack(code, format!("client {:?}: {why}", client.client_id)));
+    match outcome {
+        AuthOutcome::Allowed => {}
+        AuthOutcome::Denied if has_credentials => {
+            return refused(ConnectReturnCode::BadUserNameOrPassword, "user name or password denied");
+        }
+        AuthOutcome::Denied => return refused(ConnectReturnCode::NotAuthorized, "anonymous client denied"),
+        AuthOutcome::Failed => return refused(ConnectReturnCode::ServerUnavailable, "auth failed to decide"),
+    }
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    let worker = &mut *worker.borrow_mut();
+    let opened = open(worker, wire, request, waker);
+    worker.wake_all();
+    opened
+}
+
+/// Tells the peer why it was refused, if it is to know, and gives it time to read that.
+pub(super) async fn reject(wire: &mut Wire, rejected: &Rejected) {
+    let Rejected::Connack(code, _) = rejected else { return };
+    let mut connack = bytes::BytesMut::new();
+    encode_connack(&mut connack, false, *code); // [MQTT-3.2.2-4]: no session present.
+    let say = async {
+        wire.transport.write_all(&connack).await?;
+        wire.transport.shutdown().await?;
+        // Closing with unread bytes would reset the connection, and the CONNACK with it.
+        let mut ignored = [0; 512];
+        while wire.transport.read(&mut ignored).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    // Whether it heard us makes no difference.
+    drop(timeout(LINGER, say).await);
+}
+
+/// Reads until the CONNECT is complete or its time is over.
+async fn read_request(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    remote_address: SocketAddr,
+) -> Result<Request, Rejected> {
+    let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
+    let mut timer = pin!(sleep_until(deadline.into()));
+    poll_fn(|cx| {
+        if timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(Rejected::Closed(Violation::ConnectTimeout.into())));
+        }
+        poll_request(&mut worker.borrow_mut(), wire, remote_address, cx)
+    })
+    .await
+}
+
+fn poll_request(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    remote_address: SocketAddr,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Request, Rejected>> {
+    let Wire { transport, reader, protocol, .. } = wire;
+    let core = Arc::clone(&worker.core);
+    let mut filled = Filled::new(&mut worker.read_buffer);
+    loop {
+        match ready!(reader.poll_read(transport, &mut filled, cx)) {
+            Err(error) => return Poll::Ready(Err(Rejected::Closed(error.into()))),
+            Ok(Read::Eof) => return Poll::Ready(Err(Rejected::Closed(End::Eof))),
+            Ok(Read::Bytes(count)) => core.stats[worker.index].bytes_received.add(count),
+        }
+        let mut request = None;
+        let consumed = reader.consume(&filled, core.limits.packet_bytes_max, |bytes, _| {
+            let frame = next_frame(bytes, core.limits.packet_bytes_max)
+                .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
+            let Some(frame) = frame else { return Ok(0) };
+            let connect = protocol.handle_connect(frame, &core.limits)?;
+            request = Some(Request::new(&connect, remote_address));
+            Ok(frame.header.packet_len())
+        });
+        match (consumed, request) {
+            (Err(rejected), _) => return Poll::Ready(Err(rejected)),
+            (Ok(()), None) => {}
+            (Ok(()), Some(request)) => {
+                core.stats[worker.index].packets_received.add(1);
+                reader.look_again();
+                return Poll::Ready(request);
+            }
+        }
+    }
+}
+
+impl Request {
+    fn new(connect: &Connect<'_>, remote_address: SocketAddr) -> Result<Self, Rejected> {
+        let username: Option<Arc<str>> = connect.username.map(Into::into);
+        let client_id = match connect.client_id {
+            "" => assigned_client_id().ok_or_else(|| {
+                Rejected::Connack(ConnectReturnCode::ServerUnavailable, "the system has no random numbers".into())
+            })?,
+            id => ClientId::new(id),
+        };
+        let identity = username.clone().map_or(Identity::Anonymous, Identity::User);
+        let will = connect.will.and_then(|will| {
+            let topic = TopicName::new(will.topic).ok()?; // The codec has found it to be valid.
+            Some(Message { topic, payload: Bytes::copy_from_slice(will.payload), qos: will.qos, retain: will.retain })
+        });
+        Ok(Self {
+            clean_session: connect.clean_session,
+            keep_alive_secs: connect.keep_alive_secs,
+            client: Arc::new(ClientInfo { client_id, identity, remote_address }),
+            credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
+            will,
+            tells_session_present: tells_session_present(connect.version),
+        })
+    }
+}
+
+/// Makes an authenticated connection a client.
+fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task::Waker) -> Result<Client, Rejected> {
+    let client = request.client;
+    let mut verdicts = VerdictCache::default();
+    if let Some(will) = &request.will {
+        let publisher = Publisher { client: &client, verdicts: &mut verdicts };
+        if !worker.may_publish(publisher, will.topic.as_str()) {
+            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
+            return Err(Rejected::Connack(ConnectReturnCode::NotAuthorized, why));
+        }
+    }
+    let core = Arc::clone(&worker.core);
+    let link_id = worker.take_link_id();
+    let link = Link { id: link_id, client: Arc::clone(&client), waker, will: request.will, woken: false, close: false };
+    let Ok(opened) = core.directory.open(&client, request.clean_session, link, &core.limits) else {
+        let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
+        tracing::warn!("client {:?} refused: {why}", client.client_id);
+        return Err(Rejected::Connack(ConnectReturnCode::ServerUnavailable, why));
+    };
+    let Opened { session, present, displaced, ended } = opened;
+    if let Some((ended, filters)) = ended {
+        core.subscriptions.remove_all(&filters, &ended);
+    }
+    if let Some(Link { client, will: Some(will), .. }) = displaced {
+        worker.publish_will(&client, will);
+    }
+    wire.protocol.accept(Instant::now(), request.keep_alive_secs, core.keep_alive_delay);
+    let tell_present = present && request.tells_session_present;
+    encode_connack(wire.writer.replies(), tell_present, ConnectReturnCode::Accepted);
+    worker.stats().packets_sent.add(1);
+    core.totals.connect();
+    tracing::info!("client {:?} connected from {}", client.client_id, client.remote_address);
+    if worker.hooks.wants(EventKind::ClientConnected) {
+        worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
+    }
+    Ok(Client { info: client, session, link_id, verdicts })
+}
+
+/// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.
+fn assigned_client_id() -> Option<ClientId> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).ok()?;
+    Some(ClientId::new(&format!("auto-{:032x}", u128::from_ne_bytes(random))))
+}

@@ -1,0 +1,277 @@
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until};
+
+use super::connect;
+use super::publish::Publisher;
+use super::reader::{Filled, Read, Reader};
+use super::session::{Displaced, SessionHandle};
+use super::verdicts::VerdictCache;
+use super::worker::Worker;
+use super::writer::Writer;
+use crate::codec::{Frame, Packet, next_frame};
+use crate::hooks::{Event as HookEvent, EventKind};
+use crate::net::{Accepted, Admission, Transport};
+use crate::protocol::{Connection, Event, Payload, Violation};
+use crate::types::ClientInfo;
+
+/// Reads that one turn takes before other connections have theirs.
+const READS_PER_TURN: usize = 4;
+
+/// Bytes that wait to be written above which a connection is not read: who does not take answers may not ask.
+const WRITING_BYTES_PAUSE: usize = 256 << 10;
+
+/// A network connection, from its first byte to its last.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) transport: Transport,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) protocol: Connection,
+}
+
+/// What an accepted client has beside its wire.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) info: Arc<ClientInfo>,
+    pub(super) session: Arc<SessionHandle>,
+    pub(super) link_id: u64,
+    pub(super) verdicts: VerdictCache,
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum End {
+    #[error("it sent DISCONNECT")]
+    Disconnect,
+    #[error("it closed the connection without DISCONNECT")]
+    Eof,
+    #[error("connection lost: {0}")]
+    Io(std::io::ErrorKind),
+    #[error("protocol violation: {0}")]
+    Violation(#[from] Violation),
+    #[error("another connection uses its client identifier")]
+    Displaced,
+    #[error("the broker is shutting down")]
+    Shutdown,
+}
+
+impl From<Displaced> for End {
+    fn from(_: Displaced) -> Self {
+        Self::Displaced
+    }
+}
+
+impl From<std::io::Error> for End {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.kind())
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
+    let Accepted { stream, remote_address, admission } = accepted;
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
+    };
+    let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
+    let mut wire =
+        Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
+    match connect::accept(&worker, &mut wire, remote_address).await {
+        Ok(client) => exchange(worker, wire, client, admission).await,
+        Err(rejected) => {
+            worker.borrow().stats().connects_refused.add(1);
+            tracing::info!("connection from {remote_address} refused: {rejected}");
+            connect::reject(&mut wire, &rejected).await;
+        }
+    }
+}
+
+/// Passes packets between an accepted client and the broker, until one of them has had enough.
+async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Client, admission: Admission) {
+    let mut timer = wire.protocol.poll_timeout().map(|deadline| Box::pin(sleep_until(deadline.into())));
+    let end = poll_fn(|cx| {
+        let worker = &mut *worker.borrow_mut();
+        let turn = take_turn(worker, &mut wire, &mut client, &mut timer, cx);
+        worker.wake_all();
+        turn
+    })
+    .await;
+    // Answers to what came before the end are still worth a try.
+    let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
+    // The socket is closed and the place given back before others hear of the end.
+    drop((wire, admission));
+    let worker = &mut *worker.borrow_mut();
+    disconnected(worker, &client, end);
+    worker.wake_all();
+}
+
+/// One turn of a connection: reads what has come, and writes what there is to write.
+fn take_turn(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    client: &mut Client,
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> Poll<End> {
+    let turn = read(worker, wire, client, cx)
+        .and_then(|()| flush(worker, wire, client, cx))
+        .and_then(|()| check_silence(wire, timer, cx));
+    match turn {
+        Ok(()) => Poll::Pending,
+        Err(end) => Poll::Ready(end),
+    }
+}
+
+/// Reads as long as there is something, the peer takes answers, and others have not waited too long.
+fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
+    for _ in 0..READS_PER_TURN {
+        // Above the mark, having written is what wakes this task.
+        if wire.writer.len() > WRITING_BYTES_PAUSE || read_once(worker, wire, client, cx)?.is_pending() {
+            return Ok(());
+        }
+    }
+    cx.waker().wake_by_ref();
+    Ok(())
+}
+
+/// Reads once and deals with every whole packet that is there.
+fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+    let Wire { transport, reader, writer, protocol } = wire;
+    let packet_bytes_max = worker.core.limits.packet_bytes_max;
+    let mut buffer = std::mem::take(&mut worker.read_buffer);
+    let mut filled = Filled::new(&mut buffer);
+    let result = match reader.poll_read(transport, &mut filled, cx) {
+        Poll::Pending => Ok(Poll::Pending),
+        Poll::Ready(Err(error)) => Err(error.into()),
+        Poll::Ready(Ok(Read::Eof)) => Err(End::Eof),
+        Poll::Ready(Ok(Read::Bytes(count))) => {
+            worker.stats().bytes_received.add(count);
+            reader
+                .consume(&filled, packet_bytes_max, |bytes, shared| {
+                    let mut consumed = 0;
+                    while let Some(frame) =
+                        next_frame(&bytes[consumed..], packet_bytes_max).map_err(Violation::Malformed)?
+                    {
+                        consumed += frame.header.packet_len();
+                        handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
+                    }
+                    if consumed > 0 {
+                        protocol.heard(Instant::now());
+                    }
+                    Ok(consumed)
+                })
+                .map(Poll::Ready)
+        }
+    };
+    worker.read_buffer = buffer;
+    result
+}
+
+/// Deals with one packet. `shared` is the memory that it lies in, where that may be shared.
+fn handle_frame(
+    worker: &mut Worker,
+    protocol: &Connection,
+    client: &mut Client,
+    frame: Frame<'_>,
+    shared: Option<&Bytes>,
+    replies: &mut BytesMut,
+) -> Result<(), End> {
+    worker.stats().packets_received.add(1);
+    let replies_before = replies.len();
+    let event = match protocol.handle_packet(frame)? {
+        // A message of QoS 0 asks nothing of the session, and is most of what there is.
+        Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
+        packet => {
+            client.session.with(client.link_id, |session| session.handle(packet, &worker.core.limits, replies))?
+        }
+    };
+    match event {
+        Event::Handled => {}
+        Event::Publish(publish) => {
+            let payload = Payload::Read { bytes: publish.payload, buffer: shared };
+            let publisher = Publisher { client: &client.info, verdicts: &mut client.verdicts };
+            worker.publish(publisher, &publish, payload);
+            if let Some(packet_id) = publish.packet_id {
+                let published =
+                    |session: &mut crate::protocol::Session| session.published(publish.qos, packet_id, replies);
+                client.session.with(client.link_id, published)?;
+            }
+        }
+        Event::Subscribe(subscribe) => worker.subscribe(client, protocol.version(), &subscribe, replies)?,
+        Event::Unsubscribe(unsubscribe) => worker.unsubscribe(client, &unsubscribe, replies)?,
+        Event::Disconnect => return Err(End::Disconnect),
+    }
+    if replies.len() > replies_before {
+        worker.stats().packets_sent.add(1);
+    }
+    Ok(())
+}
+
+/// Writes answers and what the session has for the client, as far as the peer takes it.
+fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
+    loop {
+        let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
+        let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, has_room)?;
+        worker.stats().publish_sent.add(turn.messages);
+        worker.stats().packets_sent.add(turn.messages);
+        wire.writer.append(turn.outgoing);
+        if turn.close {
+            return Err(End::Shutdown);
+        }
+        let before = wire.writer.len();
+        let written = wire.writer.poll_write(&mut wire.transport, cx);
+        worker.stats().bytes_sent.add(before - wire.writer.len());
+        match written {
+            Poll::Ready(Ok(())) if turn.more => {}
+            Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),
+            Poll::Ready(Err(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sees to it that a silent connection is closed. The timer is moved when it fires, not with every packet.
+fn check_silence(wire: &Wire, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Result<(), End> {
+    let Some(timer) = timer else { return Ok(()) };
+    while timer.as_mut().poll(cx).is_ready() {
+        wire.protocol.handle_timeout(Instant::now())?;
+        let Some(deadline) = wire.protocol.poll_timeout() else {
+            return Ok(());
+        };
+        timer.as_mut().reset(deadline.into());
+    }
+    Ok(())
+}
+
+/// Leaves the session as its client left it, and tells the world.
+fn disconnected(worker: &mut Worker, client: &Client, end: End) {
+    worker.core.totals.disconnect();
+    tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
+    if worker.hooks.wants(EventKind::ClientDisconnected) {
+        let mut event = HookEvent::of_client(EventKind::ClientDisconnected, &client.info);
+        event.reason = Some(end.to_string().into());
+        worker.hooks.emit(event);
+    }
+    let Some(link) = client.session.disconnect(client.link_id) else {
+        return; // Another connection has the session, and has seen to the will.
+    };
+    if client.session.clean {
+        worker.core.directory.remove(&client.session);
+        let (filters, _) = client.session.end();
+        worker.core.subscriptions.remove_all(&filters, &client.session);
+    }
+    if end != End::Disconnect
+        && let Some(will) = link.will
+    {
+        worker.publish_will(&link.client, will);
+    }
+}

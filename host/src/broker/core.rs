@@ -1,0 +1,106 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::directory::Directory;
+use super::retained::Retained;
+use super::stats::{Shared, WorkerStats};
+use super::subscriptions::Subscriptions;
+use crate::hooks::{BrokerServices, Overloaded};
+use crate::types::{ClientInfo, Limits, Message, QoS};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) limits: Limits,
+    pub(super) max_qos: QoS,
+    pub(super) keep_alive_delay: Option<Duration>,
+    pub(super) directory: Directory,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) retained: Retained,
+    pub(super) stats: Box<[WorkerStats]>,
+    pub(super) totals: Shared,
+    /// Messages that no connection publishes.
+    pub(super) internal: mpsc::Sender<Internal>,
+    started: Instant,
+}
+
+/// What a worker is to publish although no connection of its own asks for it.
+#[derive(Debug)]
+pub(super) enum Internal {
+    /// A message of a plugin, which only its grants bound.
+    FromPlugin(Message),
+    /// The will of a client, which topic-check decides on.
+    Will(Arc<ClientInfo>, Message),
+    /// Says when everything before it is done.
+    Barrier(tokio::sync::oneshot::Sender<()>),
+}
+
+impl Core {
+    pub(super) fn new(
+        limits: Limits,
+        max_qos: QoS,
+        keep_alive_delay: Option<Duration>,
+        workers: usize,
+        internal: mpsc::Sender<Internal>,
+    ) -> Self {
+        Self {
+            limits,
+            max_qos,
+            keep_alive_delay,
+            directory: Directory::new(),
+            subscriptions: Subscriptions::new(),
+            retained: Retained::default(),
+            stats: (0..workers).map(|_| WorkerStats::default()).collect(),
+            totals: Shared::default(),
+            internal,
+            started: Instant::now(),
+        }
+    }
+}
+
+impl BrokerServices for Core {
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
+        self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| Overloaded)
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let sum = |counter: fn(&WorkerStats) -> u64| self.stats.iter().map(counter).sum::<u64>();
+        let connected = self.totals.connected();
+        let (mut inflight, mut queued, mut sessions) = (0, 0, 0_u64);
+        self.directory.for_each(|session| {
+            let counts = session.message_counts();
+            inflight += counts.0 as u64;
+            queued += counts.1 as u64;
+            sessions += 1;
+        });
+        vec![
+            ("clients-connected", connected),
+            ("clients-disconnected", sessions.saturating_sub(connected)),
+            ("clients-maximum", self.totals.connected_max()),
+            ("clients-total", sessions.max(connected)),
+            ("connections-refused", sum(|stats| stats.connects_refused.value()) + self.totals.refused()),
+            ("messages-received", sum(|stats| stats.packets_received.value())),
+            ("messages-sent", sum(|stats| stats.packets_sent.value())),
+            ("publish-received", sum(|stats| stats.publish_received.value())),
+            ("publish-sent", sum(|stats| stats.publish_sent.value())),
+            ("publish-dropped", sum(|stats| stats.publish_dropped.value())),
+            ("publish-denied", sum(|stats| stats.publish_denied.value())),
+            ("bytes-received", sum(|stats| stats.bytes_received.value())),
+            ("bytes-sent", sum(|stats| stats.bytes_sent.value())),
+            ("messages-inflight", inflight),
+            ("messages-queued", queued),
+            ("retained-count", self.retained.len() as u64),
+            ("subscriptions-count", self.subscriptions.len() as u64),
+        ]
+    }
+}

@@ -1,0 +1,197 @@
+//! The broker itself: threads, connections, sessions, and the way of a message between them.
+
+mod connect;
+mod connection;
+mod core;
+mod directory;
+mod publish;
+mod reader;
+mod retained;
+mod routes;
+mod session;
+mod stats;
+mod subscribe;
+mod subscriptions;
+mod verdicts;
+mod worker;
+mod writer;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use self::core::{Core, Internal};
+use self::worker::Task;
+use crate::config::{Config, ListenerConfig};
+use crate::hooks::{Event, EventKind, Hooks, LoadError};
+use crate::net::{BindError, Listener};
+
+/// Messages of plugins and wills that wait for a worker.
+const INTERNAL_MAX: usize = 1_024;
+
+/// How long a shutdown waits for each of: wills to be published, connections to be closed.
+const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
+
+/// A running broker. It ends with [`shutdown`](Self::shutdown), or abruptly when dropped.
+#[derive(Debug)]
+pub struct Broker {
+    core: Arc<Core>,
+    hooks: Arc<Hooks>,
+    acceptors: JoinSet<()>,
+    /// Says to workers that there is nothing more to come, by being dropped.
+    workers: Vec<mpsc::Sender<Task>>,
+    threads: Vec<JoinHandle<()>>,
+    addresses: Vec<(Arc<str>, std::net::SocketAddr)>,
+}
+
+/// Why the broker did not start. Nothing is listening.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A plugin cannot be loaded.
+    #[error(transparent)]
+    Plugin(#[from] LoadError),
+    /// A listener cannot listen.
+    #[error("listener `{listener}`: {source}")]
+    Listener {
+        /// The name of the listener.
+        listener: Arc<str>,
+        /// What the system says.
+        source: BindError,
+    },
+    /// The system gives no thread or no event queue.
+    #[error("the system does not let the broker start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Broker {
+    /// Loads plugins, opens every listener and starts to serve, in this order. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// When a plugin or a listener of the configuration does not work. The broker never starts with less.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
+        let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
+        let core = Arc::new(Core::new(config.limits, config.max_qos, delay, workers, internal));
+        let hooks = Hooks::load(config.hooks, Arc::clone(&core) as _)?;
+        hooks.emit(Event::new(EventKind::BrokerPreStart));
+        let sockets = listen(&config.listeners)?;
+
+        let mut broker = Self {
+            core,
+            hooks,
+            acceptors: JoinSet::new(),
+            workers: Vec::new(),
+            threads: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for index in 0..workers {
+            let (sender, thread) = worker::spawn(Arc::clone(&broker.core), Arc::clone(&broker.hooks), index)?;
+            broker.workers.push(sender);
+            broker.threads.push(thread);
+        }
+        // Just spawned: it has room.
+        drop(broker.workers[0].try_send(Task::Internal(internal_receiver)));
+        let next_worker = Arc::new(AtomicUsize::new(0));
+        for listener in sockets {
+            let address = listener.address()?;
+            tracing::info!("listener `{}`: listening on {address}", listener.name());
+            broker.addresses.push((Arc::clone(listener.name()), address));
+            let accepting =
+                accept(listener, Arc::clone(&broker.core), broker.workers.clone(), Arc::clone(&next_worker));
+            broker.acceptors.spawn(accepting);
+        }
+        broker.hooks.start();
+        broker.hooks.emit(Event::new(EventKind::BrokerPostStart));
+        Ok(broker)
+    }
+
+    /// Where the broker listens: the names of listeners and their addresses, with the ports that the system chose.
+    pub fn addresses(&self) -> &[(Arc<str>, std::net::SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Ends the broker in order: no new connections, wills are published, what waits to be written is written as far
+    /// as clients take it, plugins are stopped. Takes a few seconds at most.
+    pub async fn shutdown(mut self) {
+        tracing::info!("shutting down");
+        self.hooks.emit(Event::new(EventKind::BrokerPreShutdown));
+        self.acceptors.shutdown().await;
+        if timeout(SHUTDOWN_STEP, self.publish_wills()).await.is_err() {
+            tracing::warn!("not every will was published in {} s", SHUTDOWN_STEP.as_secs());
+        }
+        self.core.directory.for_each(|session| session.close());
+        if timeout(SHUTDOWN_STEP, self.connections_closed()).await.is_err() {
+            tracing::warn!("{} connections were cut", self.core.totals.connected());
+        }
+        self.hooks.emit(Event::new(EventKind::BrokerPostShutdown));
+        self.workers.clear();
+        let (threads, hooks) = (std::mem::take(&mut self.threads), Arc::clone(&self.hooks));
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a worker has panicked");
+                }
+            }
+            hooks.stop();
+        });
+        if let Err(error) = ended.await {
+            tracing::error!("shutdown did not end: {error}");
+        }
+    }
+
+    /// Publishes all wills while their receivers are still there.
+    async fn publish_wills(&self) {
+        let mut wills = Vec::new();
+        self.core.directory.for_each(|session| wills.extend(session.take_will()));
+        for (client, will) in wills {
+            drop(self.core.internal.send(Internal::Will(client, will)).await);
+        }
+        let (done, published) = oneshot::channel();
+        drop(self.core.internal.send(Internal::Barrier(done)).await);
+        drop(published.await);
+    }
+
+    async fn connections_closed(&self) {
+        while self.core.totals.connected() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Opens the sockets of all listeners, or none.
+fn listen(listeners: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
+    let mut opened = Vec::new();
+    for config in listeners {
+        let name: Arc<str> = config.name.as_str().into();
+        let sockets =
+            config.bind.listen().map_err(|source| StartError::Listener { listener: Arc::clone(&name), source })?;
+        let connections = Arc::new(AtomicUsize::new(0));
+        for socket in sockets {
+            let connections = Arc::clone(&connections);
+            opened.push(Listener::new(Arc::clone(&name), socket, connections, config.max_connections)?);
+        }
+    }
+    Ok(opened)
+}
+
+/// Accepts connections and hands them to the workers in turn.
+async fn accept(listener: Listener, core: Arc<Core>, workers: Vec<mpsc::Sender<Task>>, next_worker: Arc<AtomicUsize>) {
+    loop {
+        let accepted = listener.accept(|| core.totals.refuse()).await;
+        let worker = next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
+        // A worker with a full queue is waited for: the rest stays in the kernel's.
+        if workers[worker].send(Task::Connection(accepted)).await.is_err() {
+            return;
+        }
+    }
+}

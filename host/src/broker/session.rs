@@ -1,0 +1,231 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::protocol::{Delivered, Delivery, Session};
+use crate::queue::Outgoing;
+use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, QoS, TopicFilter};
+
+/// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
+#[derive(Debug)]
+pub(super) struct SessionHandle {
+    /// Unlike a client identifier, never used again.
+    pub(super) key: u64,
+    pub(super) client_id: ClientId,
+    /// Whose session it is; nobody else is given it.
+    pub(super) identity: Identity,
+    /// Whether it ends with its connection.
+    pub(super) clean: bool,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    session: Session,
+    subscriptions: HashMap<TopicFilter, QoS, ahash::RandomState>,
+    /// Who is or was connected last.
+    client: Arc<ClientInfo>,
+    link: Option<Link>,
+    /// Over: nothing may be added any more.
+    ended: bool,
+}
+
+/// The connection that a session has at the moment.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Tells one connection of the session from the next.
+    pub(super) id: u64,
+    pub(super) client: Arc<ClientInfo>,
+    pub(super) waker: Waker,
+    /// Published when the connection ends without a DISCONNECT.
+    pub(super) will: Option<Message>,
+    /// The connection has been woken and has not looked yet.
+    pub(super) woken: bool,
+    /// The broker wants the connection closed.
+    pub(super) close: bool,
+}
+
+/// The session belongs to another connection now, or is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Displaced;
+
+impl SessionHandle {
+    pub(super) fn new(key: u64, client: &Arc<ClientInfo>, clean: bool) -> Self {
+        Self {
+            key,
+            client_id: client.client_id.clone(),
+            identity: client.identity.clone(),
+            clean,
+            shared: Mutex::new(Shared {
+                session: Session::default(),
+                subscriptions: HashMap::default(),
+                client: Arc::clone(client),
+                link: None,
+                ended: false,
+            }),
+        }
+    }
+
+    /// Gives the session a connection, and returns the one that it takes it from, which is woken to find out.
+    pub(super) fn connect(&self, link: Link, limits: &Limits) -> Option<Link> {
+        let mut shared = self.shared.lock();
+        shared.client = Arc::clone(&link.client);
+        let old = shared.link.replace(link);
+        if let Some(old) = &old {
+            shared.session.outbound.disconnect();
+            old.waker.wake_by_ref();
+        }
+        shared.session.outbound.connect(limits);
+        old
+    }
+
+    /// Does something to the session, if it still belongs to the connection `link_id`.
+    pub(super) fn with<R>(&self, link_id: u64, act: impl FnOnce(&mut Session) -> R) -> Result<R, Displaced> {
+        let mut shared = self.shared.lock();
+        match &shared.link {
+            Some(link) if link.id == link_id => Ok(act(&mut shared.session)),
+            _ => Err(Displaced),
+        }
+    }
+
+    /// The connection looks what there is to write, having been woken or having read; takes it if there is room.
+    pub(super) fn take_turn(
+        &self,
+        link_id: u64,
+        waker: &Waker,
+        limits: &Limits,
+        has_room: bool,
+    ) -> Result<Turn, Displaced> {
+        let mut shared = self.shared.lock();
+        let Shared { session, link, .. } = &mut *shared;
+        let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
+        link.woken = false;
+        link.waker.clone_from(waker);
+        let (outgoing, messages) = if has_room { session.outbound.take_outgoing(limits) } else { Default::default() };
+        Ok(Turn { outgoing, messages, more: session.outbound.has_outgoing(), close: link.close })
+    }
+
+    /// Takes a message for the client. If its connection has to be woken for it, its waker is added to `wakes`.
+    pub(super) fn deliver(
+        &self,
+        delivery: &mut Delivery<'_>,
+        granted: QoS,
+        limits: &Limits,
+        wakes: &mut Vec<Waker>,
+    ) -> Delivered {
+        let mut shared = self.shared.lock();
+        if shared.ended {
+            return Delivered::Away;
+        }
+        let delivered = shared.session.outbound.deliver(delivery, granted, false, limits);
+        if delivered == Delivered::Buffered
+            && let Some(link) = &mut shared.link
+            && !link.woken
+        {
+            link.woken = true;
+            wakes.push(link.waker.clone());
+        }
+        delivered
+    }
+
+    /// Records a subscription while `index` enters it where publishers look; the one it replaces is returned.
+    pub(super) fn subscribe(
+        &self,
+        link_id: u64,
+        filter: &TopicFilter,
+        qos: QoS,
+        limits: &Limits,
+        index: impl FnOnce(),
+    ) -> Result<Subscribed, Displaced> {
+        let mut shared = self.shared.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        if !shared.subscriptions.contains_key(filter) && shared.subscriptions.len() >= limits.subscriptions_max {
+            return Ok(Subscribed::TooMany);
+        }
+        let old = shared.subscriptions.insert(filter.clone(), qos);
+        if old != Some(qos) {
+            index();
+        }
+        Ok(Subscribed::Done)
+    }
+
+    /// Forgets a subscription, and says whether there was one.
+    pub(super) fn unsubscribe(&self, link_id: u64, filter: &TopicFilter) -> Result<bool, Displaced> {
+        let mut shared = self.shared.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        Ok(shared.subscriptions.remove(filter).is_some())
+    }
+
+    /// The connection `link_id` is over. Returns its link, unless another connection has the session already.
+    pub(super) fn disconnect(&self, link_id: u64) -> Option<Link> {
+        let mut shared = self.shared.lock();
+        shared.link.as_ref().filter(|link| link.id == link_id)?;
+        shared.session.outbound.disconnect();
+        shared.link.take()
+    }
+
+    /// Ends the session, and returns its filters and the connection that it had, which is woken to find out.
+    pub(super) fn end(&self) -> (Vec<TopicFilter>, Option<Link>) {
+        let mut shared = self.shared.lock();
+        shared.ended = true;
+        shared.session = Session::default();
+        let link = shared.link.take();
+        if let Some(link) = &link {
+            link.waker.wake_by_ref();
+        }
+        let filters = std::mem::take(&mut shared.subscriptions).into_keys().collect();
+        (filters, link)
+    }
+
+    /// Takes the will of the connection it has, which then ends without one.
+    pub(super) fn take_will(&self) -> Option<(Arc<ClientInfo>, Message)> {
+        let mut shared = self.shared.lock();
+        let link = shared.link.as_mut()?;
+        let will = link.will.take()?;
+        Some((Arc::clone(&link.client), will))
+    }
+
+    /// Tells the connection to close.
+    pub(super) fn close(&self) {
+        if let Some(link) = &mut self.shared.lock().link {
+            link.close = true;
+            link.waker.wake_by_ref();
+        }
+    }
+
+    /// The client that is or was connected last.
+    pub(super) fn client(&self) -> Arc<ClientInfo> {
+        Arc::clone(&self.shared.lock().client)
+    }
+
+    /// Messages in flight and waiting.
+    pub(super) fn message_counts(&self) -> (usize, usize) {
+        let shared = self.shared.lock();
+        (shared.session.outbound.inflight_len(), shared.session.outbound.queue_len())
+    }
+}
+
+/// What a session has for its connection.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) outgoing: Outgoing,
+    /// How many messages are in `outgoing`.
+    pub(super) messages: usize,
+    /// Whether there is more to take once this is written.
+    pub(super) more: bool,
+    pub(super) close: bool,
+}
+
+/// What became of a request for a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subscribed {
+    Done,
+    /// The session has as many as it may.
+    TooMany,
+}

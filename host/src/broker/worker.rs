@@ -1,0 +1,124 @@
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+
+use super::connection;
+use super::core::{Core, Internal};
+use super::routes::RouteCache;
+use super::stats::WorkerStats;
+use crate::hooks::{Hooks, TopicChecker};
+use crate::net::Accepted;
+use crate::protocol::Scratch;
+
+/// Bytes that one read takes from a socket at most.
+const READ_BYTES: usize = 64 << 10;
+
+/// Accepted connections that wait for a worker to take them.
+const ACCEPTED_MAX: usize = 1_024;
+
+/// A thread with its own connections, and what they share without locks.
+///
+/// A connection stays with its worker. Only sessions, subscriptions and retained messages are reached from others.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) core: Arc<Core>,
+    pub(super) hooks: Arc<Hooks>,
+    /// Which of the workers this is.
+    pub(super) index: usize,
+    pub(super) checker: TopicChecker,
+    pub(super) routes: RouteCache,
+    pub(super) scratch: Scratch,
+    /// Connections to wake once a batch has been read, so that each writes all of it at once.
+    pub(super) wakes: Vec<Waker>,
+    /// What sockets are read into; bytes that are left over move to the connection.
+    pub(super) read_buffer: Box<[u8]>,
+    next_link: u64,
+}
+
+/// What a worker is handed.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Serve a new connection.
+    Connection(Accepted),
+    /// Publish what no connection asks for, until the channel ends.
+    Internal(mpsc::Receiver<Internal>),
+}
+
+/// Starts a worker's thread. It ends when the channel does, and drops what connections are left.
+pub(super) fn spawn(
+    core: Arc<Core>,
+    hooks: Arc<Hooks>,
+    index: usize,
+) -> io::Result<(mpsc::Sender<Task>, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!("worker {index} cannot start: {error}"),
+        };
+        let checker = hooks.topic_checker();
+        let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index, checker)));
+        runtime.block_on(serve(&worker, receiver));
+    })?;
+    Ok((sender, thread))
+}
+
+async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
+    while let Some(task) = tasks.recv().await {
+        match task {
+            Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),
+            Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
+        }
+    }
+}
+
+async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Receiver<Internal>) {
+    while let Some(message) = messages.recv().await {
+        let mut worker = worker.borrow_mut();
+        match message {
+            Internal::FromPlugin(message) => worker.publish_unasked(message),
+            Internal::Will(client, will) => worker.publish_will(&client, will),
+            // Whoever waited for it may have given up.
+            Internal::Barrier(done) => drop(done.send(())),
+        }
+        worker.wake_all();
+    }
+}
+
+impl Worker {
+    fn new(core: Arc<Core>, hooks: Arc<Hooks>, index: usize, checker: TopicChecker) -> Self {
+        Self {
+            core,
+            hooks,
+            index,
+            checker,
+            routes: RouteCache::default(),
+            scratch: Scratch::default(),
+            wakes: Vec::new(),
+            read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            next_link: index as u64,
+        }
+    }
+
+    pub(super) fn stats(&self) -> &WorkerStats {
+        &self.core.stats[self.index]
+    }
+
+    /// A number that no other link of any session has.
+    pub(super) fn take_link_id(&mut self) -> u64 {
+        self.next_link += self.core.stats.len() as u64;
+        self.next_link
+    }
+
+    /// Wakes the connections that have been given something to write.
+    pub(super) fn wake_all(&mut self) {
+        self.wakes.drain(..).for_each(Waker::wake);
+    }
+}

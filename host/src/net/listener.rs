@@ -1,0 +1,106 @@
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+/// How long accepting rests after an error of the system, such as no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One listening socket and the limit on its connections.
+#[derive(Debug)]
+pub struct Listener {
+    name: Arc<str>,
+    socket: TcpListener,
+    connections: Arc<AtomicUsize>,
+    connections_max: Option<NonZeroUsize>,
+}
+
+/// A new connection that the listener had room for.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection, not tied to a runtime.
+    pub stream: std::net::TcpStream,
+    /// The peer's address.
+    pub remote_address: SocketAddr,
+    /// Its place among the listener's connections.
+    pub admission: Admission,
+}
+
+/// A place among the connections of a listener; given back when dropped.
+#[derive(Debug)]
+pub struct Admission(Arc<AtomicUsize>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Listener {
+    /// Listens on an open socket, within a runtime. `connections` is shared by all sockets of one listener.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    pub fn new(
+        name: Arc<str>,
+        socket: std::net::TcpListener,
+        connections: Arc<AtomicUsize>,
+        connections_max: Option<NonZeroUsize>,
+    ) -> io::Result<Self> {
+        Ok(Self { name, socket: TcpListener::from_std(socket)?, connections, connections_max })
+    }
+
+    /// The name that the configuration gives it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not know.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The next connection; those past the maximum are closed at once and `refused` is told.
+    pub async fn accept(&self, refused: impl Fn()) -> Accepted {
+        loop {
+            let (stream, remote_address) = match self.socket.accept().await {
+                Ok(accepted) => accepted,
+                // The peer gave up before it was its turn.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    tracing::warn!("listener `{}` cannot accept: {error}", self.name);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Some(admission) = self.admit() else {
+                tracing::debug!("listener `{}` is full: refused {remote_address}", self.name);
+                refused();
+                continue;
+            };
+            // Without it, acknowledgements wait for each other.
+            let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
+            match prepared {
+                Ok(stream) => {
+                    return Accepted { stream, remote_address, admission };
+                }
+                Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
+            }
+        }
+    }
+
+    fn admit(&self) -> Option<Admission> {
+        let max = self.connections_max.map_or(usize::MAX, NonZeroUsize::get);
+        self.connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
+            .ok()?;
+        Some(Admission(Arc::clone(&self.connections)))
+    }
+}

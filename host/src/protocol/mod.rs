@@ -1,0 +1,21 @@
+//! What MQTT asks of a server, as state machines: packets, messages and the time go in, packets come out.
+//!
+//! Nothing here waits, locks, or looks at a clock: [`Connection`] judges the packets of one network connection,
+//! [`Session`] holds what outlives it.
+
+mod connection;
+mod delivery;
+mod dialect;
+mod inbound;
+mod outbound;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Connection, Rejection, Violation};
+pub use delivery::{Delivery, Payload, Scratch};
+pub use dialect::{check_client_id, refused_subscription, tells_session_present};
+pub use inbound::Inbound;
+pub use outbound::{Delivered, Outbound};
+pub use session::{Event, Session};

@@ -1,0 +1,150 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::types::{Limits, Message, QoS};
+
+/// A message that waits, and how it is to be sent.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// What is to be sent, shared with everyone else who waits for it.
+    pub message: Arc<Message>,
+    /// The lower of the message's and the subscription's QoS `[MQTT-3.8.4-6]`.
+    pub qos: QoS,
+    /// The RETAIN flag to send it with `[MQTT-3.3.1-8]` `[MQTT-3.3.1-9]`.
+    pub retain: bool,
+}
+
+impl Queued {
+    fn bytes(&self) -> usize {
+        self.message.topic.as_str().len() + self.message.payload.len()
+    }
+}
+
+/// Messages that wait for room in flight, for the socket, or for the client to come back.
+///
+/// Bounded in messages and bytes. A message that does not fit is dropped: those of QoS 0 first, then the newest.
+#[derive(Debug, Default)]
+pub struct MessageQueue {
+    entries: VecDeque<Queued>,
+    bytes: usize,
+    /// How many of the entries have QoS 0.
+    qos0: usize,
+}
+
+/// What became of a message that was to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits.
+    Kept,
+    /// It waits, and this many messages of QoS 0 were dropped for it.
+    KeptInsteadOf(usize),
+    /// There was no room: it was dropped.
+    Refused,
+}
+
+impl MessageQueue {
+    /// Appends a message, within the limits.
+    pub fn push(&mut self, queued: Queued, limits: &Limits) -> Pushed {
+        let mut dropped = 0;
+        if !self.has_room(&queued, limits) {
+            if queued.qos == QoS::AtMostOnce {
+                return Pushed::Refused;
+            }
+            dropped = self.drop_qos0();
+            if !self.has_room(&queued, limits) {
+                return Pushed::Refused;
+            }
+        }
+        self.push_unbounded(queued);
+        if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
+    }
+
+    /// Appends a message that is bounded elsewhere: retained ones, of which the store is the bound.
+    pub fn push_unbounded(&mut self, queued: Queued) {
+        self.bytes += queued.bytes();
+        self.qos0 += usize::from(queued.qos == QoS::AtMostOnce);
+        self.entries.push_back(queued);
+    }
+
+    /// The message that waits longest.
+    pub fn front(&self) -> Option<&Queued> {
+        self.entries.front()
+    }
+
+    /// Takes out the message that waits longest.
+    pub fn pop(&mut self) -> Option<Queued> {
+        let queued = self.entries.pop_front()?;
+        self.bytes -= queued.bytes();
+        self.qos0 -= usize::from(queued.qos == QoS::AtMostOnce);
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+        Some(queued)
+    }
+
+    /// Drops every message of QoS 0 and says how many.
+    pub fn drop_qos0(&mut self) -> usize {
+        let dropped = std::mem::take(&mut self.qos0);
+        if dropped > 0 {
+            self.entries.retain(|queued| queued.qos != QoS::AtMostOnce);
+            self.bytes = self.entries.iter().map(Queued::bytes).sum();
+        }
+        dropped
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn has_room(&self, queued: &Queued, limits: &Limits) -> bool {
+        self.entries.len() < limits.queue_messages_max && self.bytes + queued.bytes() <= limits.queue_bytes_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::types::TopicName;
+
+    fn queued(qos: QoS, payload: &'static str) -> Queued {
+        let topic = TopicName::new("t").expect("valid topic");
+        let message = Message { topic, payload: Bytes::from_static(payload.as_bytes()), qos, retain: false };
+        Queued { message: Arc::new(message), qos, retain: false }
+    }
+
+    fn payloads(queue: &mut MessageQueue) -> Vec<Bytes> {
+        std::iter::from_fn(|| queue.pop()).map(|queued| queued.message.payload.clone()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_drops_qos_0_first_then_the_newest() {
+        let limits = Limits { queue_messages_max: 3, ..Limits::default() };
+        let mut queue = MessageQueue::default();
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), &limits), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits), Pushed::KeptInsteadOf(1));
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits), Pushed::Refused);
+        assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
+        assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let limits = Limits { queue_bytes_max: 8, ..Limits::default() };
+        let mut queue = MessageQueue::default();
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), &limits), Pushed::Kept);
+        assert_eq!(queue.len(), 2);
+    }
+}

@@ -1,0 +1,11 @@
+//! Which subscribers a topic has, and which retained messages a filter has.
+//!
+//! Both are trees with one node per topic level, so that the cost of a lookup depends on the levels of the topic and
+//! on what matches, not on how much else is stored. Neither knows locks, sessions or the network.
+
+mod level;
+mod retained;
+mod tree;
+
+pub use retained::RetainedTree;
+pub use tree::SubscriptionTree;

@@ -1,0 +1,172 @@
+use super::level::{Children, hidden_from_wildcards};
+use crate::types::{TopicFilter, TopicName};
+
+/// One value for each topic, looked up by topic filter.
+///
+/// A lookup visits the topics under the filter's literal levels, not the whole store.
+#[derive(Debug)]
+pub struct RetainedTree<V> {
+    root: Node<V>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Node<V> {
+    value: Option<V>,
+    children: Option<Box<Children<Node<V>>>>,
+}
+
+impl<V> RetainedTree<V> {
+    /// A tree without values.
+    pub fn new() -> Self {
+        Self { root: Node::new(), len: 0 }
+    }
+
+    /// Stores the value of a topic and returns the one it replaces.
+    pub fn insert(&mut self, topic: &TopicName, value: V) -> Option<V> {
+        let mut node = &mut self.root;
+        for level in topic.as_str().split('/') {
+            let children = node.children.get_or_insert_with(Default::default);
+            if !children.contains_key(level) {
+                children.insert(level.into(), Node::new());
+            }
+            node = children.get_mut(level).expect("was inserted above");
+        }
+        let old = node.value.replace(value);
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    /// The value of a topic.
+    pub fn value(&self, topic: &TopicName) -> Option<&V> {
+        let mut node = &self.root;
+        for level in topic.as_str().split('/') {
+            node = node.children.as_ref()?.get(level)?;
+        }
+        node.value.as_ref()
+    }
+
+    /// Takes the value of a topic away and returns it.
+    pub fn remove(&mut self, topic: &TopicName) -> Option<V> {
+        let removed = self.root.remove(&mut topic.as_str().split('/'));
+        self.len -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Calls `found` with the value of every topic that `filter` matches.
+    pub fn matches<'a>(&'a self, filter: &TopicFilter, mut found: impl FnMut(&'a V)) {
+        self.root.matches(Some(filter.as_str()), true, &mut found);
+    }
+
+    /// How many topics have a value.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<V> Default for RetainedTree<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V> Node<V> {
+    fn new() -> Self {
+        Self { value: None, children: None }
+    }
+
+    fn remove<'a>(&mut self, levels: &mut impl Iterator<Item = &'a str>) -> Option<V> {
+        let Some(level) = levels.next() else {
+            return self.value.take();
+        };
+        let children = self.children.as_mut()?;
+        let child = children.get_mut(level)?;
+        let removed = child.remove(levels);
+        if child.value.is_none() && child.children.is_none() {
+            children.remove(level);
+            if children.is_empty() {
+                self.children = None;
+            }
+        }
+        removed
+    }
+
+    /// `rest` is what of the filter lies below this node; none where the filter ends here.
+    fn matches<'a>(&'a self, rest: Option<&str>, at_root: bool, found: &mut impl FnMut(&'a V)) {
+        let Some(rest) = rest else {
+            self.value.iter().for_each(found);
+            return;
+        };
+        let (level, below) = match rest.split_once('/') {
+            Some((level, below)) => (level, Some(below)),
+            None => (rest, None),
+        };
+        let children = self.children.iter().flat_map(|children| children.iter());
+        let visible = |name: &str| !(at_root && hidden_from_wildcards(name));
+        match level {
+            "#" => {
+                self.value.iter().for_each(&mut *found);
+                children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.all(found));
+            }
+            "+" => children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.matches(below, false, found)),
+            level => {
+                if let Some(child) = self.children.as_ref().and_then(|children| children.get(level)) {
+                    child.matches(below, false, found);
+                }
+            }
+        }
+    }
+
+    fn all<'a>(&'a self, found: &mut impl FnMut(&'a V)) {
+        self.value.iter().for_each(&mut *found);
+        self.children.iter().flat_map(|children| children.values()).for_each(|child| child.all(found));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPICS: &[&str] = &["a", "a/b", "a/b/c", "a//c", "/", "/a", "b", "$SYS/a", "$SYS", "a/"];
+
+    fn tree() -> RetainedTree<&'static str> {
+        let mut tree = RetainedTree::new();
+        for topic in TOPICS {
+            tree.insert(&TopicName::new(topic).expect("valid topic"), *topic);
+        }
+        tree
+    }
+
+    #[test]
+    fn a_lookup_agrees_with_matching_one_topic_at_a_time() {
+        let tree = tree();
+        for filter in ["#", "+", "+/+", "a/#", "a/+", "a/+/c", "/#", "+/a", "$SYS/#", "$SYS/+", "a", "+/#", "/", "x/#"]
+        {
+            let filter = TopicFilter::new(filter).expect("valid filter");
+            let mut expected: Vec<&str> = TOPICS.iter().copied().filter(|topic| filter.matches(topic)).collect();
+            expected.sort_unstable();
+            let mut found = Vec::new();
+            tree.matches(&filter, |topic| found.push(*topic));
+            found.sort_unstable();
+            assert_eq!(found, expected, "filter {filter:?}");
+        }
+    }
+
+    #[test]
+    fn removing_everything_leaves_no_nodes() {
+        let mut tree = tree();
+        assert_eq!(tree.len(), TOPICS.len());
+        for topic in TOPICS {
+            let name = TopicName::new(topic).expect("valid topic");
+            assert_eq!(tree.value(&name), Some(topic));
+            assert_eq!(tree.remove(&name), Some(*topic));
+            assert_eq!(tree.remove(&name), None);
+        }
+        assert!(tree.is_empty() && tree.root.children.is_none());
+    }
+}

@@ -1,0 +1,248 @@
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+use super::level::{Children, hidden_from_wildcards};
+use crate::types::TopicFilter;
+
+/// Subscriptions by topic filter: who (`K`) asked for it, and how (`V`).
+///
+/// Inserting and removing cost as much as the filter has levels; matching visits only nodes that match a prefix of the
+/// topic. The number of levels is bounded by whoever makes the filters (`Limits::topic_levels_max`).
+#[derive(Debug)]
+pub struct SubscriptionTree<K, V> {
+    root: Node<K, V>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Node<K, V> {
+    children: Option<Box<Children<Node<K, V>>>>,
+    plus: Option<Box<Node<K, V>>>,
+    /// Whose filter ends with this level.
+    subscribers: Subscribers<K, V>,
+    /// Whose filter goes on with `#` after this level, and so matches this level too.
+    hash_subscribers: Subscribers<K, V>,
+}
+
+type Subscribers<K, V> = IndexMap<K, V, std::hash::BuildHasherDefault<ahash::AHasher>>;
+
+impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
+    /// A tree without subscriptions.
+    pub fn new() -> Self {
+        Self { root: Node::new(), len: 0 }
+    }
+
+    /// Adds a subscription, or replaces the one with the same filter and key `[MQTT-3.8.4-3]`; returns the old one.
+    pub fn insert(&mut self, filter: &TopicFilter, key: K, value: V) -> Option<V> {
+        let mut node = &mut self.root;
+        let mut to_hash = false;
+        for level in filter.as_str().split('/') {
+            match level {
+                "#" => to_hash = true,
+                "+" => node = node.plus.get_or_insert_with(|| Box::new(Node::new())),
+                level => {
+                    let children = node.children.get_or_insert_with(Default::default);
+                    if !children.contains_key(level) {
+                        children.insert(level.into(), Node::new());
+                    }
+                    node = children.get_mut(level).expect("was inserted above");
+                }
+            }
+        }
+        let subscribers = if to_hash { &mut node.hash_subscribers } else { &mut node.subscribers };
+        let old = subscribers.insert(key, value);
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    /// Takes a subscription away and returns it.
+    pub fn remove(&mut self, filter: &TopicFilter, key: &K) -> Option<V> {
+        let removed = self.root.remove(Some(filter.as_str()), key);
+        self.len -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Calls `found` for every subscription whose filter matches `topic`.
+    ///
+    /// A key with overlapping filters is found once for each.
+    pub fn matches<'a>(&'a self, topic: &str, mut found: impl FnMut(&'a K, &'a V)) {
+        if hidden_from_wildcards(topic) {
+            let (first, rest) = split_level(topic);
+            if let Some(child) = self.root.child(first) {
+                child.matches(rest, &mut found);
+            }
+        } else {
+            self.root.matches(Some(topic), &mut found);
+        }
+    }
+
+    /// How many subscriptions there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<K: Hash + Eq, V> Default for SubscriptionTree<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Hash + Eq, V> Node<K, V> {
+    fn new() -> Self {
+        Self { children: None, plus: None, subscribers: IndexMap::default(), hash_subscribers: IndexMap::default() }
+    }
+
+    fn child(&self, level: &str) -> Option<&Self> {
+        self.children.as_ref()?.get(level)
+    }
+
+    /// `rest` is what of the topic lies below this node; none where the topic ends here.
+    fn matches<'a>(&'a self, rest: Option<&str>, found: &mut impl FnMut(&'a K, &'a V)) {
+        self.hash_subscribers.iter().for_each(|(key, value)| found(key, value));
+        let Some(rest) = rest else {
+            self.subscribers.iter().for_each(|(key, value)| found(key, value));
+            return;
+        };
+        let (level, rest) = split_level(rest);
+        if let Some(child) = self.child(level) {
+            child.matches(rest, found);
+        }
+        if let Some(plus) = &self.plus {
+            plus.matches(rest, found);
+        }
+    }
+
+    fn remove(&mut self, rest: Option<&str>, key: &K) -> Option<V> {
+        let Some(rest) = rest else {
+            return remove_subscriber(&mut self.subscribers, key);
+        };
+        match split_level(rest) {
+            ("#", _) => remove_subscriber(&mut self.hash_subscribers, key),
+            ("+", rest) => {
+                let plus = self.plus.as_mut()?;
+                let removed = plus.remove(rest, key);
+                if plus.is_empty() {
+                    self.plus = None;
+                }
+                removed
+            }
+            (level, rest) => {
+                let children = self.children.as_mut()?;
+                let child = children.get_mut(level)?;
+                let removed = child.remove(rest, key);
+                if child.is_empty() {
+                    children.remove(level);
+                    if children.is_empty() {
+                        self.children = None;
+                    }
+                }
+                removed
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_none()
+            && self.plus.is_none()
+            && self.subscribers.is_empty()
+            && self.hash_subscribers.is_empty()
+    }
+}
+
+fn remove_subscriber<K: Hash + Eq, V>(subscribers: &mut Subscribers<K, V>, key: &K) -> Option<V> {
+    let removed = subscribers.swap_remove(key);
+    if subscribers.is_empty() {
+        *subscribers = IndexMap::default();
+    }
+    removed
+}
+
+fn split_level(topic: &str) -> (&str, Option<&str>) {
+    match topic.split_once('/') {
+        Some((level, rest)) => (level, Some(rest)),
+        None => (topic, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(filters: &[&str]) -> SubscriptionTree<usize, ()> {
+        let mut tree = SubscriptionTree::new();
+        for (key, filter) in filters.iter().enumerate() {
+            tree.insert(&TopicFilter::new(filter).expect("valid filter"), key, ());
+        }
+        tree
+    }
+
+    fn check(filters: &[&str], topic: &str, expected: &[&str]) {
+        let mut found = Vec::new();
+        tree(filters).matches(topic, |key, ()| found.push(filters[*key]));
+        found.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "topic {topic:?}");
+    }
+
+    const FILTERS: &[&str] =
+        &["#", "+", "a", "a/#", "a/+", "a/b", "+/b", "+/+", "/+", "/", "a//b", "a/+/b", "$SYS/#", "$SYS/+", "a/b/#"];
+
+    #[test]
+    fn every_matching_filter_is_found() {
+        check(FILTERS, "a", &["#", "+", "a", "a/#"]);
+        check(FILTERS, "a/b", &["#", "a/#", "a/+", "a/b", "+/b", "+/+", "a/b/#"]);
+        check(FILTERS, "/", &["#", "+/+", "/+", "/"]);
+        check(FILTERS, "a//b", &["#", "a/#", "a//b", "a/+/b"]);
+        check(FILTERS, "x/y/z", &["#"]);
+    }
+
+    /// `[MQTT-4.7.2-1]`
+    #[test]
+    fn leading_wildcards_pass_dollar_topics_by() {
+        check(FILTERS, "$SYS/x", &["$SYS/#", "$SYS/+"]);
+        check(FILTERS, "$SYS", &["$SYS/#"]);
+        check(FILTERS, "$other", &[]);
+    }
+
+    #[test]
+    fn the_tree_agrees_with_matching_one_filter_at_a_time() {
+        for topic in ["a", "a/b", "/", "//", "a/b/c", "$SYS/x", "$SYS", "b", "a/", "/a", "a//b", "a/x/b"] {
+            let expected: Vec<&str> = FILTERS
+                .iter()
+                .copied()
+                .filter(|filter| TopicFilter::new(filter).expect("valid filter").matches(topic))
+                .collect();
+            check(FILTERS, topic, &expected);
+        }
+    }
+
+    #[test]
+    fn removing_everything_leaves_no_nodes() {
+        let mut tree = tree(FILTERS);
+        assert_eq!(tree.len(), FILTERS.len());
+        for (key, filter) in FILTERS.iter().enumerate() {
+            let filter = TopicFilter::new(filter).expect("valid filter");
+            assert_eq!(tree.remove(&filter, &999), None);
+            assert_eq!(tree.remove(&filter, &key), Some(()));
+            assert_eq!(tree.remove(&filter, &key), None);
+        }
+        assert!(tree.is_empty() && tree.root.is_empty());
+    }
+
+    #[test]
+    fn the_same_key_and_filter_replace() {
+        let filter = TopicFilter::new("a/+").expect("valid filter");
+        let mut tree = SubscriptionTree::new();
+        assert_eq!(tree.insert(&filter, 1, "old"), None);
+        assert_eq!(tree.insert(&filter, 1, "new"), Some("old"));
+        assert_eq!(tree.len(), 1);
+    }
+}

@@ -1,0 +1,113 @@
+use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
+use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
+
+use crate::broker::{Broker, Setup};
+use crate::client::{Client, options};
+
+/// User `test`, password `test`: the line that amqtt's documentation shows.
+const PASSWORDS: &str = "# users\n\ntest:$6$l4zQEHEcowc1Pnv4$HHrh8xnsZoLItQ8BmpFHM4r6q5UqK3DnXp2GaTm5zp5buQ7NheY3Xt9f6godVKbEtA.hOC7IEDwnok3pbAOip.\n";
+
+fn connect_as(broker: &Broker, client_id: &str, username: &str, password: &str) -> Result<Client, ConnectReturnCode> {
+    let mut options = options(broker, client_id);
+    options.set_credentials(username, password);
+    Client::connect_with(options)
+}
+
+fn with_password_file(rest: &str) -> Broker {
+    Setup::new(&format!("auth:\n  password-file: passwords\n{rest}")).file("passwords", PASSWORDS).start()
+}
+
+/// `[MQTT-3.2.2-4]` and table 3.1: 4 for wrong credentials, 5 for none.
+#[test]
+fn a_password_file_decides_who_connects() {
+    let broker = with_password_file("plugins:\n  - auth_file\n");
+    let mut client = connect_as(&broker, "client", "test", "test").expect("the password is right");
+    assert!(client.receive_all().is_empty());
+    let refused = |username, password| connect_as(&broker, "client", username, password).map(drop);
+    assert_eq!(refused("test", "wrong"), Err(ConnectReturnCode::BadUserNamePassword));
+    assert_eq!(refused("test", ""), Err(ConnectReturnCode::BadUserNamePassword));
+    assert_eq!(refused("nobody", "test"), Err(ConnectReturnCode::BadUserNamePassword));
+    let anonymous = Client::connect_with(options(&broker, "client")).map(drop);
+    assert_eq!(anonymous, Err(ConnectReturnCode::NotAuthorized));
+    // None of them touched the session of the client whose identifier they named.
+    assert!(client.receive_all().is_empty());
+}
+
+#[test]
+fn anonymous_clients_may_be_let_in_beside_those_with_a_password() {
+    let broker = with_password_file("  allow-anonymous: true\nplugins:\n  - auth_file\n  - auth_anonymous\n");
+    assert!(Client::connect_with(options(&broker, "nameless")).is_ok());
+    assert!(connect_as(&broker, "named", "test", "test").is_ok());
+    let refused = connect_as(&broker, "liar", "test", "wrong").map(drop);
+    assert_eq!(refused, Err(ConnectReturnCode::BadUserNamePassword));
+}
+
+#[test]
+fn without_an_auth_plugin_nobody_connects() {
+    let broker = Broker::start("plugins:\n  - broker_sys\n");
+    assert!(Client::connect_with(options(&broker, "client")).is_err());
+    assert!(connect_as(&broker, "client", "test", "test").is_err());
+}
+
+/// A persistent session belongs to the identity that made it.
+#[test]
+fn a_session_is_not_handed_to_another_user() {
+    let broker = Broker::start("plugins:\n  - auth_anonymous\n");
+    let connect = |username: &str| {
+        let mut options = options(&broker, "shared-id");
+        options.set_clean_session(false).set_credentials(username, "any");
+        Client::connect_with(options).expect("accepted")
+    };
+    let mut alice = connect("alice");
+    alice.subscribe("secret", AtLeastOnce);
+    alice.disconnect();
+    Client::connect(&broker, "publisher").publish("secret", AtLeastOnce, false, "for alice");
+    let mut mallory = connect("mallory");
+    assert!(!mallory.session_present);
+    assert!(mallory.receive_all().is_empty());
+}
+
+const ACL: &str = "plugins:\n  - auth_anonymous\n  - topic_acl\n\
+topic-check:\n  enabled: true\n  acl:\n    alice: ['repositories/+/master', 'calendar/#', 'will/#', 'fence/#']\n    anonymous: []\n";
+
+/// A publish that is refused is acknowledged and dropped, a subscription that is refused gets 0x80.
+#[test]
+fn topic_acl_decides_who_publishes_and_subscribes() {
+    let broker = Broker::start(ACL);
+    let mut alice = connect_as(&broker, "alice", "alice", "").expect("accepted");
+    let granted = SubscribeReasonCode::Success(AtLeastOnce);
+    for filter in ["repositories/+/master", "repositories/x/master", "calendar/#", "calendar/+", "calendar"] {
+        assert_eq!(alice.subscribe(filter, AtLeastOnce), granted, "{filter}");
+    }
+    for filter in ["#", "+/+/master", "repositories/#", "repositories/x/dev", "$SYS/#", "calendars"] {
+        assert_eq!(alice.subscribe(filter, AtLeastOnce), SubscribeReasonCode::Failure, "{filter}");
+    }
+    alice.publish("calendar/today", AtLeastOnce, false, "allowed");
+    alice.publish("elsewhere", AtLeastOnce, true, "denied");
+    alice.publish("repositories/x/master", AtMostOnce, false, "allowed");
+    alice.publish("repositories/x/y/master", AtMostOnce, false, "denied");
+    assert_eq!(alice.receive_all(), ["calendar/today allowed", "repositories/x/master allowed"]);
+    // No user gains anything by a name that looks like a pattern or like the entry for the nameless.
+    for username in ["+", "#", "anonymous", "bob", "alice/"] {
+        let mut other = connect_as(&broker, "other", username, "").expect("accepted");
+        assert_eq!(other.subscribe("calendar/#", AtLeastOnce), SubscribeReasonCode::Failure, "{username}");
+        other.publish("calendar/today", AtLeastOnce, false, username);
+    }
+    assert!(alice.receive_all().is_empty());
+}
+
+/// Neither when it is announced nor when it is sent.
+#[test]
+fn a_will_does_not_pass_the_acl_by() {
+    let broker = Broker::start(ACL);
+    let with_will = |topic: &str| {
+        let mut options = options(&broker, "client");
+        options.set_credentials("alice", "").set_last_will(LastWill::new(topic, "gone", AtLeastOnce, false));
+        Client::connect_with(options).map(Client::vanish)
+    };
+    let mut alice = connect_as(&broker, "alice", "alice", "").expect("accepted");
+    alice.subscribe("will/#", AtLeastOnce);
+    assert_eq!(with_will("elsewhere"), Err(ConnectReturnCode::NotAuthorized));
+    assert_eq!(with_will("will/me"), Ok(()));
+    assert_eq!(alice.receive_words(), "will/me gone");
+}

@@ -1,0 +1,171 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rumqttc::{
+    Client as Rumqttc, ConnAck, ConnectReturnCode, ConnectionError, Event, MqttOptions, Packet, Publish, QoS,
+    RecvTimeoutError, SubscribeReasonCode,
+};
+
+use crate::broker::{Broker, PATIENCE};
+
+/// A `rumqttc` client that can be asked what happened.
+pub struct Client {
+    rumqttc: Rumqttc,
+    events: Receiver<Packet>,
+    received: Vec<Publish>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    pub session_present: bool,
+    fence: String,
+}
+
+/// Options of a client with this identifier.
+pub fn options(broker: &Broker, client_id: &str) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, "127.0.0.1", broker.port);
+    options.set_max_packet_size(64 << 20, 64 << 20).set_keep_alive(Duration::from_secs(30));
+    options
+}
+
+impl Client {
+    /// Connects, or panics.
+    pub fn connect(broker: &Broker, client_id: &str) -> Self {
+        Self::connect_with(options(broker, client_id)).unwrap_or_else(|code| panic!("refused: {code:?}"))
+    }
+
+    /// Connects, or returns the return code that says why not.
+    pub fn connect_with(options: MqttOptions) -> Result<Self, ConnectReturnCode> {
+        static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+        let (rumqttc, mut connection) = Rumqttc::new(options, 1_000);
+        let (sender, events) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let session_present = match connection.recv_timeout(PATIENCE) {
+            Ok(Ok(Event::Incoming(Packet::ConnAck(ConnAck { session_present, .. })))) => session_present,
+            Ok(Err(ConnectionError::ConnectionRefused(code))) => return Err(code),
+            other => panic!("no CONNACK but {other:?}"),
+        };
+        let stopping = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopping.load(Ordering::Relaxed) {
+                match connection.recv_timeout(Duration::from_millis(10)) {
+                    Ok(Ok(Event::Incoming(packet))) => {
+                        if sender.send(packet).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(Ok(Event::Outgoing(_))) | Err(RecvTimeoutError::Timeout) => {}
+                    Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        let fence = format!("fence/{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
+        let received = Vec::new();
+        Ok(Self { rumqttc, events, received, stop, thread: Some(thread), session_present, fence })
+    }
+
+    /// Subscribes and returns what the SUBACK says.
+    pub fn subscribe(&mut self, filter: &str, qos: QoS) -> SubscribeReasonCode {
+        self.rumqttc.subscribe(filter, qos).expect("has room");
+        match self.wait(|packet| matches!(packet, Packet::SubAck(_))) {
+            Packet::SubAck(suback) => suback.return_codes[0],
+            _ => unreachable!("waited for a SUBACK"),
+        }
+    }
+
+    pub fn unsubscribe(&mut self, filter: &str) {
+        self.rumqttc.unsubscribe(filter).expect("has room");
+        self.wait(|packet| matches!(packet, Packet::UnsubAck(_)));
+    }
+
+    /// Publishes and waits for the acknowledgement, at QoS 0 until the broker has read it.
+    pub fn publish(&mut self, topic: &str, qos: QoS, retain: bool, payload: impl Into<Vec<u8>>) {
+        self.rumqttc.publish(topic, qos, retain, payload).expect("has room");
+        match qos {
+            QoS::AtMostOnce => self.ping(),
+            QoS::AtLeastOnce => drop(self.wait(|packet| matches!(packet, Packet::PubAck(_)))),
+            QoS::ExactlyOnce => drop(self.wait(|packet| matches!(packet, Packet::PubComp(_)))),
+        }
+    }
+
+    /// An answer to this means that everything before it has been dealt with.
+    fn ping(&mut self) {
+        self.rumqttc.unsubscribe("nothing").expect("has room");
+        self.wait(|packet| matches!(packet, Packet::UnsubAck(_)));
+    }
+
+    /// The next message.
+    pub fn receive(&mut self) -> Publish {
+        if self.received.is_empty() {
+            self.wait(|packet| matches!(packet, Packet::Publish(_)));
+        }
+        self.received.remove(0)
+    }
+
+    /// The next message in words: topic, payload, and `r` if it is marked as retained.
+    pub fn receive_words(&mut self) -> String {
+        words(&self.receive())
+    }
+
+    /// Every message that has come, in words, without waiting for others: a message that the client sends itself
+    /// follows all that were sent before.
+    pub fn receive_all(&mut self) -> Vec<String> {
+        let fence = self.fence.clone();
+        self.subscribe(&fence, QoS::AtMostOnce);
+        self.publish(&fence, QoS::AtMostOnce, false, "");
+        while self.received.last().is_none_or(|publish| publish.topic != fence) {
+            self.wait(|packet| matches!(packet, Packet::Publish(_)));
+        }
+        self.received.pop();
+        self.received.drain(..).map(|publish| words(&publish)).collect()
+    }
+
+    /// Ends the connection with a DISCONNECT.
+    pub fn disconnect(mut self) {
+        self.rumqttc.disconnect().expect("has room");
+        self.thread.take().expect("runs").join().expect("ends well");
+    }
+
+    /// Ends the connection without one.
+    pub fn vanish(self) {
+        drop(self);
+    }
+
+    /// Waits until the broker has closed the connection.
+    pub fn wait_closed(&mut self) {
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("the connection is still open"),
+            }
+        }
+    }
+
+    fn wait(&mut self, wanted: impl Fn(&Packet) -> bool) -> Packet {
+        loop {
+            let packet = self.events.recv_timeout(PATIENCE).expect("the broker answers");
+            if let Packet::Publish(publish) = &packet {
+                self.received.push(publish.clone());
+            }
+            if wanted(&packet) {
+                return packet;
+            }
+        }
+    }
+}
+
+fn words(publish: &Publish) -> String {
+    let retained = if publish.retain { " r" } else { "" };
+    format!("{} {}{retained}", publish.topic, String::from_utf8_lossy(&publish.payload))
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The built `amqtt` as its users meet it: started as a command, spoken to by real clients.
+
+mod broker;
+mod client;
+
+mod auth;
+mod command;
+mod layers;
+mod messages;
+mod other_clients;
+mod plugins;
+mod protocol;
+mod sessions;

@@ -1,0 +1,102 @@
+use amqtt_tests::guests;
+use rumqttc::ConnectReturnCode;
+use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
+
+use crate::broker::{Broker, Setup};
+use crate::client::{Client, options};
+
+fn connect_as(broker: &Broker, username: &str) -> Result<Client, ConnectReturnCode> {
+    let mut options = options(broker, username);
+    options.set_credentials(username, "password");
+    Client::connect_with(options)
+}
+
+#[test]
+fn a_third_party_plugin_is_found_in_its_folder() {
+    let broker = Setup::new("plugins:\n  - guest_refuse_mallory\n  - auth_anonymous\n")
+        .plugin_dir_with(guests::REFUSE_MALLORY)
+        .start();
+    assert!(connect_as(&broker, "alice").is_ok());
+    assert_eq!(connect_as(&broker, "mallory").map(drop), Err(ConnectReturnCode::BadUserNamePassword));
+}
+
+/// A fault of a plugin is a refusal, and nothing else changes.
+#[test]
+fn a_plugin_that_traps_in_auth_refuses_and_the_broker_lives_on() {
+    let config = "plugins:\n  - auth_anonymous\n  - guest_trap_auth\n";
+    let mut broker = Setup::new(config).plugin_dir_with(guests::TRAP_AUTH).start();
+    for _ in 0..3 {
+        assert_eq!(connect_as(&broker, "alice").map(drop), Err(ConnectReturnCode::ServiceUnavailable));
+    }
+    broker.wait_for_log("guest_trap_auth");
+    assert!(broker.is_running());
+}
+
+#[test]
+fn a_plugin_that_never_returns_is_stopped_and_denies() {
+    let config = "plugins:\n  - auth_anonymous\n  - guest_spin_check\ntopic-check:\n  enabled: true\n";
+    let mut broker = Setup::new(config).plugin_dir_with(guests::SPIN_CHECK).start();
+    let mut client = Client::connect(&broker, "client");
+    client.publish("a", AtLeastOnce, true, "denied");
+    broker.wait_for_log("timed out");
+    assert!(broker.is_running());
+}
+
+#[test]
+fn a_plugin_that_fails_to_start_keeps_the_broker_from_starting() {
+    let config = "plugins:\n  - auth_anonymous\n  - guest_trap_init\n";
+    let (status, stderr) = Setup::new(config).plugin_dir_with(guests::TRAP_INIT).fail();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("guest_trap_init"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_plugin_is_an_error_that_says_what_there_is() {
+    let config = "plugins:\n  - auth_anonymos\n";
+    let (status, stderr) = Setup::new(config).plugin_dir_with(guests::REFUSE_MALLORY).fail();
+    assert_eq!(status.code(), Some(1));
+    for text in ["auth_anonymos", "hint:", "auth_anonymous", "guest_refuse_mallory", "third-party"] {
+        assert!(stderr.contains(text), "{text} is not in: {stderr}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_component_is_an_error_that_names_it() {
+    for (content, text) in [(&b"not wasm"[..], "broken.wasm"), (&b"\0asm\x01\0\0\0"[..], "component")] {
+        let config = "plugins:\n  - auth_anonymous\n  - broken\nplugin-dirs: [extra]\n";
+        let (status, stderr) = Setup::new(config).file("extra/broken.wasm", content).fail();
+        assert_eq!(status.code(), Some(1));
+        assert!(stderr.contains("broken") && stderr.contains(text), "{stderr}");
+    }
+}
+
+/// What was not granted cannot be used.
+#[test]
+fn a_plugin_needs_a_grant_to_publish() {
+    let without = "plugins:\n  - auth_anonymous\n  - guest_events\n";
+    let (status, stderr) = Setup::new(without).plugin_dir_with(guests::EVENTS).fail();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("publisher") && stderr.contains("grants"), "{stderr}");
+
+    let with = "plugins:\n  - auth_anonymous\n  - guest_events:\n      grants:\n        publish: ['test/events/#']\n";
+    let broker = Setup::new(with).plugin_dir_with(guests::EVENTS).start();
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("test/events/#", AtMostOnce);
+    Client::connect(&broker, "passer-by").disconnect();
+    let told: Vec<String> = (0..2).map(|_| watcher.receive_words()).collect();
+    assert!(told[0].contains("connected") && told[0].contains("passer-by"), "{told:?}");
+    assert!(told[1].contains("disconnected") && told[1].contains("passer-by"), "{told:?}");
+}
+
+#[test]
+fn broker_sys_publishes_statistics() {
+    let broker = Broker::start("sys_interval: 1\nplugins:\n  - auth_anonymous\n  - broker_sys\n");
+    let mut client = Client::connect(&broker, "client");
+    client.subscribe("$SYS/broker/version", AtMostOnce);
+    assert_eq!(client.receive_words(), format!("$SYS/broker/version {} r", env!("CARGO_PKG_VERSION")));
+    client.unsubscribe("$SYS/broker/version");
+    client.subscribe("$SYS/broker/clients/connected", AtMostOnce);
+    while client.receive().payload != "1" {}
+    client.subscribe("$SYS/broker/uptime", AtMostOnce);
+    while client.receive().topic != "$SYS/broker/uptime" {}
+}

@@ -1,0 +1,110 @@
+//! What no client library does: raw bytes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::broker::{Broker, PATIENCE, Setup};
+
+const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
+const CONNACK: &[u8] = &[0x20, 2, 0, 0];
+
+fn open(broker: &Broker) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", broker.port)).expect("the broker listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("can set");
+    stream
+}
+
+/// Sends bytes and returns all that the broker answers until it closes the connection.
+fn answer_until_close(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
+    // The broker may have closed already.
+    drop(stream.write_all(bytes));
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    }
+    answer
+}
+
+fn check_closed(broker: &Broker, bytes: &[u8], expected: &[u8]) {
+    assert_eq!(answer_until_close(&mut open(broker), bytes), expected, "{bytes:02x?}");
+}
+
+/// `[MQTT-4.8.0-1]`
+#[test]
+fn violations_close_the_connection() {
+    let mut broker = Broker::open();
+    check_closed(&broker, b"GET / HTTP/1.1\r\n\r\n", b"");
+    check_closed(&broker, &[0xc0, 0], b""); // [MQTT-3.1.0-1]
+    check_closed(&broker, &[CONNECT, CONNECT].concat(), CONNACK); // [MQTT-3.1.0-2]
+    check_closed(&broker, b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\x01x", &[0x20, 2, 0, 1]); // [MQTT-3.1.2-2]
+    check_closed(&broker, b"\x10\x0c\0\x04MQTT\x04\x00\0\0\0\0", &[0x20, 2, 0, 2]); // [MQTT-3.1.3-8]
+    check_closed(&broker, b"\x10\x0d\0\x04MQTT\x04\x03\0\0\0\x01x", b""); // [MQTT-3.1.2-3]
+    let after_connect = |bytes: &[u8]| check_closed(&broker, &[CONNECT, bytes].concat(), CONNACK);
+    after_connect(b"\x30\x03\0\x01#"); // [MQTT-3.3.2-2]
+    after_connect(b"\x36\x05\0\x01a\0\x01"); // [MQTT-3.3.1-4]
+    after_connect(b"\x82\x06\0\x01\0\x01a\x03"); // [MQTT-3-8.3-4]
+    after_connect(&[0x82, 2, 0, 1]); // [MQTT-3.8.3-3]
+    after_connect(&[0x30, 0xff, 0xff, 0xff, 0xff, 0x01]); // section 2.2.3
+    after_connect(&[0x30, 0xff, 0xff, 0xff, 0x7f]); // larger than the broker reads
+    after_connect(&[0x20, 2, 0, 0]); // only servers send a CONNACK
+    assert!(broker.is_running());
+}
+
+#[test]
+fn packets_may_come_in_any_pieces() {
+    let broker = Broker::open();
+    let mut bytes = CONNECT.to_vec();
+    bytes.extend_from_slice(b"\x82\x06\0\x01\0\x01a\0"); // SUBSCRIBE a
+    bytes.extend_from_slice(b"\x32\x07\0\x01a\0\x02hi"); // PUBLISH a, QoS 1
+    bytes.extend_from_slice(&[0xc0, 0]); // PINGREQ
+    bytes.extend_from_slice(&[0xe0, 0]); // DISCONNECT
+    let mut expected = CONNACK.to_vec();
+    expected.extend_from_slice(&[0x90, 3, 0, 1, 0]);
+    expected.extend_from_slice(&[0x40, 2, 0, 2]);
+    expected.extend_from_slice(&[0xd0, 0]);
+    // The message that it sent itself may come anywhere after the SUBACK.
+    let message = b"\x30\x05\0\x01ahi";
+    for piece in [1, 2, 3, 7, bytes.len()] {
+        let mut stream = open(&broker);
+        stream.set_nodelay(true).expect("can set");
+        for part in bytes[..bytes.len() - 2].chunks(piece) {
+            stream.write_all(part).expect("is open");
+        }
+        let mut answer = vec![0; expected.len() + message.len()];
+        stream.read_exact(&mut answer).expect("everything is answered");
+        assert!(answer_until_close(&mut stream, &[0xe0, 0]).is_empty());
+        let at = answer.windows(message.len()).position(|window| window == message).expect("has the message");
+        answer.drain(at..at + message.len());
+        assert_eq!(answer, expected, "{piece} bytes at a time");
+    }
+}
+
+#[test]
+fn who_says_nothing_is_not_waited_for() {
+    let broker = Setup::new("plugins: [auth_anonymous]\nlimits:\n  connect-timeout: 1\n").start();
+    assert!(answer_until_close(&mut open(&broker), b"").is_empty());
+    // Bytes do not buy time.
+    assert!(answer_until_close(&mut open(&broker), &CONNECT[..5]).is_empty());
+}
+
+/// `[MQTT-3.1.2-24]`: a keep-alive of one second.
+#[test]
+fn a_silent_client_is_closed_after_its_keep_alive() {
+    let broker = Broker::open();
+    let mut stream = open(&broker);
+    let connect = b"\x10\x0d\0\x04MQTT\x04\x02\0\x01\0\x01x";
+    assert_eq!(answer_until_close(&mut stream, connect), CONNACK);
+}
+
+#[test]
+fn mqtt_3_1_clients_are_served() {
+    let broker = Broker::open();
+    let mut stream = open(&broker);
+    let mut bytes = b"\x10\x0f\0\x06MQIsdp\x03\x02\0\0\0\x01x".to_vec();
+    bytes.extend_from_slice(b"\x82\x06\0\x01\0\x01a\0\x32\x07\0\x01a\0\x02hi");
+    stream.write_all(&bytes).expect("is open");
+    let mut answer = [0; 4 + 5 + 4 + 7];
+    stream.read_exact(&mut answer).expect("everything is answered");
+    assert_eq!(answer[..9], [0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]);
+}
