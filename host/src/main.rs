@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amqtt::broker::Broker;
 use amqtt::config::Config;
 use clap::Parser;
 use tokio::runtime;
@@ -72,19 +73,11 @@ async fn run(config: Config) -> Result<(), Box<dyn Error>> {
     // Before anything is open: a signal during the start ends it as gracefully.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    let mut sockets = Vec::new();
-    for listener in &config.listeners {
-        for socket in listener.bind.listen()? {
-            tracing::info!("listener `{}`: listening on {}", listener.name, socket.local_addr()?);
-            sockets.push(socket);
-        }
-    }
+    let broker = Broker::start(config).await?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    broker.shutdown().await;
     Ok(())
 }

@@ -78,24 +78,8 @@ impl PublishHead<'_> {
     }
 }
 
-/// Bytes on the wire of a PUBLISH.
-pub fn publish_bytes(topic_len: usize, qos: QoS, payload_len: usize) -> usize {
-    let id_len = if qos == QoS::AtMostOnce { 0 } else { 2 };
-    let remaining_len = 2 + topic_len + id_len + payload_len;
-    1 + remaining_len_bytes(remaining_len) + remaining_len
-}
-
 fn first_byte(packet_type: PacketType, flags: u8) -> u8 {
     (packet_type as u8) << 4 | flags
-}
-
-fn remaining_len_bytes(len: usize) -> usize {
-    match len {
-        0..128 => 1,
-        128..16_384 => 2,
-        16_384..2_097_152 => 3,
-        _ => 4,
-    }
 }
 
 /// Section 2.2.3: seven bits a byte, the lowest first. Never more than the four bytes that any packet read here had.

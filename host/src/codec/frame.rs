@@ -92,10 +92,7 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
-/// Splits the first whole packet off `bytes`.
-///
-/// `Err(Some(n))` style answers are avoided: a packet that is not complete gives `Ok(None)`, and [`FixedHeader::read`]
-/// tells how large it will be.
+/// Splits the first whole packet off `bytes`; none while it is not complete.
 pub fn next_frame(bytes: &[u8], packet_bytes_max: usize) -> Result<Option<Frame<'_>>, DecodeError> {
     let Some(header) = FixedHeader::read(bytes, packet_bytes_max)? else {
         return Ok(None);

@@ -14,9 +14,7 @@ mod packet;
 mod tests;
 
 pub use decode::{decode, decode_connect};
-pub use encode::{
-    PublishHead, encode_ack, encode_connack, encode_pingresp, encode_suback, encode_unsuback, publish_bytes,
-};
+pub use encode::{PublishHead, encode_ack, encode_connack, encode_pingresp, encode_suback, encode_unsuback};
 pub use error::DecodeError;
 pub use frame::{FixedHeader, Frame, PacketType, next_frame};
 pub use packet::{

@@ -33,7 +33,8 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     } = &mut found;
     // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
     set(packet_bytes_max, "packet-bytes-max", 128..=268_435_460, &mut section, report);
-    set(topic_levels_max, "topic-levels-max", 1..=65_536, &mut section, report);
+    // Trees are as deep as topics, and are walked recursively.
+    set(topic_levels_max, "topic-levels-max", 1..=1_000, &mut section, report);
     // Servers have to allow 23 [MQTT-3.1.3-5].
     set(client_id_bytes_max, "client-id-bytes-max", 23..=65_535, &mut section, report);
     set(subscriptions_max, "subscriptions-max", SOME, &mut section, report);

@@ -1,1 +1,314 @@
+use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::*;
+use crate::codec::{Packet, PacketId, ProtocolVersion, Publish, decode, next_frame};
+use crate::queue::Outgoing;
+use crate::types::{Limits, QoS, TopicName};
+
+/// What a client reads, in words: `PUBLISH 1 q1 dup hello`.
+fn sent(session: &mut Session, limits: &Limits) -> Vec<String> {
+    let (mut outgoing, _) = session.outbound.take_outgoing(limits);
+    words(&outgoing.copy_to_bytes(outgoing.remaining()))
+}
+
+fn words(mut bytes: &[u8]) -> Vec<String> {
+    let mut words = Vec::new();
+    while let Some(frame) = next_frame(bytes, usize::MAX).expect("well formed") {
+        words.push(match decode(ProtocolVersion::V311, frame).expect("well formed") {
+            Packet::Publish(publish) => describe(&publish),
+            Packet::Pubrel(id) => format!("PUBREL {}", id.value()),
+            Packet::Puback(id) => format!("PUBACK {}", id.value()),
+            Packet::Pubrec(id) => format!("PUBREC {}", id.value()),
+            Packet::Pubcomp(id) => format!("PUBCOMP {}", id.value()),
+            other => format!("{other:?}"),
+        });
+        bytes = &bytes[frame.header.packet_len()..];
+    }
+    assert!(bytes.is_empty(), "a part of a packet was left");
+    words
+}
+
+fn describe(publish: &Publish<'_>) -> String {
+    let id = publish.packet_id.map_or(0, PacketId::value);
+    let dup = if publish.dup { " dup" } else { "" };
+    format!("PUBLISH {id} q{}{dup} {}", publish.qos as u8, String::from_utf8_lossy(publish.payload))
+}
+
+fn deliver(session: &mut Session, payload: &str, qos: QoS, granted: QoS, limits: &Limits) -> Delivered {
+    let topic = TopicName::new("t").expect("valid topic");
+    let payload = Payload::Read { bytes: payload.as_bytes(), buffer: None };
+    let mut scratch = Scratch::default();
+    session.outbound.deliver(&mut Delivery::new(&topic, payload, qos, &mut scratch), granted, false, limits)
+}
+
+fn handle(session: &mut Session, packet: Packet<'_>, limits: &Limits) -> Vec<String> {
+    let mut replies = BytesMut::new();
+    assert_eq!(session.handle(packet, limits, &mut replies), Event::Handled);
+    words(&replies)
+}
+
+fn id(value: u16) -> PacketId {
+    PacketId::new(value).expect("not 0")
+}
+
+fn connected(limits: &Limits) -> Session {
+    let mut session = Session::default();
+    session.outbound.connect(limits);
+    session
+}
+
+/// `[MQTT-3.8.4-6]`: the lower of the published and the granted QoS.
+#[test]
+fn a_message_is_sent_at_the_lower_qos() {
+    let limits = Limits::default();
+    let mut session = connected(&limits);
+    deliver(&mut session, "a", QoS::ExactlyOnce, QoS::AtMostOnce, &limits);
+    deliver(&mut session, "b", QoS::AtLeastOnce, QoS::ExactlyOnce, &limits);
+    deliver(&mut session, "c", QoS::AtMostOnce, QoS::ExactlyOnce, &limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 0 q0 a", "PUBLISH 1 q1 b", "PUBLISH 0 q0 c"]);
+}
+
+/// `[MQTT-4.4.0-1]` `[MQTT-3.3.1-1]` `[MQTT-4.6.0-1]`: what is not acknowledged is sent again, in order, with DUP.
+#[test]
+fn unacknowledged_messages_are_sent_again_in_order() {
+    let limits = Limits { inflight_max: 3, ..Limits::default() };
+    let mut session = connected(&limits);
+    for payload in ["a", "b", "c", "d", "e"] {
+        deliver(&mut session, payload, QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+    }
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a", "PUBLISH 2 q1 b", "PUBLISH 3 q1 c"]);
+    assert!(handle(&mut session, Packet::Puback(id(2)), &limits).is_empty());
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 4 q1 d"]);
+    session.outbound.disconnect();
+    session.outbound.connect(&limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 dup a", "PUBLISH 3 q1 dup c", "PUBLISH 4 q1 dup d"]);
+    for packet_id in [3, 1, 4] {
+        handle(&mut session, Packet::Puback(id(packet_id)), &limits);
+    }
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 5 q1 e"]);
+}
+
+/// `[MQTT-4.3.3-1]`: after a PUBREC only the PUBREL is sent again.
+#[test]
+fn a_released_message_is_not_sent_again() {
+    let limits = Limits::default();
+    let mut session = connected(&limits);
+    deliver(&mut session, "a", QoS::ExactlyOnce, QoS::ExactlyOnce, &limits);
+    deliver(&mut session, "b", QoS::ExactlyOnce, QoS::ExactlyOnce, &limits);
+    sent(&mut session, &limits);
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(1)), &limits), ["PUBREL 1"]);
+    session.outbound.disconnect();
+    session.outbound.connect(&limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBREL 1", "PUBLISH 2 q2 dup b"]);
+    // A PUBACK is not what a QoS 2 message waits for.
+    handle(&mut session, Packet::Puback(id(2)), &limits);
+    handle(&mut session, Packet::Pubcomp(id(2)), &limits);
+    assert_eq!(session.outbound.inflight_len(), 2);
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(2)), &limits), ["PUBREL 2"]);
+    handle(&mut session, Packet::Pubcomp(id(2)), &limits);
+    handle(&mut session, Packet::Pubcomp(id(1)), &limits);
+    assert_eq!(session.outbound.inflight_len(), 0);
+}
+
+#[test]
+fn acknowledgements_of_nothing_change_nothing() {
+    let limits = Limits::default();
+    let mut session = connected(&limits);
+    handle(&mut session, Packet::Puback(id(1)), &limits);
+    handle(&mut session, Packet::Pubcomp(id(65_535)), &limits);
+    // The client waits for a PUBREL, or it would not have sent a PUBREC.
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(7)), &limits), ["PUBREL 7"]);
+    assert_eq!(session.outbound.inflight_len(), 0);
+    deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a"]);
+    handle(&mut session, Packet::Puback(id(2)), &limits);
+    assert_eq!(session.outbound.inflight_len(), 1);
+}
+
+/// `[MQTT-4.3.3-2]`: method A, the message is passed on once and its identifier kept until the PUBREL.
+#[test]
+fn a_qos_2_message_that_comes_twice_is_passed_on_once() {
+    let limits = Limits::default();
+    let mut session = connected(&limits);
+    let publish =
+        Publish { dup: false, qos: QoS::ExactlyOnce, packet_id: Some(id(5)), retain: false, topic: "t", payload: b"a" };
+    let mut replies = BytesMut::new();
+    assert_eq!(session.handle(Packet::Publish(publish), &limits, &mut replies), Event::Publish(publish));
+    assert!(replies.is_empty(), "nothing is acknowledged before it is accepted");
+    session.published(QoS::ExactlyOnce, id(5), &mut replies);
+    assert_eq!(words(&replies), ["PUBREC 5"]);
+    // Also on the next connection.
+    session.outbound.disconnect();
+    session.outbound.connect(&limits);
+    let again = Publish { dup: true, ..publish };
+    assert_eq!(handle(&mut session, Packet::Publish(again), &limits), ["PUBREC 5"]);
+    assert_eq!(handle(&mut session, Packet::Pubrel(id(5)), &limits), ["PUBCOMP 5"]);
+    assert_eq!(session.handle(Packet::Publish(publish), &limits, &mut replies), Event::Publish(publish));
+}
+
+#[test]
+fn identifiers_are_used_again_after_65535_messages() {
+    let limits = Limits { inflight_max: 10, ..Limits::default() };
+    let mut session = connected(&limits);
+    for round in 0..70_000_u32 {
+        deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+        let expected = (round % 65_535 + 1) as u16;
+        assert_eq!(sent(&mut session, &limits), [format!("PUBLISH {expected} q1 a")]);
+        handle(&mut session, Packet::Puback(id(expected)), &limits);
+    }
+    assert_eq!(session.outbound.inflight_len(), 0);
+}
+
+/// `[MQTT-2.3.1-4]`: an identifier in use is never given to another message.
+#[test]
+fn a_message_that_is_never_acknowledged_keeps_its_identifier() {
+    let limits = Limits { inflight_max: 10, ..Limits::default() };
+    let mut session = connected(&limits);
+    deliver(&mut session, "stuck", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 stuck"]);
+    let mut seen = 0;
+    loop {
+        deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+        let (mut outgoing, messages) = session.outbound.take_outgoing(&limits);
+        if messages == 0 {
+            break;
+        }
+        let bytes = outgoing.copy_to_bytes(outgoing.remaining());
+        let packet_id = u16::from_be_bytes([bytes[5], bytes[6]]);
+        assert_ne!(packet_id, 1);
+        handle(&mut session, Packet::Puback(id(packet_id)), &limits);
+        seen += 1;
+        assert!(seen < 65_535, "the identifier would come again");
+    }
+    // Once it is acknowledged, what has waited goes on.
+    handle(&mut session, Packet::Puback(id(1)), &limits);
+    assert_eq!(sent(&mut session, &limits).len(), 1);
+}
+
+#[test]
+fn what_waits_for_an_absent_client_keeps_its_order() {
+    let limits = Limits { inflight_max: 2, ..Limits::default() };
+    let mut session = Session::default();
+    assert_eq!(deliver(&mut session, "lost", QoS::AtMostOnce, QoS::ExactlyOnce, &limits), Delivered::Away);
+    for payload in ["a", "b", "c"] {
+        let delivered = deliver(&mut session, payload, QoS::AtLeastOnce, QoS::ExactlyOnce, &limits);
+        assert_eq!(delivered, Delivered::Queued);
+    }
+    session.outbound.connect(&limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a", "PUBLISH 2 q1 b"]);
+    handle(&mut session, Packet::Puback(id(1)), &limits);
+    assert_eq!(sent(&mut session, &limits), ["PUBLISH 3 q1 c"]);
+}
+
+#[test]
+fn a_client_that_reads_nothing_has_bounded_memory() {
+    let limits = Limits { queue_messages_max: 100, ..Limits::default() };
+    let mut session = connected(&limits);
+    let payload = "x".repeat(1_000);
+    let mut dropped = 0;
+    for _ in 0..10_000 {
+        if let Delivered::Dropped(count) = deliver(&mut session, &payload, QoS::AtMostOnce, QoS::AtMostOnce, &limits) {
+            dropped += count;
+        }
+    }
+    let mut received = 0;
+    loop {
+        let (_, messages) = session.outbound.take_outgoing(&limits);
+        if messages == 0 {
+            break;
+        }
+        received += messages;
+    }
+    assert_eq!(received + dropped, 10_000);
+    assert!(received < 500, "256 KiB of bytes and 100 messages in the queue, not {received}");
+}
+
+#[test]
+fn large_payloads_are_shared_and_small_ones_copied() {
+    let limits = Limits::default();
+    let topic = TopicName::new("t").expect("valid topic");
+    let buffer = Bytes::from(vec![1; 20_000]);
+    let mut scratch = Scratch::default();
+    let payload = Payload::Read { bytes: &buffer[10..], buffer: Some(&buffer) };
+    let mut delivery = Delivery::new(&topic, payload, QoS::AtMostOnce, &mut scratch);
+    let chunk = |outgoing: &Outgoing| {
+        let mut slices = [std::io::IoSlice::new(&[]); 2];
+        assert_eq!(outgoing.chunks_vectored(&mut slices), 2);
+        slices[1].as_ptr()
+    };
+    for _ in 0..2 {
+        let mut session = connected(&limits);
+        session.outbound.deliver(&mut delivery, QoS::AtMostOnce, false, &limits);
+        let (outgoing, _) = session.outbound.take_outgoing(&limits);
+        assert_eq!(chunk(&outgoing), buffer[10..].as_ptr());
+    }
+}
+
+/// `[MQTT-3.1.2-24]`: one and a half times the keep-alive, or less where a delay is set.
+#[test]
+fn silence_is_measured_against_the_keep_alive() {
+    let limits = Limits::default();
+    let start = Instant::now();
+    let check = |keep_alive_secs, delay: Option<u64>, expected: Option<Duration>| {
+        let mut connection = Connection::new(start, &limits);
+        connection.accept(start, keep_alive_secs, delay.map(Duration::from_secs));
+        assert_eq!(connection.poll_timeout().map(|deadline| deadline - start), expected);
+    };
+    check(60, None, Some(Duration::from_secs(90)));
+    check(60, Some(2), Some(Duration::from_secs(62)));
+    check(60, Some(1_000), Some(Duration::from_secs(90)));
+    check(1, None, Some(Duration::from_millis(1_500)));
+    check(0, None, None);
+    check(0, Some(2), None);
+}
+
+#[test]
+fn the_first_packet_has_to_come_in_time() {
+    let limits = Limits { connect_timeout_secs: 5, ..Limits::default() };
+    let start = Instant::now();
+    let mut connection = Connection::new(start, &limits);
+    connection.heard(start + Duration::from_secs(4));
+    assert_eq!(connection.handle_timeout(start + Duration::from_millis(4_999)), Ok(()));
+    assert_eq!(connection.handle_timeout(start + Duration::from_secs(5)), Err(Violation::ConnectTimeout));
+}
+
+#[test]
+fn packets_come_in_the_order_that_the_standard_asks_for() {
+    let limits = Limits::default();
+    let mut connection = Connection::new(Instant::now(), &limits);
+    let ping = next_frame(&[0xc0, 0], 100).expect("valid").expect("whole");
+    // [MQTT-3.1.0-1]
+    assert_eq!(connection.handle_connect(ping, &limits), Err(Rejection::Close(Violation::NotConnect)));
+    let bytes = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
+    let connect = next_frame(bytes, 100).expect("valid").expect("whole");
+    assert!(connection.handle_connect(connect, &limits).is_ok());
+    assert_eq!(connection.handle_packet(ping), Ok(Packet::Pingreq));
+    // [MQTT-3.1.0-2]
+    assert_eq!(connection.handle_packet(connect), Err(Violation::SecondConnect));
+}
+
+#[test]
+fn client_identifiers_are_judged_by_version() {
+    use crate::codec::ConnectReturnCode::{IdentifierRejected, UnacceptableProtocolVersion};
+    let check = |name: &str, level: u8, clean: bool, id: &str, expected: Result<(), Rejection>| {
+        let limits = Limits { client_id_bytes_max: 30, ..Limits::default() };
+        let mut bytes = vec![0x10, (name.len() + 8 + id.len()) as u8, 0, name.len() as u8];
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&[level, u8::from(clean) << 1, 0, 0, 0, id.len() as u8]);
+        bytes.extend_from_slice(id.as_bytes());
+        let frame = next_frame(&bytes, 100).expect("valid").expect("whole");
+        let result = Connection::new(Instant::now(), &limits).handle_connect(frame, &limits).map(drop);
+        assert_eq!(result, expected, "{name} {level} {clean} {id}");
+    };
+    let rejected = Err(Rejection::Connack(IdentifierRejected));
+    check("MQTT", 4, true, "", Ok(())); // [MQTT-3.1.3-6]
+    check("MQTT", 4, false, "", rejected); // [MQTT-3.1.3-8]
+    check("MQTT", 4, false, &"x".repeat(30), Ok(()));
+    check("MQTT", 4, false, &"x".repeat(31), rejected);
+    check("MQIsdp", 3, true, "", rejected);
+    check("MQIsdp", 3, true, &"x".repeat(23), Ok(()));
+    check("MQIsdp", 3, true, &"x".repeat(24), rejected);
+    check("MQTT", 5, true, "x", Err(Rejection::Connack(UnacceptableProtocolVersion))); // [MQTT-3.1.2-2]
+}
