@@ -65,10 +65,7 @@ fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     config.hooks.plugin_dirs.splice(..0, plugin_dirs);
     logging::start(arguments.debug);
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(config))
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(config))
 }
 
 /// Serves until SIGINT or SIGTERM.

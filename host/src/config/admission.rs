@@ -9,11 +9,7 @@ use crate::hooks::{HookSpec, PluginSpec, TopicCheckSpec};
 /// Tells from the settings of the embedded plugins who may connect.
 pub(super) fn warn(hooks: &HookSpec, report: &mut Report) {
     let asked: Vec<&PluginSpec> = match &hooks.auth {
-        Some(names) => hooks
-            .plugins
-            .iter()
-            .filter(|plugin| names.contains(&plugin.name))
-            .collect(),
+        Some(names) => hooks.plugins.iter().filter(|plugin| names.contains(&plugin.name)).collect(),
         None => hooks.plugins.iter().collect(),
     };
     let embedded = |name: &str| {
@@ -22,19 +18,13 @@ pub(super) fn warn(hooks: &HookSpec, report: &mut Report) {
     };
     let anonymous = embedded(AUTH_ANONYMOUS);
     let file = embedded(AUTH_FILE);
-    let others = asked
-        .iter()
-        .any(|plugin| plugin.path.is_some() || find(&plugin.name).is_none());
+    let others = asked.iter().any(|plugin| plugin.path.is_some() || find(&plugin.name).is_none());
 
     let has_file = |plugin: &PluginSpec| plugin.settings.contains_key("password-file");
     let passwords = file.is_some_and(has_file);
     let open = anonymous.is_some_and(|plugin| plugin.settings.get("allow-anonymous") != Some(&Json::Bool(false)));
     let names_pass = open && !anonymous.is_some_and(has_file) && !passwords;
-    let unless = if others {
-        ", unless another plugin refuses it"
-    } else {
-        ""
-    };
+    let unless = if others { ", unless another plugin refuses it" } else { "" };
     if names_pass {
         let mut message = format!("every client may connect, and no user name is verified{unless}");
         if hooks.topic_check != TopicCheckSpec::Off && hooks.plugins.iter().any(|plugin| plugin.name == "topic_acl") {
@@ -46,11 +36,7 @@ pub(super) fn warn(hooks: &HookSpec, report: &mut Report) {
     if others {
         return;
     }
-    if hooks.auth.as_ref().is_some_and(Vec::is_empty) {
-        let hint = "leave `auth.plugins` out to ask every plugin that decides it";
-        let message = "no client can connect: `auth.plugins` is empty".to_owned();
-        report.warning(None, message, Some(hint.to_owned()));
-    } else if !open && !passwords && (anonymous.is_some() || file.is_some()) {
+    if !open && !passwords && (anonymous.is_some() || file.is_some()) {
         let hint =
             "load `auth_file` and set `auth.password-file`, or load `auth_anonymous` with `allow-anonymous: true`";
         let message = "no client can connect: there are no passwords, and anonymous clients are refused".to_owned();

@@ -12,27 +12,20 @@ pub(super) struct BadBind {
 /// could be a part of it.
 pub(super) fn parse(text: &str, default_port: u16) -> Result<BindAddress, BadBind> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(BindAddress {
-            host: None,
-            port: port(text)?,
-        });
+        return Ok(BindAddress { host: None, port: port(text)? });
     }
     let (host, port_text) = split(text)?;
     if let Some(host) = host {
         check_host(host)?;
     }
-    Ok(BindAddress {
-        host: host.map(ToOwned::to_owned),
-        port: port_text.map_or(Ok(default_port), port)?,
-    })
+    Ok(BindAddress { host: host.map(ToOwned::to_owned), port: port_text.map_or(Ok(default_port), port)? })
 }
 
 /// The host without brackets and the port.
 fn split(text: &str) -> Result<(Option<&str>, Option<&str>), BadBind> {
     if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest
-            .split_once(']')
-            .ok_or_else(|| bad("the `[` before an IPv6 address wants a `]` after it"))?;
+        let (host, after) =
+            rest.split_once(']').ok_or_else(|| bad("the `[` before an IPv6 address wants a `]` after it"))?;
         if !is_ipv6(host) {
             return Err(bad(format!("`{host}` is not an IPv6 address")));
         }
@@ -46,9 +39,9 @@ fn split(text: &str) -> Result<(Option<&str>, Option<&str>), BadBind> {
         return Ok((Some(text), None));
     };
     match (is_ipv6(text), is_ipv6(host)) {
-        (true, true) => Err(bad(format!(
-            "either `[{host}]:{port}` or `[{text}]` could be meant: write one of them, with quotes"
-        ))),
+        (true, true) => {
+            Err(bad(format!("either `[{host}]:{port}` or `[{text}]` could be meant: write one of them, with quotes")))
+        }
         (true, false) => Ok((Some(text), None)),
         (false, true) => Ok((Some(host), Some(port))),
         (false, false) if host.is_empty() => Ok((None, Some(port))),
@@ -90,10 +83,7 @@ mod tests {
     #[test]
     fn every_form_is_read() {
         let check = |text: &str, host: Option<&str>, port: u16| {
-            let expected = BindAddress {
-                host: host.map(ToOwned::to_owned),
-                port,
-            };
+            let expected = BindAddress { host: host.map(ToOwned::to_owned), port };
             assert_eq!(parse(text, 1883), Ok(expected), "{text}");
         };
         check("0.0.0.0:1883", Some("0.0.0.0"), 1883);

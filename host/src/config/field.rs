@@ -1,5 +1,5 @@
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
@@ -111,6 +111,8 @@ impl<'a> Field<'a> {
     /// The path of a file or folder, made absolute: a relative one starts at the folder of the configuration file.
     pub(super) fn file(&self, base_dir: &Path, report: &mut Report) -> Option<String> {
         let path = base_dir.join(self.text("a path", report)?);
+        // Without `.`; a `..` stays, for the system to follow.
+        let path: PathBuf = path.components().collect();
         let path = path.into_os_string().into_string();
         if path.is_err() {
             let message = format!("key `{}`: the path of the configuration file is not UTF-8", self.path);
@@ -202,10 +204,8 @@ impl<'a> Field<'a> {
             }
             Value::Mapping(_) => {
                 let fields = self.named("a mapping", report)?;
-                let values: Vec<_> = fields
-                    .into_iter()
-                    .map(|(name, field)| field.json(report).map(|value| (name, value)))
-                    .collect();
+                let values: Vec<_> =
+                    fields.into_iter().map(|(name, field)| field.json(report).map(|value| (name, value))).collect();
                 values.into_iter().collect::<Option<_>>().map(Json::Object)
             }
         }

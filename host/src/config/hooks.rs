@@ -34,33 +34,20 @@ impl Parts<'_> {
         let everywhere = self.plugins.and_then(|field| plugins::entries(&field, report));
         let auth = self.auth.and_then(|field| AuthSection::read(&field, base_dir, report));
         let auth = auth.unwrap_or_default();
-        let topic_check = self
-            .topic_check
-            .and_then(|field| TopicCheckSection::read(&field, base_dir, report))
-            .unwrap_or_default();
+        let topic_check =
+            self.topic_check.and_then(|field| TopicCheckSection::read(&field, base_dir, report)).unwrap_or_default();
         let mut top = Map::new();
         if let Some(seconds) = self.sys_interval_secs {
             top.insert("sys-interval".to_owned(), seconds.into());
         }
 
-        let lists = [
-            everywhere.as_deref(),
-            auth.plugins.as_deref(),
-            topic_check.plugins.as_deref(),
-        ];
+        let lists = [everywhere.as_deref(), auth.plugins.as_deref(), topic_check.plugins.as_deref()];
         let entries = union(lists.into_iter().flatten().flatten(), report);
         let names = |list: &[Entry<'_>]| unique(list.iter().map(|entry| entry.name.clone()));
         let deciders = topic_check.deciders(&entries, report);
-        let shared = Shared {
-            auth: auth.settings,
-            topic_check: topic_check.settings,
-            top,
-        };
+        let shared = Shared { auth: auth.settings, topic_check: topic_check.settings, top };
         HookSpec {
-            plugins: entries
-                .iter()
-                .filter_map(|entry| plugin(entry, &shared, base_dir, report))
-                .collect(),
+            plugins: entries.iter().filter_map(|entry| plugin(entry, &shared, base_dir, report)).collect(),
             auth: auth.plugins.as_deref().map(names),
             topic_check: deciders,
             plugin_dirs: self.plugin_dirs,
@@ -101,12 +88,7 @@ impl<'a> TopicCheckSection<'a> {
         let plugins = section.take("plugins").and_then(|list| plugins::entries(&list, report));
         let settings = known::take(&known::TOPIC_CHECK, &mut section, base_dir, report);
         section.close(Unknown::Error, report);
-        Some(Self {
-            field: Some(field.clone()),
-            enabled,
-            plugins,
-            settings,
-        })
+        Some(Self { field: Some(field.clone()), enabled, plugins, settings })
     }
 
     /// Who decides topics. Rules that nobody would apply are an error.
@@ -122,11 +104,7 @@ impl<'a> TopicCheckSection<'a> {
         let may_decide = |entry: &&Entry<'_>| known::find(&entry.name).is_none_or(|it| it.section == From::TopicCheck);
         let chosen: Vec<String> = match &self.plugins {
             Some(list) => unique(list.iter().map(|entry| entry.name.clone())),
-            None => loaded
-                .iter()
-                .filter(may_decide)
-                .map(|entry| entry.name.clone())
-                .collect(),
+            None => loaded.iter().filter(may_decide).map(|entry| entry.name.clone()).collect(),
         };
         if chosen.is_empty() {
             let message = format!("key `{}`: no plugin decides topics", field.path());
@@ -179,27 +157,21 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
         return Some(spec);
     };
     let mut section = field.section(report)?;
-    spec.path = section
-        .take("path")
-        .and_then(|path| path.file(base_dir, report))
-        .map(PathBuf::from);
-    let sha256 = section.take("sha256");
+    spec.path = section.take("path").and_then(|path| path.file(base_dir, report)).map(PathBuf::from);
+    spec.sha256 = section.take("sha256").and_then(|sum| checksum(&sum, report));
     let grants = section.take("grants");
     match known {
         Some(known) if spec.path.is_none() => {
-            for reserved in [&sha256, &grants].into_iter().flatten() {
-                let message = format!("key `{}`: `{}` is a part of the broker", reserved.path(), known.name);
+            if let Some(grants) = grants {
+                let message = format!("key `{}`: `{}` has what it needs", grants.path(), known.name);
                 let hint = "this is for plugins in files of their own, which `path` names";
-                report.error(Some(reserved.key_at()), message, Some(hint.to_owned()));
+                report.error(Some(grants.key_at()), message, Some(hint.to_owned()));
             }
             spec.settings.extend(own_settings(known, section, base_dir, report));
         }
         _ => {
-            spec.sha256 = sha256.and_then(|sum| checksum(&sum, report));
             let others = section.rest();
-            let own = others
-                .iter()
-                .filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
+            let own = others.iter().filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
             spec.settings.extend(own);
             if let Some(grants) = grants {
                 spec.grants = read_grants(&grants, &others, &mut spec.settings, base_dir, report)?;
@@ -219,10 +191,7 @@ fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report
 fn checksum(field: &Field<'_>, report: &mut Report) -> Option<[u8; 32]> {
     const WANTED: &str = "a SHA-256 sum, 64 hexadecimal digits";
     let text = field.text(WANTED, report)?;
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| digit.to_digit(16).map(|value| value as u8))
-        .collect();
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
     match digits {
         Some(digits) if digits.len() == 64 => Some(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1])),
         _ => {

@@ -81,11 +81,7 @@ const KNOWN: [Known; 7] = [
 ];
 
 const fn known(name: &'static str, section: From, settings: &'static [Setting]) -> Known {
-    Known {
-        name,
-        section,
-        settings,
-    }
+    Known { name, section, settings }
 }
 
 /// The embedded plugin of that name.
@@ -117,15 +113,11 @@ impl Form {
             Self::File => field.file(base_dir, report).map(Json::String),
             Self::Seconds => field.integer(0..=SECONDS_MAX, report).map(Json::from),
             Self::Topics => topics(field, report),
-            Self::Users => field
-                .texts("a list of user names", "a user name", report)
-                .map(Json::from),
+            Self::Users => field.texts("a list of user names", "a user name", report).map(Json::from),
             Self::TopicsOfUsers => {
                 let users = field.named("a mapping of user names to lists of topics", report)?;
-                let lists: Vec<_> = users
-                    .into_iter()
-                    .map(|(user, list)| topics(&list, report).map(|list| (user, list)))
-                    .collect();
+                let lists: Vec<_> =
+                    users.into_iter().map(|(user, list)| topics(&list, report).map(|list| (user, list))).collect();
                 lists.into_iter().collect::<Option<_>>().map(Json::Object)
             }
         }

@@ -32,42 +32,18 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         sessions_max,
     } = &mut found;
     // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
-    set(
-        packet_bytes_max,
-        "packet-bytes-max",
-        128..=268_435_460,
-        &mut section,
-        report,
-    );
+    set(packet_bytes_max, "packet-bytes-max", 128..=268_435_460, &mut section, report);
     // Trees are as deep as topics, and are walked recursively.
     set(topic_levels_max, "topic-levels-max", 1..=1_000, &mut section, report);
     // Servers have to allow 23 [MQTT-3.1.3-5].
-    set(
-        client_id_bytes_max,
-        "client-id-bytes-max",
-        23..=65_535,
-        &mut section,
-        report,
-    );
+    set(client_id_bytes_max, "client-id-bytes-max", 23..=65_535, &mut section, report);
     set(subscriptions_max, "subscriptions-max", SOME, &mut section, report);
     set(inflight_max, "inflight-max", 1..=65_535, &mut section, report);
     set(queue_messages_max, "queue-messages-max", ANY, &mut section, report);
     set(queue_bytes_max, "queue-bytes-max", ANY, &mut section, report);
     set(outgoing_bytes_max, "outgoing-bytes-max", SOME, &mut section, report);
-    set(
-        connect_timeout_secs,
-        "connect-timeout-secs",
-        1..=3_600,
-        &mut section,
-        report,
-    );
-    set(
-        retained_messages_max,
-        "retained-messages-max",
-        ANY,
-        &mut section,
-        report,
-    );
+    set(connect_timeout_secs, "connect-timeout-secs", 1..=3_600, &mut section, report);
+    set(retained_messages_max, "retained-messages-max", ANY, &mut section, report);
     set(retained_bytes_max, "retained-bytes-max", ANY, &mut section, report);
     set(sessions_max, "sessions-max", SOME, &mut section, report);
     section.close(Unknown::Warning, report);

@@ -27,11 +27,7 @@ struct Values<'a> {
 pub(super) fn read(listeners: Option<Field<'_>>, top: &Section<'_>, report: &mut Report) -> Vec<ListenerConfig> {
     let Some(field) = listeners else {
         let hint = "a broker needs one, for example `listeners: {default: {bind: 0.0.0.0:1883}}`";
-        report.error(
-            Some(top.at()),
-            "key `listeners` is missing".to_owned(),
-            Some(hint.to_owned()),
-        );
+        report.error(Some(top.at()), "key `listeners` is missing".to_owned(), Some(hint.to_owned()));
         return Vec::new();
     };
     let Some(entries) = field.named("a mapping of names to listeners", report) else {
@@ -62,14 +58,9 @@ pub(super) fn read(listeners: Option<Field<'_>>, top: &Section<'_>, report: &mut
         }
         let listener = own.inherit(&default).listener(name, entry, report);
         let Some(listener) = listener else { continue };
-        let twin = found
-            .iter()
-            .find(|other| other.bind == listener.bind && other.bind.port != 0);
+        let twin = found.iter().find(|other| other.bind == listener.bind && other.bind.port != 0);
         if let Some(twin) = twin {
-            let message = format!(
-                "listeners `{}` and `{name}` have the same address `{}`",
-                twin.name, twin.bind
-            );
+            let message = format!("listeners `{}` and `{name}` have the same address `{}`", twin.name, twin.bind);
             report.error(Some(entry.key_at()), message, None);
         }
         found.push(listener);

@@ -114,20 +114,12 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable {
-            file: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(FILE_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLarge {
-                file: path.to_owned(),
-                bytes_max: FILE_BYTES_MAX,
-            });
+            return Err(ConfigError::TooLarge { file: path.to_owned(), bytes_max: FILE_BYTES_MAX });
         }
         let file_name = path.display().to_string();
         let text = std::str::from_utf8(&bytes).map_err(|error| not_utf8(&bytes[..error.valid_up_to()], &file_name))?;
@@ -159,16 +151,10 @@ fn not_utf8(valid: &[u8], file_name: &str) -> ConfigError {
 }
 
 fn not_yaml(text: &str, error: yaml::SyntaxError, file_name: &str) -> ConfigError {
-    let line = error
-        .place
-        .and_then(|place| text.lines().nth(place.line - 1))
-        .unwrap_or("");
+    let line = error.place.and_then(|place| text.lines().nth(place.line - 1)).unwrap_or("");
     let hint = if line.contains('\t') {
         Some("indent with spaces, not with tabs")
-    } else if line
-        .split_once(':')
-        .is_some_and(|(_, value)| value.trim_start().starts_with('['))
-    {
+    } else if line.split_once(':').is_some_and(|(_, value)| value.trim_start().starts_with('[')) {
         Some("quote an address in brackets: `bind: \"[::1]:1883\"`")
     } else {
         None
@@ -251,9 +237,7 @@ fn sys_interval_secs(hooks: &HookSpec) -> Option<u64> {
 }
 
 fn plugin_dirs(field: Option<Field<'_>>, base_dir: &Path, report: &mut Report) -> Vec<PathBuf> {
-    let items = field
-        .and_then(|field| field.list("a list of folders", report))
-        .unwrap_or_default();
+    let items = field.and_then(|field| field.list("a list of folders", report)).unwrap_or_default();
     let folders = items.iter().filter_map(|item| item.file(base_dir, report));
     folders.map(PathBuf::from).collect()
 }

@@ -40,10 +40,7 @@ impl Report {
         let (warnings, more) = located(self.warnings, WARNINGS_MAX, text, file);
         let (problems, more_errors) = located(self.errors, ERRORS_MAX, text, file);
         if !problems.is_empty() {
-            return Err(ConfigError::Invalid {
-                problems,
-                more: more_errors,
-            });
+            return Err(ConfigError::Invalid { problems, more: more_errors });
         }
         let mut lines: Vec<String> = warnings.iter().map(Problem::on_one_line).collect();
         if more > 0 {

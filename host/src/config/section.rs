@@ -88,11 +88,7 @@ impl<'a> Section<'a> {
             match unknown {
                 Unknown::Error => report.error(Some(entry.at), format!("unknown key `{path}`"), Some(hint)),
                 Unknown::Warning => {
-                    report.warning(
-                        Some(entry.at),
-                        format!("unknown key `{path}` has no effect"),
-                        Some(hint),
-                    );
+                    report.warning(Some(entry.at), format!("unknown key `{path}` has no effect"), Some(hint));
                 }
             }
         }
@@ -120,11 +116,7 @@ pub(super) fn without_repeated<'a>(
         if key == REPEATABLE {
             let earlier = "this value is not used: the key is repeated below";
             report.warning(Some(slot.1.at), format!("key `{path}`: {earlier}"), None);
-            report.warning(
-                Some(entry.at),
-                format!("key `{path}` is repeated: this value counts"),
-                None,
-            );
+            report.warning(Some(entry.at), format!("key `{path}` is repeated: this value counts"), None);
             slot.1 = entry;
         } else {
             report.error(

@@ -70,10 +70,7 @@ pub(super) fn place(text: &str, at: At) -> Option<Place> {
 }
 
 fn place_of(error: &serde_yaml::Error) -> Option<Place> {
-    error.location().map(|location| Place {
-        line: location.line(),
-        column: location.column(),
-    })
+    error.location().map(|location| Place { line: location.line(), column: location.column() })
 }
 
 fn read(text: &str, stop_at: Option<At>) -> Result<Node, serde_yaml::Error> {
@@ -102,10 +99,7 @@ impl Reader<'_> {
     }
 
     fn leaf<E: de::Error>(self, value: Value) -> Result<Node, E> {
-        Ok(Node {
-            at: self.next()?,
-            value,
-        })
+        Ok(Node { at: self.next()?, value })
     }
 }
 
@@ -230,6 +224,7 @@ impl<'de> Visitor<'de> for KeyReader<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test fails by it")]
 mod tests {
     use super::*;
 
@@ -269,9 +264,7 @@ listeners:
         let second_bind = &entries(&two.value)[1];
         check(second_bind.at, 6, 5);
         check(second_bind.value.at, 6, 11);
-        let Value::List(items) = &entries(&two.value)[0].value.value else {
-            panic!("no list")
-        };
+        let Value::List(items) = &entries(&two.value)[0].value.value else { panic!("no list") };
         check(items[1].at, 5, 15);
     }
 
