@@ -20,9 +20,7 @@ fn main() {
 }
 
 fn run() -> Result<(), String> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .ok_or("the tests have no folder above them")?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the tests have no folder above them")?;
     component::rerun_if_changed(workspace, &["tests/guests"]);
     let guests = component::build(workspace, &component::packages_in(&workspace.join("tests/guests"))?)?;
 
@@ -35,10 +33,7 @@ fn run() -> Result<(), String> {
         let path = dir.join(format!("{name}.wasm"));
         fs::write(&path, component).map_err(|err| failed(&path, err))?;
         let constant = name.trim_start_matches("guest_").to_uppercase();
-        let _ = writeln!(
-            code,
-            "/// The component `{name}`.\npub const {constant}: &str = {path:?};"
-        );
+        let _ = writeln!(code, "/// The component `{name}`.\npub const {constant}: &str = {path:?};");
     }
     let path = Path::new(&out_dir).join("guests.rs");
     fs::write(&path, code).map_err(|err| failed(&path, err))

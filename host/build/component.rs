@@ -25,10 +25,7 @@ pub(crate) fn build(workspace: &Path, packages: &[String]) -> Result<Vec<Built>,
     let target_dir = target_dir()?;
     run_cargo(workspace, &target_dir, &toolchain, packages)?;
     let made = target_dir.join(TARGET).join("plugin");
-    packages
-        .iter()
-        .map(|name| componentize(name, &made.join(format!("{name}.wasm"))))
-        .collect()
+    packages.iter().map(|name| componentize(name, &made.join(format!("{name}.wasm")))).collect()
 }
 
 /// The packages in the folders of `dir`, sorted. A package is called like its folder.
@@ -49,16 +46,7 @@ pub(crate) fn packages_in(dir: &Path) -> Result<Vec<String>, String> {
 
 /// Tells cargo which changes make components out of date.
 pub(crate) fn rerun_if_changed(workspace: &Path, sources: &[&str]) {
-    for path in [
-        "Cargo.lock",
-        "Cargo.toml",
-        "wit",
-        "plugin-sdk/Cargo.toml",
-        "plugin-sdk/src",
-    ]
-    .iter()
-    .chain(sources)
-    {
+    for path in ["Cargo.lock", "Cargo.toml", "wit", "plugin-sdk/Cargo.toml", "plugin-sdk/src"].iter().chain(sources) {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
 }
@@ -84,26 +72,19 @@ fn run_cargo(workspace: &Path, target_dir: &Path, toolchain: &Toolchain, package
     }
     // Set, even to nothing, they win over the flags of a configuration file, which are meant for the host.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(workspace));
-    cargo
-        .current_dir(workspace)
-        .args(["build", "--quiet", "--lib", "--profile", "plugin", "--target", TARGET]);
+    cargo.current_dir(workspace).args(["build", "--quiet", "--lib", "--profile", "plugin", "--target", TARGET]);
     cargo.arg("--target-dir").arg(target_dir);
     for package in packages {
         cargo.args(["--package", package]);
     }
     toolchain.apply(&mut cargo);
 
-    let output = cargo
-        .output()
-        .map_err(|err| format!("cannot run cargo to build the plugins: {err}"))?;
+    let output = cargo.output().map_err(|err| format!("cannot run cargo to build the plugins: {err}"))?;
     if output.status.success() {
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "building the plugins to WebAssembly failed ({toolchain}):\n{}",
-        stderr.trim_end()
-    ))
+    Err(format!("building the plugins to WebAssembly failed ({toolchain}):\n{}", stderr.trim_end()))
 }
 
 /// Whether a variable is about the build that runs this script, and would mislead the one that it starts.
@@ -161,8 +142,5 @@ fn componentize(name: &str, module: &Path) -> Result<Built, String> {
         .module(&bytes)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|err| format!("cannot make a component of plugin `{name}`: {err:#}"))?;
-    Ok(Built {
-        name: name.to_owned(),
-        component,
-    })
+    Ok(Built { name: name.to_owned(), component })
 }

@@ -20,9 +20,7 @@ fn main() {
 }
 
 fn run() -> Result<(), String> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .ok_or("the host has no folder above it")?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the host has no folder above it")?;
     component::rerun_if_changed(workspace, &["plugins"]);
     let plugins = component::build(workspace, &component::packages_in(&workspace.join("plugins"))?)?;
     embed(&plugins)
@@ -69,7 +67,5 @@ fn baseline_engine() -> Result<Option<wasmtime::Engine>, String> {
     }
     let mut config = engine_config::base_config();
     let engine = config.target(&target).and_then(|config| wasmtime::Engine::new(config));
-    engine
-        .map(Some)
-        .map_err(|err| format!("cannot set up wasmtime for {target}: {err:#}"))
+    engine.map(Some).map_err(|err| format!("cannot set up wasmtime for {target}: {err:#}"))
 }

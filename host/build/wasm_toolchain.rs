@@ -25,24 +25,14 @@ impl Toolchain {
     /// The text says what to install.
     pub(crate) fn detect() -> Result<Self, String> {
         let ours = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
-        let compilers: Vec<Compiler> = [ours, PathBuf::from("/usr/bin/rustc")]
-            .into_iter()
-            .filter_map(Compiler::at)
-            .collect();
+        let compilers: Vec<Compiler> =
+            [ours, PathBuf::from("/usr/bin/rustc")].into_iter().filter_map(Compiler::at).collect();
         if let Some(compiler) = compilers.iter().find(|compiler| compiler.has_target) {
-            return Ok(Toolchain {
-                rustc: compiler.rustc.clone(),
-                build_std: false,
-                linker: None,
-            });
+            return Ok(Toolchain { rustc: compiler.rustc.clone(), build_std: false, linker: None });
         }
         if let Some(compiler) = compilers.iter().find(|compiler| compiler.has_sources) {
             let linker = compilers.iter().find_map(|compiler| compiler.linker.clone());
-            return Ok(Toolchain {
-                rustc: compiler.rustc.clone(),
-                build_std: true,
-                linker,
-            });
+            return Ok(Toolchain { rustc: compiler.rustc.clone(), build_std: true, linker });
         }
         Err(format!(
             "the plugins are WebAssembly, and no Rust compiler here can build for {TARGET}\n\
@@ -68,11 +58,7 @@ impl Toolchain {
 
 impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let std = if self.build_std {
-            "building its standard library"
-        } else {
-            "with the target installed"
-        };
+        let std = if self.build_std { "building its standard library" } else { "with the target installed" };
         write!(f, "`{}`, {std}", self.rustc.display())
     }
 }

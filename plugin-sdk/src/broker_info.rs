@@ -34,10 +34,7 @@ mod host {
     pub(super) use wit::{uptime_seconds, version};
 
     pub(super) fn counters() -> Vec<Counter> {
-        wit::counters()
-            .into_iter()
-            .map(|wit::Counter { name, value }| Counter { name, value })
-            .collect()
+        wit::counters().into_iter().map(|wit::Counter { name, value }| Counter { name, value }).collect()
     }
 }
 
@@ -56,13 +53,7 @@ mod host {
 
     /// Sets what this module answers on this thread, in unit tests.
     pub fn stand_in(version: &str, uptime_seconds: u64, counters: &[(&str, u64)]) {
-        let counters = counters
-            .iter()
-            .map(|&(name, value)| Counter {
-                name: name.to_owned(),
-                value,
-            })
-            .collect();
+        let counters = counters.iter().map(|&(name, value)| Counter { name: name.to_owned(), value }).collect();
         BROKER.set((version.to_owned(), uptime_seconds, counters));
     }
 

@@ -11,29 +11,15 @@ enum Source<'a> {
     /// Everything has to be asked of the broker.
     Asked(&'a wit::Client),
     /// What the broker handed over with the call needs no asking.
-    Told {
-        client: &'a wit::Client,
-        client_id: &'a str,
-        username: Option<&'a str>,
-    },
+    Told { client: &'a wit::Client, client_id: &'a str, username: Option<&'a str> },
     /// A client of a unit test.
-    StandIn {
-        client_id: &'a str,
-        username: Option<&'a str>,
-        remote_address: &'a str,
-    },
+    StandIn { client_id: &'a str, username: Option<&'a str>, remote_address: &'a str },
 }
 
 impl<'a> Client<'a> {
     /// Makes a client for unit tests.
     pub fn stand_in(client_id: &'a str, username: Option<&'a str>, remote_address: &'a str) -> Self {
-        Client {
-            source: Source::StandIn {
-                client_id,
-                username,
-                remote_address,
-            },
-        }
+        Client { source: Source::StandIn { client_id, username, remote_address } }
     }
 
     /// The client identifier, as the client or the broker chose it.
@@ -61,18 +47,10 @@ impl<'a> Client<'a> {
     }
 
     pub(crate) fn asked(client: &'a wit::Client) -> Self {
-        Client {
-            source: Source::Asked(client),
-        }
+        Client { source: Source::Asked(client) }
     }
 
     pub(crate) fn told(client: &'a wit::Client, client_id: &'a str, username: Option<&'a str>) -> Self {
-        Client {
-            source: Source::Told {
-                client,
-                client_id,
-                username,
-            },
-        }
+        Client { source: Source::Told { client, client_id, username } }
     }
 }

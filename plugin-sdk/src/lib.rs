@@ -28,8 +28,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`wasm-tools component new`), or
-//! build it for `wasm32-wasip2`, which gives a component at once.
+//! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`wasm-tools component new`).
 //!
 //! On every other target a plugin compiles too, so that its logic can be tested with `cargo test`: a
 //! [`Client::stand_in`] takes the place of a client, and the capabilities have stand-ins that are told in their modules.

@@ -86,12 +86,7 @@ mod host {
     }
 
     pub(super) fn publish(topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), PublishError> {
-        let message = Published {
-            topic: topic.to_owned(),
-            payload: payload.to_vec(),
-            qos,
-            retain,
-        };
+        let message = Published { topic: topic.to_owned(), payload: payload.to_vec(), qos, retain };
         PUBLISHED.with_borrow_mut(|published| published.push(message));
         Ok(())
     }

@@ -55,11 +55,7 @@ mod tests {
         let settings_read = serde_json::from_str(settings).expect(settings);
         let mut plugin = AuthAnonymous::new(settings_read).expect(settings);
         let client = Client::stand_in("id", username, "192.0.2.1:49152");
-        assert_eq!(
-            plugin.authenticate(&client, username, None),
-            expected,
-            "{settings} {username:?}"
-        );
+        assert_eq!(plugin.authenticate(&client, username, None), expected, "{settings} {username:?}");
     }
 
     #[test]
@@ -67,17 +63,9 @@ mod tests {
         for (settings, anonymous, named) in [
             ("{}", Decision::Allow, Decision::Allow),
             (r#"{"allow-anonymous":true}"#, Decision::Allow, Decision::Allow),
-            (
-                r#"{"allow-anonymous":true,"password-file":"p"}"#,
-                Decision::Allow,
-                Decision::Abstain,
-            ),
+            (r#"{"allow-anonymous":true,"password-file":"p"}"#, Decision::Allow, Decision::Abstain),
             (r#"{"allow-anonymous":false}"#, Decision::Deny, Decision::Abstain),
-            (
-                r#"{"allow-anonymous":false,"password-file":"p"}"#,
-                Decision::Deny,
-                Decision::Abstain,
-            ),
+            (r#"{"allow-anonymous":false,"password-file":"p"}"#, Decision::Deny, Decision::Abstain),
         ] {
             check(settings, None, anonymous);
             check(settings, Some(""), anonymous);

@@ -46,14 +46,9 @@ impl PasswordHash {
         if !in_alphabet(salt) {
             return Err("the salt has a character other than letters, digits, `.` and `/`".to_owned());
         }
-        let last_fits = hash
-            .bytes()
-            .last()
-            .is_some_and(|last| ALPHABET[..last_values].contains(&last));
+        let last_fits = hash.bytes().last().is_some_and(|last| ALPHABET[..last_values].contains(&last));
         if hash.len() != hash_len || !in_alphabet(hash) || !last_fits {
-            return Err(format!(
-                "the hash is cut or mistyped: it has {hash_len} characters after the salt"
-            ));
+            return Err(format!("the hash is cut or mistyped: it has {hash_len} characters after the salt"));
         }
         Ok(PasswordHash(text.to_owned()))
     }
@@ -67,12 +62,10 @@ impl PasswordHash {
 fn check_rounds(text: &str) -> Result<(), String> {
     match text.parse::<u32>() {
         Ok(ROUNDS_MIN..=ROUNDS_MAX) => Ok(()),
-        Ok(rounds) => Err(format!(
-            "the hash asks for {rounds} rounds, where {ROUNDS_MIN} to {ROUNDS_MAX} are possible"
-        )),
-        Err(_) => Err(format!(
-            "`rounds=` is followed by no number from {ROUNDS_MIN} to {ROUNDS_MAX}"
-        )),
+        Ok(rounds) => {
+            Err(format!("the hash asks for {rounds} rounds, where {ROUNDS_MIN} to {ROUNDS_MAX} are possible"))
+        }
+        Err(_) => Err(format!("`rounds=` is followed by no number from {ROUNDS_MIN} to {ROUNDS_MAX}")),
     }
 }
 

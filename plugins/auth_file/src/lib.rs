@@ -44,9 +44,7 @@ impl Plugin for AuthFile {
             log::warn(format_args!("{more} more bad lines: `{path}`"));
         }
         if users.len() == 0 {
-            log::warn(format_args!(
-                "no user in the password file: whoever names one is refused: `{path}`"
-            ));
+            log::warn(format_args!("no user in the password file: whoever names one is refused: `{path}`"));
         }
         Ok(AuthFile { users: Some(users) })
     }
@@ -80,10 +78,7 @@ mod tests {
 
     fn plugin(content: &str) -> AuthFile {
         files::stand_in("password-file", Ok(content.into()));
-        AuthFile::new(Settings {
-            password_file: Some("passwords".to_owned()),
-        })
-        .expect("a plugin")
+        AuthFile::new(Settings { password_file: Some("passwords".to_owned()) }).expect("a plugin")
     }
 
     fn check(plugin: &mut AuthFile, username: Option<&str>, password: Option<&str>, expected: Decision) {
@@ -125,13 +120,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_an_error_that_names_key_and_path() {
         files::stand_in("password-file", Err(FileError::Failed("no such file".to_owned())));
-        let err = AuthFile::new(Settings {
-            password_file: Some("here".to_owned()),
-        })
-        .err();
-        assert_eq!(
-            err.as_deref(),
-            Some("`password-file`: cannot read the file: no such file: `here`")
-        );
+        let err = AuthFile::new(Settings { password_file: Some("here".to_owned()) }).err();
+        assert_eq!(err.as_deref(), Some("`password-file`: cannot read the file: no such file: `here`"));
     }
 }

@@ -43,10 +43,7 @@ impl Users {
                 Ok(Some((name, hash))) => {
                     if let Some(line_before) = users.insert(name, Entry { hash, line }) {
                         let reason = format!("line {line} has the same user name");
-                        bad.push(BadLine {
-                            line: line_before,
-                            reason,
-                        });
+                        bad.push(BadLine { line: line_before, reason });
                     }
                 }
                 Ok(None) => {}
@@ -96,9 +93,7 @@ fn parse_line(text: &[u8]) -> Result<Option<(&str, PasswordHash)>, String> {
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
-    let (name, hash) = text
-        .split_once(':')
-        .ok_or("there is no `:` between user name and hash")?;
+    let (name, hash) = text.split_once(':').ok_or("there is no `:` between user name and hash")?;
     if name.is_empty() {
         return Err("there is no user name before the `:`".to_owned());
     }
@@ -107,9 +102,7 @@ fn parse_line(text: &[u8]) -> Result<Option<(&str, PasswordHash)>, String> {
 
 /// A number that is always the same for a name (FNV-1a).
 fn stand_in(name: &str) -> usize {
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash as usize
 }
 
@@ -179,10 +172,7 @@ mod tests {
         let (users, _) = Users::parse(format!("alice:{HASH}\nbob:{OTHER}").as_bytes());
         let (_, known) = users.hash_to_verify("mallory").expect("a hash to verify");
         assert!(!known);
-        assert!(
-            !users.accept("mallory", b"secret"),
-            "the stand-in's password lets nobody in"
-        );
+        assert!(!users.accept("mallory", b"secret"), "the stand-in's password lets nobody in");
         assert!(Users::default().hash_to_verify("mallory").is_none());
     }
 }

@@ -7,28 +7,21 @@ use serde::Deserialize;
 const SYS_INTERVAL_SECS: u32 = 20;
 
 /// Which topics below `$SYS/broker/` tell a counter: amqtt's name, then that of mosquitto where it is another.
-const TOPICS: [(&str, &[&str]); 12] = [
+const TOPICS: [(&str, &[&str]); 14] = [
     ("clients-connected", &["clients/connected"]),
     ("clients-disconnected", &["clients/disconnected"]),
     ("clients-maximum", &["clients/maximum"]),
     ("clients-total", &["clients/total"]),
     ("messages-received", &["messages/received"]),
     ("messages-sent", &["messages/sent"]),
-    (
-        "publish-received",
-        &["messages/publish/received", "publish/messages/received"],
-    ),
+    ("publish-received", &["messages/publish/received", "publish/messages/received"]),
     ("publish-sent", &["messages/publish/sent", "publish/messages/sent"]),
+    ("publish-dropped", &["publish/messages/dropped"]),
+    ("messages-inflight", &["messages/inflight"]),
     ("bytes-received", &["load/bytes/received", "bytes/received"]),
     ("bytes-sent", &["load/bytes/sent", "bytes/sent"]),
-    (
-        "retained-count",
-        &["messages/retained/count", "retained messages/count"],
-    ),
-    (
-        "subscriptions-count",
-        &["messages/subscriptions/count", "subscriptions/count"],
-    ),
+    ("retained-count", &["messages/retained/count", "retained messages/count"]),
+    ("subscriptions-count", &["messages/subscriptions/count", "subscriptions/count"]),
 ];
 
 struct BrokerSys {
@@ -47,17 +40,11 @@ impl Plugin for BrokerSys {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        Ok(BrokerSys {
-            interval_secs: settings.sys_interval.unwrap_or(SYS_INTERVAL_SECS),
-            told_version: false,
-        })
+        Ok(BrokerSys { interval_secs: settings.sys_interval.unwrap_or(SYS_INTERVAL_SECS), told_version: false })
     }
 
     fn interests(&self) -> Interests {
-        Interests {
-            tick_seconds: self.interval_secs,
-            ..Interests::default()
-        }
+        Interests { tick_seconds: self.interval_secs, ..Interests::default() }
     }
 }
 
@@ -80,10 +67,7 @@ impl BrokerSys {
         publish("uptime", &uptime_secs.to_string())?;
         publish("uptime/formatted", &formatted(uptime_secs))?;
         for counter in broker_info::counters() {
-            let topics = TOPICS
-                .iter()
-                .find(|(name, _)| *name == counter.name)
-                .map_or(&[][..], |(_, topics)| topics);
+            let topics = TOPICS.iter().find(|(name, _)| *name == counter.name).map_or(&[][..], |(_, topics)| topics);
             for topic in topics {
                 publish(topic, &counter.value.to_string())?;
             }
@@ -142,11 +126,7 @@ mod tests {
     #[test]
     fn tells_the_version_once_and_the_rest_each_time() {
         let mut plugin = plugin("{}");
-        broker_info::stand_in(
-            "1.2.3",
-            93_784,
-            &[("clients-connected", 4), ("unknown", 9), ("bytes-sent", 70)],
-        );
+        broker_info::stand_in("1.2.3", 93_784, &[("clients-connected", 4), ("unknown", 9), ("bytes-sent", 70)]);
         plugin.tick();
         let rest = [
             ("$SYS/broker/uptime", "93784"),

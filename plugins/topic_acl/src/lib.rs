@@ -28,12 +28,7 @@ impl Plugin for TopicAcl {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        let Settings {
-            mut acl,
-            publish_acl,
-            subscribe_acl,
-            receive_acl,
-        } = settings;
+        let Settings { mut acl, publish_acl, subscribe_acl, receive_acl } = settings;
         if acl.is_none() && publish_acl.is_none() && subscribe_acl.is_none() && receive_acl.is_none() {
             log::warn("no `acl` is set: nobody may publish or subscribe");
             acl = Some(Rules::default());
@@ -48,10 +43,7 @@ impl Plugin for TopicAcl {
     fn interests(&self) -> Interests {
         let actions = [Action::Publish, Action::Subscribe, Action::Receive];
         Interests {
-            actions: actions
-                .into_iter()
-                .filter(|action| self.rules(*action).is_some())
-                .collect(),
+            actions: actions.into_iter().filter(|action| self.rules(*action).is_some()).collect(),
             ..Interests::default()
         }
     }
@@ -59,13 +51,8 @@ impl Plugin for TopicAcl {
 
 impl TopicCheck for TopicAcl {
     fn check(&mut self, client: &Client, action: Action, topic: &str) -> Verdict {
-        let allowed = self
-            .rules(action)
-            .is_some_and(|rules| rules.allow(client.username().as_deref(), topic));
-        Verdict {
-            decision: if allowed { Decision::Allow } else { Decision::Deny },
-            cache: CacheFor::Reload,
-        }
+        let allowed = self.rules(action).is_some_and(|rules| rules.allow(client.username().as_deref(), topic));
+        Verdict { decision: if allowed { Decision::Allow } else { Decision::Deny }, cache: CacheFor::Reload }
     }
 }
 
@@ -92,14 +79,7 @@ mod tests {
     fn check(plugin: &mut TopicAcl, username: Option<&str>, action: Action, topic: &str, expected: Decision) {
         let client = Client::stand_in("id", username, "192.0.2.1:49152");
         let verdict = plugin.check(&client, action, topic);
-        assert_eq!(
-            verdict,
-            Verdict {
-                decision: expected,
-                cache: CacheFor::Reload
-            },
-            "{username:?} {action:?} {topic}"
-        );
+        assert_eq!(verdict, Verdict { decision: expected, cache: CacheFor::Reload }, "{username:?} {action:?} {topic}");
     }
 
     #[test]
@@ -108,39 +88,15 @@ mod tests {
         let mut plugin = plugin(settings);
         assert_eq!(plugin.interests().actions, [Action::Publish, Action::Subscribe]);
         for action in [Action::Publish, Action::Subscribe] {
-            check(
-                &mut plugin,
-                Some("username1"),
-                action,
-                "repositories/amqtt/master",
-                Decision::Allow,
-            );
-            check(
-                &mut plugin,
-                Some("username1"),
-                action,
-                "repositories/amqtt/main",
-                Decision::Deny,
-            );
+            check(&mut plugin, Some("username1"), action, "repositories/amqtt/master", Decision::Allow);
+            check(&mut plugin, Some("username1"), action, "repositories/amqtt/main", Decision::Deny);
             check(&mut plugin, Some("username1"), action, "calendar", Decision::Allow);
             check(&mut plugin, Some("username1"), action, "data/memes", Decision::Allow);
             check(&mut plugin, Some("username2"), action, "data/memes", Decision::Deny);
             check(&mut plugin, None, action, "data/memes", Decision::Deny);
         }
-        check(
-            &mut plugin,
-            Some("username1"),
-            Action::Subscribe,
-            "repositories/#",
-            Decision::Deny,
-        );
-        check(
-            &mut plugin,
-            Some("username1"),
-            Action::Subscribe,
-            "repositories/+/master",
-            Decision::Allow,
-        );
+        check(&mut plugin, Some("username1"), Action::Subscribe, "repositories/#", Decision::Deny);
+        check(&mut plugin, Some("username1"), Action::Subscribe, "repositories/+/master", Decision::Allow);
     }
 
     #[test]
@@ -148,15 +104,8 @@ mod tests {
         let mut plugin = plugin(
             r#"{"acl":{"bob":["all"]},"publish-acl":{"bob":["in"]},"subscribe-acl":{"bob":["out"]},"receive-acl":{"bob":["rec"]}}"#,
         );
-        assert_eq!(
-            plugin.interests().actions,
-            [Action::Publish, Action::Subscribe, Action::Receive]
-        );
-        for (action, own) in [
-            (Action::Publish, "in"),
-            (Action::Subscribe, "out"),
-            (Action::Receive, "rec"),
-        ] {
+        assert_eq!(plugin.interests().actions, [Action::Publish, Action::Subscribe, Action::Receive]);
+        for (action, own) in [(Action::Publish, "in"), (Action::Subscribe, "out"), (Action::Receive, "rec")] {
             for topic in ["all", "in", "out", "rec"] {
                 let expected = if topic == own { Decision::Allow } else { Decision::Deny };
                 check(&mut plugin, Some("bob"), action, topic, expected);

@@ -24,9 +24,7 @@ impl Rules {
             ANONYMOUS => return false,
             name => name,
         };
-        self.by_username
-            .get(entry)
-            .is_some_and(|list| list.0.iter().any(|rule| rule.covers(topic)))
+        self.by_username.get(entry).is_some_and(|list| list.0.iter().any(|rule| rule.covers(topic)))
     }
 }
 
@@ -70,11 +68,7 @@ mod tests {
     fn check(json: &str, expected: Result<usize, &str>) {
         match (serde_json::from_str::<Rules>(json), expected) {
             (Ok(rules), Ok(count)) => {
-                assert_eq!(
-                    rules.by_username.values().map(|list| list.0.len()).sum::<usize>(),
-                    count,
-                    "{json}"
-                );
+                assert_eq!(rules.by_username.values().map(|list| list.0.len()).sum::<usize>(), count, "{json}");
             }
             (Err(err), Err(expected)) => assert!(err.to_string().contains(expected), "{json}: {err}"),
             (read, expected) => panic!("{json}: {read:?} in place of {expected:?}"),
@@ -86,10 +80,7 @@ mod tests {
         check(r#"{}"#, Ok(0));
         check(r#"{"bob":["a","b/#"],"eve":[]}"#, Ok(2));
         check(r#"{"bob":null}"#, Ok(0));
-        check(
-            r#"{"bob":"..."}"#,
-            Err(r#"invalid type: string "...", expected a list of topics"#),
-        );
+        check(r#"{"bob":"..."}"#, Err(r#"invalid type: string "...", expected a list of topics"#));
         check(r#"{"bob":[1]}"#, Err("expected a topic filter"));
         check(r#"{"bob":["a/#/b"]}"#, Err("`a/#/b`"));
         check("[]", Err("expected a map"));

@@ -40,12 +40,7 @@ mod tests {
         let engine = Engine::new(&base_config()).expect("an engine");
         for plugin in embedded() {
             let compiled = plugin.precompiled.expect(plugin.name);
-            assert_eq!(
-                Engine::detect_precompiled(compiled),
-                Some(Precompiled::Component),
-                "{}",
-                plugin.name
-            );
+            assert_eq!(Engine::detect_precompiled(compiled), Some(Precompiled::Component), "{}", plugin.name);
             // SAFETY: the build script of this very crate made these bytes.
             if let Err(err) = unsafe { Component::deserialize(&engine, compiled) } {
                 panic!("{}: {err:?}", plugin.name);
@@ -53,13 +48,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_components_compile_too() {
+    /// Compiles a component and checks the interfaces of package `amqtt:plugin` that it imports and exports.
+    fn check_interfaces(name: &str, imports: &[&str], exports: &[&str]) {
         let engine = Engine::new(&base_config()).expect("an engine");
-        for plugin in embedded() {
-            if let Err(err) = Component::new(&engine, plugin.component) {
-                panic!("{}: {err:?}", plugin.name);
-            }
-        }
+        let plugin = embedded().iter().find(|plugin| plugin.name == name).expect(name);
+        let component = match Component::new(&engine, plugin.component) {
+            Ok(component) => component,
+            Err(err) => panic!("{name}: {err:?}"),
+        };
+        let component_type = component.component_type();
+        let short = |name: &str| name.trim_start_matches("amqtt:plugin/").trim_end_matches("@0.1.0").to_owned();
+        let mut imported: Vec<_> = component_type.imports(&engine).map(|(name, _)| short(name)).collect();
+        imported.sort();
+        assert_eq!(imported, imports, "{name}");
+        let exported: Vec<_> = component_type.exports(&engine).map(|(name, _)| short(name)).collect();
+        assert_eq!(exported, exports, "{name}");
+    }
+
+    #[test]
+    fn a_component_has_just_its_hooks_and_capabilities() {
+        check_interfaces("auth_anonymous", &["log", "types"], &["lifecycle", "auth"]);
+        check_interfaces("auth_file", &["files", "log", "types"], &["lifecycle", "auth"]);
+        check_interfaces("broker_sys", &["broker-info", "log", "publisher", "types"], &["lifecycle", "ticks"]);
+        check_interfaces("topic_acl", &["log", "types"], &["lifecycle", "topic-check"]);
     }
 }

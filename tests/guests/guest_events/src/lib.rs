@@ -13,10 +13,7 @@ impl Plugin for TellEvents {
     }
 
     fn interests(&self) -> Interests {
-        Interests {
-            events: vec![EventKind::ClientConnected, EventKind::ClientDisconnected],
-            ..Interests::default()
-        }
+        Interests { events: vec![EventKind::ClientConnected, EventKind::ClientDisconnected], ..Interests::default() }
     }
 }
 

@@ -14,11 +14,7 @@ impl Plugin for RefuseMallory {
 
 impl Auth for RefuseMallory {
     fn authenticate(&mut self, _: &Client, username: Option<&str>, _: Option<&[u8]>) -> Decision {
-        if username == Some("mallory") {
-            Decision::Deny
-        } else {
-            Decision::Abstain
-        }
+        if username == Some("mallory") { Decision::Deny } else { Decision::Abstain }
     }
 }
 

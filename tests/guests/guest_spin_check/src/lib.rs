@@ -12,10 +12,7 @@ impl Plugin for SpinCheck {
     }
 
     fn interests(&self) -> Interests {
-        Interests {
-            actions: vec![Action::Publish, Action::Subscribe],
-            ..Interests::default()
-        }
+        Interests { actions: vec![Action::Publish, Action::Subscribe], ..Interests::default() }
     }
 }
 
