@@ -25,6 +25,9 @@ mod topic_checker;
 mod warm;
 mod wasm;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use self::auth_pool::AuthPool;

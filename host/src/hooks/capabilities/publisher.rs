@@ -54,32 +54,8 @@ impl Publisher {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::hooks::Overloaded;
-
-    #[derive(Default)]
-    struct Recorder(Mutex<Vec<Message>>);
-
-    impl BrokerServices for Recorder {
-        fn publish(&self, message: Message) -> Result<(), Overloaded> {
-            self.0.lock().push(message);
-            Ok(())
-        }
-
-        fn version(&self) -> &str {
-            "0"
-        }
-
-        fn uptime(&self) -> Duration {
-            Duration::ZERO
-        }
-
-        fn counters(&self) -> Vec<(&'static str, u64)> {
-            Vec::new()
-        }
-    }
+    use crate::hooks::tests::Recorder;
 
     fn publisher(filters: &[&str]) -> (Publisher, Arc<Recorder>) {
         let broker = Arc::new(Recorder::default());
@@ -103,7 +79,7 @@ mod tests {
             Err(PublishError::InvalidTopic(TopicError::WildcardInName))
         );
         assert_eq!(publish(""), Err(PublishError::InvalidTopic(TopicError::Empty)));
-        assert_eq!(broker.0.lock().len(), 2);
+        assert_eq!(broker.published.lock().len(), 2);
     }
 
     #[test]
@@ -115,6 +91,6 @@ mod tests {
         let refused = (0..3 * PUBLISH_BURST)
             .filter(|_| publish(0) == Err(PublishError::Limited))
             .count();
-        assert!(refused > 0, "{} published", broker.0.lock().len());
+        assert!(refused > 0, "{} published", broker.published.lock().len());
     }
 }
