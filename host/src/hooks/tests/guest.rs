@@ -185,18 +185,20 @@ impl Guest {
                         0
                     };
                     match hook {
-                        "auth" => code.local_get(0).call(DROP_CLIENT).i32_const(decision),
+                        "auth" => {
+                            code.local_get(0).call(DROP_CLIENT).i32_const(decision);
+                        }
                         "topic-check" => {
                             code.local_get(0).call(DROP_CLIENT);
                             code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
-                            code.i32_const(VERDICT)
-                                .i32_const(-1)
-                                .i32_store(at(4))
-                                .i32_const(VERDICT)
+                            code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
+                            code.i32_const(VERDICT);
                         }
-                        "events" => code.local_get(1).call(DROP_EVENT),
-                        _ => code,
-                    };
+                        "events" => {
+                            code.local_get(1).call(DROP_EVENT);
+                        }
+                        _ => {}
+                    }
                     // Arguments of the next call may lie where those of this one lay.
                     code.i32_const(HEAP).global_set(0);
                 },
