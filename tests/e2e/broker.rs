@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; only a test that fails waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running `amqtt` on a port of its own. Killed when dropped.
-pub struct Broker {
+pub(crate) struct Broker {
     child: Child,
     log: Receiver<String>,
     seen: Vec<String>,
-    pub port: u16,
-    dir: TempDir,
+    pub(crate) port: u16,
+    /// Kept as long as the broker may read it.
+    _dir: TempDir,
 }
 
 /// Where the configuration of a test lies, with the files that it names.
-pub struct Setup {
+pub(crate) struct Setup {
     dir: TempDir,
     config: String,
     args: Vec<String>,
@@ -27,14 +28,14 @@ pub struct Setup {
 
 impl Setup {
     /// `config` is all but the listeners.
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let listeners = "listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:0\n";
         Self { dir, config: format!("{listeners}{config}"), args: Vec::new() }
     }
 
     /// Writes a file beside the configuration.
-    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.dir.path().join(name);
         std::fs::create_dir_all(path.parent().expect("is in the folder")).expect("can make folders");
         std::fs::write(path, content).expect("can write");
@@ -42,7 +43,7 @@ impl Setup {
     }
 
     /// Adds a folder of plugins with the component at `component` in it, on the command line.
-    pub fn plugin_dir_with(mut self, component: &str) -> Self {
+    pub(crate) fn plugin_dir_with(mut self, component: &str) -> Self {
         let dir = self.dir.path().join("third-party");
         std::fs::create_dir_all(&dir).expect("can make folders");
         let name = Path::new(component).file_name().expect("is a file");
@@ -62,7 +63,7 @@ impl Setup {
     }
 
     /// Starts the broker and waits until it listens.
-    pub fn start(self) -> Broker {
+    pub(crate) fn start(self) -> Broker {
         let mut child = self.command().stderr(Stdio::piped()).spawn().expect("can start");
         let stderr = child.stderr.take().expect("is piped");
         let (sender, log) = channel();
@@ -73,42 +74,37 @@ impl Setup {
                 }
             }
         });
-        let mut broker = Broker { child, log, seen: Vec::new(), port: 0, dir: self.dir };
+        let mut broker = Broker { child, log, seen: Vec::new(), port: 0, _dir: self.dir };
         let line = broker.wait_for_log("listening on 127.0.0.1:");
         broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
         broker
     }
 
     /// Runs a broker that is expected not to start; returns its status and what it printed on stderr.
-    pub fn fail(self) -> (ExitStatus, String) {
+    pub(crate) fn fail(self) -> (ExitStatus, String) {
         let output = self.command().output().expect("can start");
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
 /// The command under test.
-pub fn amqtt() -> Command {
+pub(crate) fn amqtt() -> Command {
     Command::new(env!("CARGO_BIN_EXE_amqtt"))
 }
 
 impl Broker {
     /// A broker with this configuration, but for the listeners.
-    pub fn start(config: &str) -> Self {
+    pub(crate) fn start(config: &str) -> Self {
         Setup::new(config).start()
     }
 
     /// A broker that lets everyone do everything.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::start("plugins:\n  - auth_anonymous\n")
     }
 
-    /// A file beside the configuration.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
     /// Waits for a line of the log that contains `text`, earlier ones included.
-    pub fn wait_for_log(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
         if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
             return line.clone();
         }
@@ -129,18 +125,18 @@ impl Broker {
         }
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("can ask").is_none()
     }
 
     /// Sends a signal, `INT` or `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("can signal").success());
     }
 
     /// Waits for the end of the process.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("can ask") {

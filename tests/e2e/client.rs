@@ -12,18 +12,18 @@ use rumqttc::{
 use crate::broker::{Broker, PATIENCE};
 
 /// A `rumqttc` client that can be asked what happened.
-pub struct Client {
+pub(crate) struct Client {
     rumqttc: Rumqttc,
     events: Receiver<Packet>,
     received: Vec<Publish>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    pub session_present: bool,
+    pub(crate) session_present: bool,
     fence: String,
 }
 
 /// Options of a client with this identifier.
-pub fn options(broker: &Broker, client_id: &str) -> MqttOptions {
+pub(crate) fn options(broker: &Broker, client_id: &str) -> MqttOptions {
     let mut options = MqttOptions::new(client_id, "127.0.0.1", broker.port);
     options.set_max_packet_size(64 << 20, 64 << 20).set_keep_alive(Duration::from_secs(30));
     options
@@ -31,12 +31,12 @@ pub fn options(broker: &Broker, client_id: &str) -> MqttOptions {
 
 impl Client {
     /// Connects, or panics.
-    pub fn connect(broker: &Broker, client_id: &str) -> Self {
+    pub(crate) fn connect(broker: &Broker, client_id: &str) -> Self {
         Self::connect_with(options(broker, client_id)).unwrap_or_else(|code| panic!("refused: {code:?}"))
     }
 
     /// Connects, or returns the return code that says why not.
-    pub fn connect_with(options: MqttOptions) -> Result<Self, ConnectReturnCode> {
+    pub(crate) fn connect_with(options: MqttOptions) -> Result<Self, ConnectReturnCode> {
         static CLIENTS: AtomicUsize = AtomicUsize::new(0);
         let (rumqttc, mut connection) = Rumqttc::new(options, 1_000);
         let (sender, events) = channel();
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Subscribes and returns what the SUBACK says.
-    pub fn subscribe(&mut self, filter: &str, qos: QoS) -> SubscribeReasonCode {
+    pub(crate) fn subscribe(&mut self, filter: &str, qos: QoS) -> SubscribeReasonCode {
         self.rumqttc.subscribe(filter, qos).expect("has room");
         match self.wait(|packet| matches!(packet, Packet::SubAck(_))) {
             Packet::SubAck(suback) => suback.return_codes[0],
@@ -74,13 +74,13 @@ impl Client {
         }
     }
 
-    pub fn unsubscribe(&mut self, filter: &str) {
+    pub(crate) fn unsubscribe(&mut self, filter: &str) {
         self.rumqttc.unsubscribe(filter).expect("has room");
         self.wait(|packet| matches!(packet, Packet::UnsubAck(_)));
     }
 
     /// Publishes and waits for the acknowledgement, at QoS 0 until the broker has read it.
-    pub fn publish(&mut self, topic: &str, qos: QoS, retain: bool, payload: impl Into<Vec<u8>>) {
+    pub(crate) fn publish(&mut self, topic: &str, qos: QoS, retain: bool, payload: impl Into<Vec<u8>>) {
         self.rumqttc.publish(topic, qos, retain, payload).expect("has room");
         match qos {
             QoS::AtMostOnce => self.ping(),
@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// The next message.
-    pub fn receive(&mut self) -> Publish {
+    pub(crate) fn receive(&mut self) -> Publish {
         if self.received.is_empty() {
             self.wait(|packet| matches!(packet, Packet::Publish(_)));
         }
@@ -104,13 +104,13 @@ impl Client {
     }
 
     /// The next message in words: topic, payload, and `r` if it is marked as retained.
-    pub fn receive_words(&mut self) -> String {
+    pub(crate) fn receive_words(&mut self) -> String {
         words(&self.receive())
     }
 
     /// Every message that has come, in words, without waiting for others: a message that the client sends itself
     /// follows all that were sent before.
-    pub fn receive_all(&mut self) -> Vec<String> {
+    pub(crate) fn receive_all(&mut self) -> Vec<String> {
         let fence = self.fence.clone();
         self.subscribe(&fence, QoS::AtMostOnce);
         self.publish(&fence, QoS::AtMostOnce, false, "");
@@ -122,18 +122,18 @@ impl Client {
     }
 
     /// Ends the connection with a DISCONNECT.
-    pub fn disconnect(mut self) {
+    pub(crate) fn disconnect(mut self) {
         self.rumqttc.disconnect().expect("has room");
         self.thread.take().expect("runs").join().expect("ends well");
     }
 
     /// Ends the connection without one.
-    pub fn vanish(self) {
+    pub(crate) fn vanish(self) {
         drop(self);
     }
 
     /// Waits until the broker has closed the connection.
-    pub fn wait_closed(&mut self) {
+    pub(crate) fn wait_closed(&mut self) {
         loop {
             match self.events.recv_timeout(PATIENCE) {
                 Ok(_) => {}

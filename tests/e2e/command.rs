@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::broker::{Setup, amqtt};
 
 #[test]
@@ -56,4 +58,30 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr.contains(&taken) && stderr.contains("mine"), "{stderr}");
+}
+
+/// What is printed of a configuration that is refused, to the letter.
+fn check(arguments: &[&str], stderr: &str) {
+    let output = amqtt().args(arguments).output().expect("the command runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), stderr, "{arguments:?}");
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+}
+
+#[test]
+fn a_refused_configuration_is_explained() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused.yaml");
+    let text = "listeners: {default: {bind: 0}}\nauth: {allow-anonymous: true / false}\n";
+    std::fs::write(&path, text).expect("the file is written");
+    let path = path.to_str().expect("UTF-8");
+    let message = format!(
+        "amqtt: {path}:2:25: key `auth.allow-anonymous`: found `true / false`, wanted `true` or `false`\n  \
+         hint: choose one of the two\n"
+    );
+    check(&["-c", path], &message);
+    let message = "amqtt: cannot read the configuration file `/nonexistent/amqtt.yaml`: No such file or directory (os \
+                   error 2)\n";
+    check(&["-c", "/nonexistent/amqtt.yaml"], message);
+    let message = "amqtt: `--plugin-dir`: there is no folder `/nonexistent`\n";
+    check(&["--plugin-dir", "/nonexistent"], message);
 }

@@ -38,7 +38,9 @@ fn files(dir: &Path) -> Vec<(String, String)> {
 
 /// The modules of the library that a text names after `crate::`.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
-    text.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""))
+    text.split("crate::")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""))
 }
 
 #[test]
@@ -58,7 +60,9 @@ fn no_module_imports_a_higher_layer() {
 
 #[test]
 fn every_module_has_a_layer() {
-    for entry in fs::read_dir(source()).expect("is a folder").map_while(Result::ok).filter(|entry| entry.path().is_dir()) {
+    for entry in
+        fs::read_dir(source()).expect("is a folder").map_while(Result::ok).filter(|entry| entry.path().is_dir())
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         assert!(LAYERS.iter().any(|(module, _)| *module == name), "{name} has no layer");
     }

@@ -83,9 +83,12 @@ fn a_plugin_needs_a_grant_to_publish() {
     let mut watcher = Client::connect(&broker, "watcher");
     watcher.subscribe("test/events/#", AtMostOnce);
     Client::connect(&broker, "passer-by").disconnect();
-    let told: Vec<String> = (0..2).map(|_| watcher.receive_words()).collect();
-    assert!(told[0].contains("connected") && told[0].contains("passer-by"), "{told:?}");
-    assert!(told[1].contains("disconnected") && told[1].contains("passer-by"), "{told:?}");
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last: &String| !last.contains("disconnected")) {
+        told.push(watcher.receive_words());
+    }
+    told.retain(|event| event.contains("passer-by"));
+    assert_eq!(told, ["test/events/connected passer-by", "test/events/disconnected passer-by"]);
 }
 
 #[test]

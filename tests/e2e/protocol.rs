@@ -5,17 +5,17 @@ use std::net::TcpStream;
 
 use crate::broker::{Broker, PATIENCE, Setup};
 
-const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
-const CONNACK: &[u8] = &[0x20, 2, 0, 0];
+pub(crate) const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
+pub(crate) const CONNACK: &[u8] = &[0x20, 2, 0, 0];
 
-fn open(broker: &Broker) -> TcpStream {
+pub(crate) fn open(broker: &Broker) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", broker.port)).expect("the broker listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("can set");
     stream
 }
 
 /// Sends bytes and returns all that the broker answers until it closes the connection.
-fn answer_until_close(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn answer_until_close(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
     // The broker may have closed already.
     drop(stream.write_all(bytes));
     let mut answer = Vec::new();

@@ -1,8 +1,11 @@
+use std::io::{Read, Write};
+
 use rumqttc::LastWill;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
 
 use crate::broker::Broker;
 use crate::client::{Client, options};
+use crate::protocol;
 
 fn persistent(broker: &Broker, client_id: &str) -> Client {
     let mut options = options(broker, client_id);
@@ -105,15 +108,19 @@ fn a_takeover_sends_the_will_of_the_old_connection() {
     assert_eq!(watcher.receive_words(), "will/old gone");
 }
 
+/// The watcher is no client library: that may drop what it reads together with the end of the connection.
 #[test]
 fn a_shutdown_sends_wills_and_ends_well() {
     for signal in ["INT", "TERM"] {
         let mut broker = Broker::open();
-        let mut watcher = Client::connect(&broker, "watcher");
-        watcher.subscribe("will/#", AtMostOnce);
+        let mut watcher = protocol::open(&broker);
+        let subscribe = b"\x82\x0b\0\x01\0\x06will/#\0";
+        watcher.write_all(&[protocol::CONNECT, subscribe].concat()).expect("is open");
         let mut client = with_will(&broker, "client", "will/client");
+        let mut answer = [0; 4 + 5];
+        watcher.read_exact(&mut answer).expect("is answered");
         broker.signal(signal);
-        assert_eq!(watcher.receive_words(), "will/client gone");
+        assert_eq!(protocol::answer_until_close(&mut watcher, b""), b"\x30\x11\0\x0bwill/clientgone");
         client.wait_closed();
         assert_eq!(broker.wait().code(), Some(0));
     }

@@ -169,7 +169,6 @@ fn not_yaml(text: &str, error: yaml::SyntaxError, file_name: &str) -> ConfigErro
 
 /// Without a folder, no `plugins` beside the file is searched.
 fn read(text: &str, base_dir: Option<&Path>, file_name: &str) -> Result<Config, ConfigError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = yaml::parse(text).map_err(|error| not_yaml(text, error, file_name))?;
     let mut report = Report::default();
     let config = read_root(&root, base_dir, &mut report);

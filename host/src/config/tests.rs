@@ -293,6 +293,7 @@ fn listeners_inherit_all_but_the_address() {
     check(1, "default", "[::1]:1883", Some(7));
     check(2, "three", ":0", Some(7));
     assert_eq!(config.listeners.len(), 3);
+    assert!(parse(&format!("\u{feff}{text}")).is_ok(), "with the mark that some editors write first");
 }
 
 #[test]

@@ -286,5 +286,9 @@ listeners:
             text.push_str(&format!("a{i}: &a{i} [{}]\n", item.repeat(10)));
         }
         assert!(parse(&text).is_err());
+        // Few aliases of much.
+        let text = format!("a: &a [{}]\nb: [{}]", "x, ".repeat(2_000), "*a, ".repeat(2_000));
+        let error = parse(&text).expect_err("is too much");
+        assert!(error.message.contains("more than 1000000 keys and values"), "{error:?}");
     }
 }

@@ -38,11 +38,7 @@ impl AuthPool {
             let builder = thread::Builder::new().name(format!("amqtt-auth-{number}"));
             threads.push(builder.spawn(move || answer_all(&queue, &plugins))?);
         }
-        Ok(Self {
-            queue,
-            threads: Mutex::new(threads),
-            turned_away: AtomicU64::new(0),
-        })
+        Ok(Self { queue, threads: Mutex::new(threads), turned_away: AtomicU64::new(0) })
     }
 
     pub(crate) async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
@@ -52,18 +48,7 @@ impl AuthPool {
         let bytes = credentials.username.as_ref().map_or(0, |name| name.len())
             + credentials.password.as_ref().map_or(0, |password| password.len());
         let (answer, outcome) = oneshot::channel();
-        if self
-            .queue
-            .push(
-                Job {
-                    client,
-                    credentials,
-                    answer,
-                },
-                bytes,
-            )
-            .is_err()
-        {
+        if self.queue.push(Job { client, credentials, answer }, bytes).is_err() {
             self.turned_away.fetch_add(1, Ordering::Relaxed);
             return AuthOutcome::Failed;
         }
@@ -92,19 +77,13 @@ impl AuthPool {
 }
 
 fn answer_all(queue: &BoundedQueue<Job>, plugins: &[Arc<Loaded>]) {
-    let mut plugins: Vec<_> = plugins
-        .iter()
-        .map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE))
-        .collect();
+    let mut plugins: Vec<_> =
+        plugins.iter().map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)).collect();
     loop {
         match queue.pop(None) {
             // A client that has gone meanwhile is not worth a hash.
             Popped::Item(job) if job.answer.is_closed() => {}
-            Popped::Item(Job {
-                client,
-                credentials,
-                answer,
-            }) => {
+            Popped::Item(Job { client, credentials, answer }) => {
                 let asked = plugins.iter_mut();
                 let votes = asked.map(|warm| warm.call("auth", |plugin| plugin.authenticate(&client, &credentials)));
                 // Sending fails where the client has gone.

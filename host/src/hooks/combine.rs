@@ -41,16 +41,10 @@ pub struct Verdict {
 
 impl Verdict {
     /// What holds where no plugin decides.
-    pub const UNDECIDED: Self = Self {
-        allowed: true,
-        cache: CacheFor::UntilReload,
-    };
+    pub const UNDECIDED: Self = Self { allowed: true, cache: CacheFor::UntilReload };
 
     /// What a fault of a plugin leads to: a refusal of this one request.
-    pub(crate) const FAULT: Self = Self {
-        allowed: false,
-        cache: CacheFor::Never,
-    };
+    pub(crate) const FAULT: Self = Self { allowed: false, cache: CacheFor::Never };
 }
 
 /// The answer to a CONNECT.
@@ -82,10 +76,7 @@ pub(crate) fn combine_topic(votes: impl Iterator<Item = Result<Vote, NoAnswer>>)
     let mut verdict = None;
     for vote in votes {
         let Ok(vote) = vote else { return Verdict::FAULT };
-        let so_far = verdict.unwrap_or(Verdict {
-            allowed: false,
-            cache: CacheFor::UntilReload,
-        });
+        let so_far = verdict.unwrap_or(Verdict { allowed: false, cache: CacheFor::UntilReload });
         let cache = so_far.cache.min(vote.cache);
         match vote.decision {
             Decision::Deny => return Verdict { allowed: false, cache },

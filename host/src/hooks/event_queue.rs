@@ -16,11 +16,7 @@ pub(crate) struct EventQueue {
 impl EventQueue {
     pub(crate) fn new(wanted: EventSet) -> Self {
         let queue = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
-        Self {
-            wanted,
-            dropped: AtomicU64::new(0),
-            queue,
-        }
+        Self { wanted, dropped: AtomicU64::new(0), queue }
     }
 
     pub(crate) fn wants(&self, kind: EventKind) -> bool {

@@ -21,12 +21,7 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn new(plugin: Arc<str>, events: Arc<EventQueue>) -> Self {
         let log_rate = Mutex::new(TokenBucket::new(FAULT_LOG_BURST, FAULT_LOG_PER_SECOND));
-        Self {
-            plugin,
-            count: AtomicU64::new(0),
-            log_rate,
-            events,
-        }
+        Self { plugin, count: AtomicU64::new(0), log_rate, events }
     }
 
     /// How many there were.
@@ -52,14 +47,7 @@ impl Faults {
         if tell {
             let reason = Some(format!("plugin \"{}\" {text}", self.plugin).into());
             let kind = EventKind::PluginFault;
-            self.events.put(Event {
-                kind,
-                client: None,
-                topic: None,
-                qos: None,
-                payload: None,
-                reason,
-            });
+            self.events.put(Event { kind, client: None, topic: None, qos: None, payload: None, reason });
         }
     }
 }
@@ -84,11 +72,6 @@ mod tests {
     #[test]
     fn ordinals() {
         let ordinals = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 113].map(ordinal);
-        assert_eq!(
-            ordinals,
-            [
-                "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th", "113th"
-            ]
-        );
+        assert_eq!(ordinals, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th", "113th"]);
     }
 }

@@ -107,12 +107,7 @@ impl Roster {
             .collect();
         let auth = choose_auth(&all, spec.auth.as_deref())?;
         let topic_check = choose_topic_check(&all, &spec.topic_check)?;
-        Ok(Self {
-            all,
-            auth,
-            topic_check,
-            events,
-        })
+        Ok(Self { all, auth, topic_check, events })
     }
 }
 
@@ -137,17 +132,10 @@ fn start(
         Found::Embedded(place) => {
             let plugin = &embedded()[place];
             grant_built_in(&mut grants, plugin);
-            (
-                Origin::BuiltIn,
-                Code::from_embedded(runtime, plugin, spec.sha256, &grants),
-            )
+            (Origin::BuiltIn, Code::from_embedded(runtime, plugin, spec.sha256, &grants))
         }
     };
-    let unusable = |reason| LoadError::Unusable {
-        plugin: Arc::clone(name),
-        origin: origin.clone(),
-        reason,
-    };
+    let unusable = |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason };
     let capabilities = Capabilities {
         log: PluginLog::new(Arc::clone(name)),
         files: Files::new(&grants.files, &spec.settings),
@@ -159,19 +147,12 @@ fn start(
         Ok(plugin) => plugin,
         Err(StartError::Unusable(reason)) => return Err(unusable(reason)),
         Err(StartError::Fault(fault)) => {
-            return Err(LoadError::NotStarted {
-                plugin: Arc::clone(name),
-                origin,
-                reason: fault.in_hook("init"),
-            });
+            return Err(LoadError::NotStarted { plugin: Arc::clone(name), origin, reason: fault.in_hook("init") });
         }
     };
     let exports = plugin.manifest().exports;
     if !plugin.interests().actions.is_empty() && !exports.topic_check {
-        return Err(LoadError::NothingToAsk {
-            plugin: Arc::clone(name),
-            origin,
-        });
+        return Err(LoadError::NothingToAsk { plugin: Arc::clone(name), origin });
     }
     if exports.topic_check && plugin.interests().actions.is_empty() {
         tracing::warn!("plugin \"{name}\" ({origin}) exports topic-check and decides no action with these settings");
@@ -210,11 +191,7 @@ fn choose_topic_check(all: &[Arc<Loaded>], spec: &TopicCheckSpec) -> Result<Vec<
     let exports_topic_check = |plugin: &Arc<Loaded>| plugin.wasm.manifest().exports.topic_check;
     match spec {
         TopicCheckSpec::Off => Ok(Vec::new()),
-        TopicCheckSpec::All => Ok(all
-            .iter()
-            .filter(|plugin| exports_topic_check(plugin))
-            .cloned()
-            .collect()),
+        TopicCheckSpec::All => Ok(all.iter().filter(|plugin| exports_topic_check(plugin)).cloned().collect()),
         TopicCheckSpec::Named(names) => {
             let chosen = choose_named(all, names, "topic-check.plugins", exports_topic_check)?;
             if chosen.is_empty() {
@@ -235,10 +212,7 @@ fn choose_named(
     let mut chosen = Vec::new();
     for name in names {
         let plugin = all.iter().find(|plugin| *plugin.name == **name);
-        let plugin = plugin.ok_or_else(|| LoadError::NotLoaded {
-            list,
-            plugin: name.clone(),
-        })?;
+        let plugin = plugin.ok_or_else(|| LoadError::NotLoaded { list, plugin: name.clone() })?;
         if has_hook(plugin) {
             chosen.push(Arc::clone(plugin));
         } else {

@@ -77,25 +77,12 @@ impl Hooks {
     /// Compiles third-party plugins, so it may take seconds: call it before there is anything else to do. What was
     /// loaded from where is logged, and that nobody can connect where no plugin answers auth.
     pub fn load(spec: HookSpec, broker: Arc<dyn BrokerServices>) -> Result<Arc<Self>, LoadError> {
-        let Roster {
-            all,
-            auth,
-            topic_check,
-            events,
-        } = Roster::load(&spec, &broker)?;
-        let decided = topic_check.iter().fold(ActionSet::default(), |set, plugin| {
-            set.union(plugin.wasm.interests().actions)
-        });
+        let Roster { all, auth, topic_check, events } = Roster::load(&spec, &broker)?;
+        let decided =
+            topic_check.iter().fold(ActionSet::default(), |set, plugin| set.union(plugin.wasm.interests().actions));
         let auth = AuthPool::start(&auth).map_err(LoadError::Engine)?;
         let observers = Observers::start(&all, Arc::clone(&events)).map_err(LoadError::Engine)?;
-        Ok(Arc::new(Self {
-            plugins: all,
-            deciding: topic_check,
-            decided,
-            auth,
-            events,
-            observers,
-        }))
+        Ok(Arc::new(Self { plugins: all, deciding: topic_check, decided, auth, events, observers }))
     }
 
     /// Whether any plugin decides this action; where none does, it is allowed.

@@ -30,26 +30,15 @@ struct Control {
 impl Observers {
     /// Starts the thread if a plugin asked for events or ticks. No tick comes before [`Observers::begin_ticks`].
     pub(crate) fn start(plugins: &[Arc<Loaded>], events: Arc<EventQueue>) -> io::Result<Self> {
-        let control = Arc::new(Control {
-            events,
-            ticking: AtomicBool::new(false),
-            drain_until: OnceLock::new(),
-        });
+        let control = Arc::new(Control { events, ticking: AtomicBool::new(false), drain_until: OnceLock::new() });
         let observing: Vec<_> = plugins.iter().filter(|plugin| observes(plugin)).cloned().collect();
         let thread = if observing.is_empty() {
             None
         } else {
             let control = Arc::clone(&control);
-            Some(
-                thread::Builder::new()
-                    .name("amqtt-events".into())
-                    .spawn(move || observe(&control, &observing))?,
-            )
+            Some(thread::Builder::new().name("amqtt-events".into()).spawn(move || observe(&control, &observing))?)
         };
-        Ok(Self {
-            control,
-            thread: Mutex::new(thread),
-        })
+        Ok(Self { control, thread: Mutex::new(thread) })
     }
 
     pub(crate) fn begin_ticks(&self) {
@@ -99,11 +88,7 @@ fn observe(control: &Control, plugins: &[Arc<Loaded>]) {
     };
     let mut observers: Vec<_> = plugins.iter().map(new).collect();
     loop {
-        match control
-            .events
-            .queue
-            .pop(observers.iter().filter_map(|observer| observer.next).min())
-        {
+        match control.events.queue.pop(observers.iter().filter_map(|observer| observer.next).min()) {
             Popped::Item(event) => observers.iter_mut().for_each(|observer| observer.tell(&event)),
             Popped::Nothing => {}
             Popped::Closed => break,
@@ -123,11 +108,7 @@ impl Observer {
         if !plugin.wasm.manifest().exports.events || !plugin.wasm.interests().events.contains(event.kind) {
             return;
         }
-        let hook = if event.kind == EventKind::PluginFault {
-            PLUGIN_FAULT_HOOK
-        } else {
-            "events"
-        };
+        let hook = if event.kind == EventKind::PluginFault { PLUGIN_FAULT_HOOK } else { "events" };
         // The fault is reported, the event is lost for this plugin, and the next one finds a fresh instance.
         let _ = self.warm.call(hook, |instance| instance.handle(event));
     }

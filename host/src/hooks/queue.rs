@@ -35,18 +35,8 @@ pub(crate) enum Popped<T> {
 
 impl<T> BoundedQueue<T> {
     pub(crate) fn new(items_max: usize, bytes_max: usize) -> Self {
-        let state = State {
-            items: VecDeque::new(),
-            bytes: 0,
-            closed: false,
-            woken: false,
-        };
-        Self {
-            items_max,
-            bytes_max,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
+        let state = State { items: VecDeque::new(), bytes: 0, closed: false, woken: false };
+        Self { items_max, bytes_max, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Adds an item that counts as so many bytes.
@@ -116,10 +106,7 @@ mod tests {
         assert_eq!(queue.push('c', 0), Err(Full), "too many items");
         assert_eq!(queue.pop(None), Popped::Item('a'));
         assert_eq!(queue.push('c', 4), Ok(()));
-        assert_eq!(
-            [queue.pop(None), queue.pop(None)],
-            [Popped::Item('b'), Popped::Item('c')]
-        );
+        assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('b'), Popped::Item('c')]);
     }
 
     #[test]
@@ -134,10 +121,7 @@ mod tests {
     #[test]
     fn waiting_ends_at_the_deadline_and_by_wake() {
         let queue = BoundedQueue::<char>::new(2, 10);
-        assert_eq!(
-            queue.pop(Some(Instant::now() + Duration::from_millis(1))),
-            Popped::Nothing
-        );
+        assert_eq!(queue.pop(Some(Instant::now() + Duration::from_millis(1))), Popped::Nothing);
         queue.wake();
         assert_eq!(queue.pop(None), Popped::Nothing);
     }

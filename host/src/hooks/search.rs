@@ -29,10 +29,7 @@ pub(crate) fn find(name: &str, embedded: &[&str], folders: &[PathBuf]) -> Result
             if let Some((_, file)) = matching.next() {
                 return match matching.next() {
                     None => Ok(Found::File(file.clone())),
-                    Some((_, other)) => Err(NotFound {
-                        name,
-                        reason: Reason::Ambiguous(file.clone(), other.clone()),
-                    }),
+                    Some((_, other)) => Err(NotFound { name, reason: Reason::Ambiguous(file.clone(), other.clone()) }),
                 };
             }
         }
@@ -40,10 +37,7 @@ pub(crate) fn find(name: &str, embedded: &[&str], folders: &[PathBuf]) -> Result
         searched.push((folder.clone(), names));
     }
     let embedded = embedded.iter().map(|&name| name.to_owned()).collect();
-    Err(NotFound {
-        name,
-        reason: Reason::Nowhere { embedded, searched },
-    })
+    Err(NotFound { name, reason: Reason::Nowhere { embedded, searched } })
 }
 
 /// Dashes and underscores are the same in a name.
@@ -76,10 +70,7 @@ pub struct NotFound {
 #[derive(Debug)]
 enum Reason {
     Ambiguous(PathBuf, PathBuf),
-    Nowhere {
-        embedded: Vec<String>,
-        searched: Vec<(PathBuf, io::Result<Vec<String>>)>,
-    },
+    Nowhere { embedded: Vec<String>, searched: Vec<(PathBuf, io::Result<Vec<String>>)> },
 }
 
 impl std::error::Error for NotFound {}
@@ -112,10 +103,7 @@ impl fmt::Display for NotFound {
                 let in_folders = searched.iter().filter_map(|(_, names)| names.as_ref().ok()).flatten();
                 match nearest(name, embedded.iter().chain(in_folders)) {
                     Some(nearest) => write!(f, "\nhint: did you mean \"{nearest}\"?"),
-                    None => write!(
-                        f,
-                        "\nhint: put the file `{name}.wasm` into a plugin folder: --plugin-dir DIR"
-                    ),
+                    None => write!(f, "\nhint: put the file `{name}.wasm` into a plugin folder: --plugin-dir DIR"),
                 }
             }
         }
@@ -125,9 +113,7 @@ impl fmt::Display for NotFound {
 /// The name that differs by a slip or two.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
     let distance = |other: &String| strsim::damerau_levenshtein(name, other);
-    names
-        .min_by_key(|other| distance(other))
-        .filter(|other| distance(other) <= 1 + name.len() / 5)
+    names.min_by_key(|other| distance(other)).filter(|other| distance(other) <= 1 + name.len() / 5)
 }
 
 #[cfg(test)]
@@ -148,22 +134,13 @@ mod tests {
     fn embedded_plugins_cannot_be_shadowed() {
         let folder = folder(&["auth_file.wasm"]);
         let folders = [folder.path().to_owned()];
-        assert_eq!(
-            find("auth_file", &EMBEDDED, &folders).expect("found"),
-            Found::Embedded(0)
-        );
-        assert_eq!(
-            find("topic-acl", &EMBEDDED, &folders).expect("found"),
-            Found::Embedded(1)
-        );
+        assert_eq!(find("auth_file", &EMBEDDED, &folders).expect("found"), Found::Embedded(0));
+        assert_eq!(find("topic-acl", &EMBEDDED, &folders).expect("found"), Found::Embedded(1));
     }
 
     #[test]
     fn folders_are_searched_in_order_and_dashes_are_underscores() {
-        let (first, second) = (
-            folder(&["my-plugin.wasm", "x.txt"]),
-            folder(&["my_plugin.wasm", "x.wasm"]),
-        );
+        let (first, second) = (folder(&["my-plugin.wasm", "x.txt"]), folder(&["my_plugin.wasm", "x.wasm"]));
         let folders = [first.path().to_owned(), "/nonexistent".into(), second.path().to_owned()];
         let check = |name: &str, expected: PathBuf| {
             assert_eq!(find(name, &EMBEDDED, &folders).expect(name), Found::File(expected));
@@ -179,9 +156,7 @@ mod tests {
     #[test]
     fn two_spellings_in_one_folder_are_an_error() {
         let folder = folder(&["a-b.wasm", "a_b.wasm"]);
-        let error = find("a_b", &EMBEDDED, &[folder.path().to_owned()])
-            .expect_err("ambiguous")
-            .to_string();
+        let error = find("a_b", &EMBEDDED, &[folder.path().to_owned()]).expect_err("ambiguous").to_string();
         assert!(error.starts_with("plugin \"a_b\" is there twice: "), "{error}");
     }
 
@@ -201,9 +176,6 @@ mod tests {
         };
         check("topic_acll", "did you mean \"topic_acl\"?");
         check("goe_fence", "did you mean \"geo_fence\"?");
-        check(
-            "quota",
-            "put the file `quota.wasm` into a plugin folder: --plugin-dir DIR",
-        );
+        check("quota", "put the file `quota.wasm` into a plugin folder: --plugin-dir DIR");
     }
 }

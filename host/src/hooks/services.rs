@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn credentials_never_print_the_password() {
-        let credentials = Credentials {
-            username: Some("alice".into()),
-            password: Some("secret".into()),
-        };
+        let credentials = Credentials { username: Some("alice".into()), password: Some("secret".into()) };
         assert_eq!(
             format!("{credentials:?}"),
             r#"Credentials { username: Some("alice"), password: Some("(hidden)") }"#

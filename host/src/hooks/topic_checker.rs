@@ -16,14 +16,8 @@ pub struct TopicChecker {
 
 impl TopicChecker {
     pub(crate) fn new(plugins: &[Arc<Loaded>]) -> Self {
-        let decide = plugins
-            .iter()
-            .filter(|plugin| !plugin.wasm.interests().actions.is_empty());
-        Self {
-            plugins: decide
-                .map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT))
-                .collect(),
-        }
+        let decide = plugins.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
+        Self { plugins: decide.map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT)).collect() }
     }
 
     /// Whether `client` may do `action` with `topic`: a topic filter for a subscription, else a topic name.
@@ -31,10 +25,7 @@ impl TopicChecker {
     /// Takes under a microsecond with ordinary plugins, and each plugin's deadline at the worst. A fault of a plugin
     /// is a refusal of this one request.
     pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
-        let asked = self
-            .plugins
-            .iter_mut()
-            .filter(|warm| warm.plugin().wasm.interests().actions.contains(action));
+        let asked = self.plugins.iter_mut().filter(|warm| warm.plugin().wasm.interests().actions.contains(action));
         combine_topic(asked.map(|warm| warm.call("topic-check", |instance| instance.check(client, action, topic))))
     }
 }

@@ -34,12 +34,7 @@ enum State {
 impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
-        let mut warm = Self {
-            plugin,
-            state: State::Resting(Instant::now()),
-            back_off: BackOff::default(),
-            wait,
-        };
+        let mut warm = Self { plugin, state: State::Resting(Instant::now()), back_off: BackOff::default(), wait };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
     }
@@ -89,9 +84,7 @@ impl Warm {
         let made = if std::mem::replace(waited, true) {
             fresh.try_recv().map_err(|error| error == TryRecvError::Disconnected)
         } else {
-            fresh
-                .recv_timeout(self.wait)
-                .map_err(|error| error == RecvTimeoutError::Disconnected)
+            fresh.recv_timeout(self.wait).map_err(|error| error == RecvTimeoutError::Disconnected)
         };
         match made {
             Ok(made) => self.settle(made),
@@ -111,9 +104,7 @@ impl Warm {
         });
         match spawned {
             Ok(_) => self.state = State::Making { fresh, waited: false },
-            Err(error) => self.settle(Err(Fault::Trapped(format!(
-                "no thread to make an instance on: {error}"
-            )))),
+            Err(error) => self.settle(Err(Fault::Trapped(format!("no thread to make an instance on: {error}")))),
         }
     }
 

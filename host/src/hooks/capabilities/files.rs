@@ -30,18 +30,12 @@ impl Files {
             let value = settings.get(&name).or_else(|| settings.get(key)).cloned();
             (name, value)
         });
-        Self {
-            granted: granted.collect(),
-        }
+        Self { granted: granted.collect() }
     }
 
     /// Reads the file that a settings key names.
     pub(crate) fn read(&self, key: &str) -> Result<Vec<u8>, FileError> {
-        let (_, value) = self
-            .granted
-            .iter()
-            .find(|(granted, _)| granted == key)
-            .ok_or(FileError::NotGranted)?;
+        let (_, value) = self.granted.iter().find(|(granted, _)| granted == key).ok_or(FileError::NotGranted)?;
         match value {
             None | Some(Value::Null) => Err(FileError::NotSet),
             Some(Value::String(path)) => read_regular(Path::new(path), FILE_BYTES_MAX),
@@ -125,27 +119,16 @@ mod tests {
     fn plain_files_and_links_within_the_folder_are_read() {
         assert_eq!(read("in/passwd"), Ok(b"plain".to_vec()));
         assert_eq!(read("in/link"), Ok(b"mounted".to_vec()));
-        assert_eq!(
-            read("in-link/passwd"),
-            Ok(b"plain".to_vec()),
-            "the folder itself may be a link"
-        );
+        assert_eq!(read("in-link/passwd"), Ok(b"plain".to_vec()), "the folder itself may be a link");
     }
 
     #[test]
     fn what_leads_elsewhere_is_refused() {
         for file in ["in/link-out", "in/link-out-absolute", "in/device", "in/../out", "in"] {
-            assert!(
-                matches!(read(file), Err(FileError::Refused(_))),
-                "{file}: {:?}",
-                read(file)
-            );
+            assert!(matches!(read(file), Err(FileError::Refused(_))), "{file}: {:?}", read(file));
         }
         assert!(matches!(read("in/missing"), Err(FileError::Failed(_))));
-        assert!(matches!(
-            read_regular(Path::new("passwd"), 10),
-            Err(FileError::Refused(_))
-        ));
+        assert!(matches!(read_regular(Path::new("passwd"), 10), Err(FileError::Refused(_))));
     }
 
     #[test]
@@ -155,10 +138,7 @@ mod tests {
         assert_eq!(read_regular(file.path(), 10), Err(FileError::TooLarge(11)));
         assert_eq!(read_regular(file.path(), 11), Ok(vec![0; 11]));
         // Says that it is empty and is not.
-        assert!(matches!(
-            read_regular(Path::new("/proc/cpuinfo"), 10),
-            Err(FileError::TooLarge(_))
-        ));
+        assert!(matches!(read_regular(Path::new("/proc/cpuinfo"), 10), Err(FileError::TooLarge(_))));
     }
 
     #[test]
@@ -172,9 +152,6 @@ mod tests {
         assert_eq!(files.read("other"), Err(FileError::NotGranted));
         assert_eq!(files.read("missing"), Err(FileError::NotSet));
         assert!(matches!(files.read("number"), Err(FileError::Refused(_))));
-        assert_eq!(
-            files.read(&file.path().display().to_string()),
-            Err(FileError::NotGranted)
-        );
+        assert_eq!(files.read(&file.path().display().to_string()), Err(FileError::NotGranted));
     }
 }

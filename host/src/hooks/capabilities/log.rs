@@ -41,10 +41,7 @@ const TARGET: &str = "amqtt::plugin";
 impl PluginLog {
     pub(crate) fn new(plugin: Arc<str>) -> Self {
         let bucket = TokenBucket::new(LOG_BURST, LOG_PER_SECOND);
-        Self {
-            plugin,
-            rate: Mutex::new(Rate { bucket, left_out: 0 }),
-        }
+        Self { plugin, rate: Mutex::new(Rate { bucket, left_out: 0 }) }
     }
 
     /// Whether messages of this level are written at all.
@@ -121,9 +118,6 @@ mod tests {
     fn long_messages_are_cut_between_characters() {
         assert_eq!(cut("short"), "short");
         assert_eq!(cut(&"x".repeat(LOG_MESSAGE_BYTES_MAX + 1)).len(), LOG_MESSAGE_BYTES_MAX);
-        assert_eq!(
-            cut(&"雪".repeat(LOG_MESSAGE_BYTES_MAX)).len(),
-            LOG_MESSAGE_BYTES_MAX - LOG_MESSAGE_BYTES_MAX % 3
-        );
+        assert_eq!(cut(&"雪".repeat(LOG_MESSAGE_BYTES_MAX)).len(), LOG_MESSAGE_BYTES_MAX - LOG_MESSAGE_BYTES_MAX % 3);
     }
 }

@@ -27,11 +27,7 @@ pub(crate) enum PublishError {
 
 impl Publisher {
     pub(crate) fn new(granted: Vec<TopicFilter>, broker: Arc<dyn BrokerServices>) -> Self {
-        Self {
-            granted,
-            broker,
-            rate: Mutex::new(TokenBucket::new(PUBLISH_BURST, PUBLISH_PER_SECOND)),
-        }
+        Self { granted, broker, rate: Mutex::new(TokenBucket::new(PUBLISH_BURST, PUBLISH_PER_SECOND)) }
     }
 
     pub(crate) fn publish(&self, topic: &str, payload: Vec<u8>, qos: QoS, retain: bool) -> Result<(), PublishError> {
@@ -42,12 +38,7 @@ impl Publisher {
         if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX || !self.rate.lock().take(Instant::now()) {
             return Err(PublishError::Limited);
         }
-        let message = Message {
-            topic,
-            payload: payload.into(),
-            qos,
-            retain,
-        };
+        let message = Message { topic, payload: payload.into(), qos, retain };
         self.broker.publish(message).map_err(|_| PublishError::Limited)
     }
 }
@@ -59,10 +50,7 @@ mod tests {
 
     fn publisher(filters: &[&str]) -> (Publisher, Arc<Recorder>) {
         let broker = Arc::new(Recorder::default());
-        let granted = filters
-            .iter()
-            .map(|filter| TopicFilter::new(filter).expect("valid"))
-            .collect();
+        let granted = filters.iter().map(|filter| TopicFilter::new(filter).expect("valid")).collect();
         (Publisher::new(granted, broker.clone()), broker)
     }
 
@@ -74,10 +62,7 @@ mod tests {
         assert_eq!(publish("a/b"), Ok(()));
         assert_eq!(publish("a/b/c"), Err(PublishError::NotGranted));
         assert_eq!(publish("$SYSTEM/x"), Err(PublishError::NotGranted));
-        assert_eq!(
-            publish("a/+"),
-            Err(PublishError::InvalidTopic(TopicError::WildcardInName))
-        );
+        assert_eq!(publish("a/+"), Err(PublishError::InvalidTopic(TopicError::WildcardInName)));
         assert_eq!(publish(""), Err(PublishError::InvalidTopic(TopicError::Empty)));
         assert_eq!(broker.published.lock().len(), 2);
     }
@@ -88,9 +73,7 @@ mod tests {
         let publish = |bytes| publisher.publish("a", vec![0; bytes], QoS::AtMostOnce, false);
         assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX + 1), Err(PublishError::Limited));
         assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX), Ok(()));
-        let refused = (0..3 * PUBLISH_BURST)
-            .filter(|_| publish(0) == Err(PublishError::Limited))
-            .count();
+        let refused = (0..3 * PUBLISH_BURST).filter(|_| publish(0) == Err(PublishError::Limited)).count();
         assert!(refused > 0, "{} published", broker.published.lock().len());
     }
 }

@@ -54,7 +54,7 @@ impl Default for Guest {
             topic_check: None,
             events: None,
             ticks: None,
-            actions: vec![Action::Publish, Action::Subscribe],
+            actions: Vec::new(),
             kinds: Vec::new(),
             tick_seconds: 0,
         }
@@ -86,11 +86,8 @@ impl Guest {
         let mut resolve = Resolve::default();
         let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
         resolve.push_dir(wit).expect("the plugin interface");
-        let exports: String = self
-            .hooks()
-            .iter()
-            .map(|(hook, ..)| format!("export amqtt:plugin/{hook}@0.1.0;\n"))
-            .collect();
+        let exports: String =
+            self.hooks().iter().map(|(hook, ..)| format!("export amqtt:plugin/{hook}@0.1.0;\n")).collect();
         let world = format!(
             "package test:guest;\nworld guest {{\nimport amqtt:plugin/types@0.1.0;\n\
              import amqtt:plugin/broker-info@0.1.0;\nexport amqtt:plugin/lifecycle@0.1.0;\n{exports}}}"
@@ -99,10 +96,7 @@ impl Guest {
         let world = resolve.select_world(&[package], Some("guest")).expect("a world");
         let mut module = self.module();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
-        let mut encoder = ComponentEncoder::default()
-            .module(&module)
-            .expect("a module")
-            .validate(true);
+        let mut encoder = ComponentEncoder::default().module(&module).expect("a module").validate(true);
         encoder.encode().expect("a component")
     }
 
@@ -126,28 +120,14 @@ impl Guest {
 
         types.ty().function([ValType::I32], []);
         types.ty().function([], [ValType::I64]);
-        imports.import(
-            "amqtt:plugin/types@0.1.0",
-            "[resource-drop]client",
-            EntityType::Function(0),
-        );
-        imports.import(
-            "amqtt:plugin/types@0.1.0",
-            "[resource-drop]event",
-            EntityType::Function(0),
-        );
-        imports.import(
-            "amqtt:plugin/broker-info@0.1.0",
-            "uptime-seconds",
-            EntityType::Function(1),
-        );
+        imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]client", EntityType::Function(0));
+        imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]event", EntityType::Function(0));
+        imports.import("amqtt:plugin/broker-info@0.1.0", "uptime-seconds", EntityType::Function(1));
 
         let mut define = |name: &str, params: usize, result: bool, body: &dyn Fn(&mut InstructionSink<'_>, u32)| {
             let index = IMPORTS + functions.len();
             functions.function(types.len());
-            types
-                .ty()
-                .function(vec![ValType::I32; params], vec![ValType::I32; usize::from(result)]);
+            types.ty().function(vec![ValType::I32; params], vec![ValType::I32; usize::from(result)]);
             exports.export(name, ExportKind::Func, index);
             let mut function = Function::new([]);
             body(&mut function.instructions(), index);
@@ -157,14 +137,7 @@ impl Guest {
 
         define("cabi_realloc", 4, true, &|code, _| {
             // The old end of the heap is the answer; the new one is eight-aligned.
-            code.global_get(0)
-                .global_get(0)
-                .local_get(3)
-                .i32_add()
-                .i32_const(7)
-                .i32_add()
-                .i32_const(-8)
-                .i32_and();
+            code.global_get(0).global_get(0).local_get(3).i32_add().i32_const(7).i32_add().i32_const(-8).i32_and();
             code.global_set(0);
         });
         define("amqtt:plugin/lifecycle@0.1.0#init", 2, true, &|code, own| {
@@ -173,61 +146,37 @@ impl Guest {
         });
         define("amqtt:plugin/lifecycle@0.1.0#stop", 0, false, &|_, _| {});
         for (hook, function, params, result, does) in self.hooks() {
-            define(
-                &format!("amqtt:plugin/{hook}@0.1.0#{function}"),
-                params,
-                result,
-                &|code, own| {
-                    write_body(code, own, does, params);
-                    let decision = if let Does::Answer(decision) = does {
-                        decision.into()
-                    } else {
-                        0
-                    };
-                    match hook {
-                        "auth" => {
-                            code.local_get(0).call(DROP_CLIENT).i32_const(decision);
-                        }
-                        "topic-check" => {
-                            code.local_get(0).call(DROP_CLIENT);
-                            code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
-                            code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
-                            code.i32_const(VERDICT);
-                        }
-                        "events" => {
-                            code.local_get(1).call(DROP_EVENT);
-                        }
-                        _ => {}
+            define(&format!("amqtt:plugin/{hook}@0.1.0#{function}"), params, result, &|code, own| {
+                write_body(code, own, does, params);
+                let decision = if let Does::Answer(decision) = does { decision.into() } else { 0 };
+                match hook {
+                    "auth" => {
+                        code.local_get(0).call(DROP_CLIENT).i32_const(decision);
                     }
-                    // Arguments of the next call may lie where those of this one lay.
-                    code.i32_const(HEAP).global_set(0);
-                },
-            );
+                    "topic-check" => {
+                        code.local_get(0).call(DROP_CLIENT);
+                        code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
+                        code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
+                        code.i32_const(VERDICT);
+                    }
+                    "events" => {
+                        code.local_get(1).call(DROP_EVENT);
+                    }
+                    _ => {}
+                }
+                // Arguments of the next call may lie where those of this one lay.
+                code.i32_const(HEAP).global_set(0);
+            });
         }
         exports.export("memory", ExportKind::Memory, 0);
 
         let mut memories = MemorySection::new();
-        memories.memory(MemoryType {
-            minimum: 2,
-            maximum: None,
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        });
+        memories.memory(MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None });
         let mut globals = GlobalSection::new();
-        let heap = GlobalType {
-            val_type: ValType::I32,
-            mutable: true,
-            shared: false,
-        };
+        let heap = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         globals.global(heap, &ConstExpr::i32_const(HEAP));
         let mut module = Module::new();
-        module
-            .section(&types)
-            .section(&imports)
-            .section(&functions)
-            .section(&memories)
-            .section(&globals);
+        module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
         module.section(&exports).section(&code).section(&self.data());
         module.finish()
     }
@@ -237,17 +186,10 @@ impl Guest {
         let kinds: Vec<u8> = self.kinds.iter().map(|kind| *kind as u8).collect();
         let actions = self.actions.iter().fold(0, |set, action| set | 1u32 << *action as u8);
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
-        let oversize = if self.init == Does::Oversize {
-            1 << 31
-        } else {
-            length(&kinds)
-        };
+        let oversize = if self.init == Does::Oversize { 1 << 31 } else { length(&kinds) };
         let (answer, text) = match self.refuses {
             None => ([0, actions, TEXT as u32, oversize, self.tick_seconds], kinds),
-            Some(text) => (
-                [1, TEXT as u32, length(text.as_bytes()), 0, 0],
-                text.as_bytes().to_vec(),
-            ),
+            Some(text) => ([1, TEXT as u32, length(text.as_bytes()), 0, 0], text.as_bytes().to_vec()),
         };
         let mut data = DataSection::new();
         data.active(
@@ -286,9 +228,5 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
 }
 
 fn at(offset: u64) -> wasm_encoder::MemArg {
-    wasm_encoder::MemArg {
-        offset,
-        align: 0,
-        memory_index: 0,
-    }
+    wasm_encoder::MemArg { offset, align: 0, memory_index: 0 }
 }

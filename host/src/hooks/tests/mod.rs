@@ -24,13 +24,7 @@ struct Fixture {
 
 fn embedded(name: &str, settings: Value) -> PluginSpec {
     let settings = settings.as_object().expect("an object").clone();
-    PluginSpec {
-        name: name.into(),
-        path: None,
-        sha256: None,
-        settings,
-        grants: Grants::default(),
-    }
+    PluginSpec { name: name.into(), path: None, sha256: None, settings, grants: Grants::default() }
 }
 
 fn load(spec: HookSpec) -> Result<(Arc<Hooks>, Arc<Recorder>), String> {
@@ -42,30 +36,16 @@ fn load(spec: HookSpec) -> Result<(Arc<Hooks>, Arc<Recorder>), String> {
 /// Loads guests from a folder, named `guest_0` and so on.
 fn load_guests(guests: &[Guest]) -> Result<Fixture, String> {
     let folder = tempfile::tempdir().expect("a folder");
-    let grants = Grants {
-        broker_info: true,
-        ..Grants::default()
-    };
+    let grants = Grants { broker_info: true, ..Grants::default() };
     let plugins = guests.iter().enumerate().map(|(number, guest)| {
         let name = format!("guest_{number}");
         guest.write(folder.path(), &name);
-        PluginSpec {
-            grants: grants.clone(),
-            ..embedded(&name, json!({}))
-        }
+        PluginSpec { grants: grants.clone(), ..embedded(&name, json!({})) }
     });
     let plugins = plugins.collect();
     let plugin_dirs = vec![folder.path().to_owned()];
-    let (hooks, broker) = load(HookSpec {
-        plugins,
-        plugin_dirs,
-        ..HookSpec::default()
-    })?;
-    Ok(Fixture {
-        hooks,
-        broker,
-        _folder: folder,
-    })
+    let (hooks, broker) = load(HookSpec { plugins, plugin_dirs, ..HookSpec::default() })?;
+    Ok(Fixture { hooks, broker, _folder: folder })
 }
 
 fn fixture(guest: Guest) -> Fixture {
@@ -74,33 +54,18 @@ fn fixture(guest: Guest) -> Fixture {
 
 fn client(username: Option<&str>) -> Arc<ClientInfo> {
     let identity = username.map_or(Identity::Anonymous, |name| Identity::User(name.into()));
-    Arc::new(ClientInfo {
-        client_id: ClientId::new("c1"),
-        identity,
-        remote_address: ([127, 0, 0, 1], 1).into(),
-    })
+    Arc::new(ClientInfo { client_id: ClientId::new("c1"), identity, remote_address: ([127, 0, 0, 1], 1).into() })
 }
 
 fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOutcome {
-    let credentials = Credentials {
-        username: username.map(Arc::from),
-        password: username.map(|_| password.to_owned().into()),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let credentials =
+        Credentials { username: username.map(Arc::from), password: username.map(|_| password.to_owned().into()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(hooks.authenticate(client(username), credentials))
 }
 
 fn event(kind: EventKind) -> Event {
-    Event {
-        kind,
-        client: Some(client(None)),
-        topic: None,
-        qos: None,
-        payload: None,
-        reason: None,
-    }
+    Event { kind, client: Some(client(None)), topic: None, qos: None, payload: None, reason: None }
 }
 
 fn faults(hooks: &Hooks) -> u64 {
@@ -121,10 +86,7 @@ fn nobody_connects_where_no_plugin_answers_auth() {
     let (hooks, _) = load(HookSpec::default()).expect("nothing to load");
     assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied);
     assert!(!hooks.decides(Action::Publish) && !hooks.wants(EventKind::ClientConnected));
-    assert_eq!(
-        hooks.topic_checker().check(&client(None), Action::Publish, "a"),
-        Verdict::UNDECIDED
-    );
+    assert_eq!(hooks.topic_checker().check(&client(None), Action::Publish, "a"), Verdict::UNDECIDED);
 }
 
 #[test]
@@ -134,19 +96,11 @@ fn auth_file_reads_its_file_and_checks_passwords() {
     let line = "test:$6$l4zQEHEcowc1Pnv4$HHrh8xnsZoLItQ8BmpFHM4r6q5UqK3DnXp2GaTm5zp5buQ7NheY3Xt9f6godVKbEtA.hOC7IEDwnok3pbAOip.\n";
     std::fs::write(file.path(), line).expect("written");
     let plugins = vec![embedded("auth_file", json!({ "password-file": file.path() }))];
-    let (hooks, _) = load(HookSpec {
-        plugins,
-        ..HookSpec::default()
-    })
-    .expect("auth_file");
+    let (hooks, _) = load(HookSpec { plugins, ..HookSpec::default() }).expect("auth_file");
     assert_eq!(authenticate(&hooks, Some("test"), "test"), AuthOutcome::Allowed);
     assert_eq!(authenticate(&hooks, Some("test"), "tset"), AuthOutcome::Denied);
     assert_eq!(authenticate(&hooks, Some("nobody"), "test"), AuthOutcome::Denied);
-    assert_eq!(
-        authenticate(&hooks, None, ""),
-        AuthOutcome::Denied,
-        "an abstention alone lets nobody in"
-    );
+    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied, "an abstention alone lets nobody in");
     assert_eq!(faults(&hooks), 0);
     hooks.stop();
     assert_eq!(authenticate(&hooks, Some("test"), "test"), AuthOutcome::Denied);
@@ -155,37 +109,19 @@ fn auth_file_reads_its_file_and_checks_passwords() {
 #[test]
 fn a_missing_password_file_keeps_the_broker_from_starting() {
     let plugins = vec![embedded("auth_file", json!({ "password-file": "/nonexistent/passwd" }))];
-    let error = load(HookSpec {
-        plugins,
-        ..HookSpec::default()
-    })
-    .err()
-    .expect("an error");
-    assert!(
-        error.starts_with("plugin \"auth_file\" (built in) refused to start: "),
-        "{error}"
-    );
+    let error = load(HookSpec { plugins, ..HookSpec::default() }).err().expect("an error");
+    assert!(error.starts_with("plugin \"auth_file\" (built in) refused to start: "), "{error}");
     assert!(error.contains("/nonexistent/passwd"), "{error}");
 }
 
 #[test]
 fn topic_acl_decides_in_place() {
     let plugins = vec![embedded("topic_acl", json!({ "acl": { "anonymous": ["a/#"] } }))];
-    let (hooks, _) = load(HookSpec {
-        plugins,
-        ..HookSpec::default()
-    })
-    .expect("topic_acl");
+    let (hooks, _) = load(HookSpec { plugins, ..HookSpec::default() }).expect("topic_acl");
     assert!(hooks.decides(Action::Publish) && hooks.decides(Action::Subscribe) && !hooks.decides(Action::Receive));
     let mut checker = hooks.topic_checker();
     let verdict = checker.check(&client(None), Action::Publish, "a/b");
-    assert_eq!(
-        verdict,
-        Verdict {
-            allowed: true,
-            cache: CacheFor::UntilReload
-        }
-    );
+    assert_eq!(verdict, Verdict { allowed: true, cache: CacheFor::UntilReload });
     assert!(!checker.check(&client(None), Action::Publish, "b").allowed);
     assert!(!checker.check(&client(Some("mallory")), Action::Publish, "a/b").allowed);
     assert_eq!(checker.check(&client(None), Action::Receive, "b"), Verdict::UNDECIDED);
@@ -194,20 +130,10 @@ fn topic_acl_decides_in_place() {
 #[test]
 fn broker_sys_publishes_at_once_when_ticks_begin() {
     let plugins = vec![embedded("broker_sys", json!({ "sys-interval": 20 }))];
-    let (hooks, broker) = load(HookSpec {
-        plugins,
-        ..HookSpec::default()
-    })
-    .expect("broker_sys");
+    let (hooks, broker) = load(HookSpec { plugins, ..HookSpec::default() }).expect("broker_sys");
     assert!(broker.published.lock().is_empty());
     hooks.start();
-    let published = |topic: &str| {
-        broker
-            .published
-            .lock()
-            .iter()
-            .any(|message| message.topic.as_str() == topic)
-    };
+    let published = |topic: &str| broker.published.lock().iter().any(|message| message.topic.as_str() == topic);
     eventually("the version is published", || published("$SYS/broker/version"));
     eventually("clients are counted", || published("$SYS/broker/clients/connected"));
     hooks.stop();
@@ -217,16 +143,9 @@ fn broker_sys_publishes_at_once_when_ticks_begin() {
 #[test]
 fn a_fault_in_auth_fails_the_client_and_the_next_instance_answers() {
     for does in [Does::Trap, Does::Hog, Does::Recurse] {
-        let fixture = fixture(Guest {
-            auth: Some(does),
-            ..Guest::default()
-        });
+        let fixture = fixture(Guest { auth: Some(does), ..Guest::default() });
         for count in 1..=4 {
-            assert_eq!(
-                authenticate(&fixture.hooks, Some("a"), "b"),
-                AuthOutcome::Failed,
-                "{does:?}"
-            );
+            assert_eq!(authenticate(&fixture.hooks, Some("a"), "b"), AuthOutcome::Failed, "{does:?}");
             assert_eq!(faults(&fixture.hooks), count, "{does:?}");
         }
         fixture.hooks.stop();
@@ -235,17 +154,10 @@ fn a_fault_in_auth_fails_the_client_and_the_next_instance_answers() {
 
 #[test]
 fn a_plugin_that_traps_now_and_then_is_back_at_once() {
-    let fixture = fixture(Guest {
-        auth: Some(Does::TrapLater),
-        ..Guest::default()
-    });
+    let fixture = fixture(Guest { auth: Some(Does::TrapLater), ..Guest::default() });
     for seconds in [0, 1, 0, 1, 0] {
         fixture.broker.uptime_secs.store(seconds, Ordering::Relaxed);
-        let expected = if seconds == 0 {
-            AuthOutcome::Allowed
-        } else {
-            AuthOutcome::Failed
-        };
+        let expected = if seconds == 0 { AuthOutcome::Allowed } else { AuthOutcome::Failed };
         assert_eq!(authenticate(&fixture.hooks, None, ""), expected);
     }
 }
@@ -253,13 +165,8 @@ fn a_plugin_that_traps_now_and_then_is_back_at_once() {
 #[test]
 fn votes_of_several_plugins_are_combined() {
     let check = |votes: &[u8], expected: AuthOutcome| {
-        let guests: Vec<_> = votes
-            .iter()
-            .map(|&vote| Guest {
-                auth: Some(Does::Answer(vote)),
-                ..Guest::default()
-            })
-            .collect();
+        let guests: Vec<_> =
+            votes.iter().map(|&vote| Guest { auth: Some(Does::Answer(vote)), ..Guest::default() }).collect();
         let fixture = load_guests(&guests).expect("guests");
         assert_eq!(authenticate(&fixture.hooks, None, ""), expected, "{votes:?}");
     };
@@ -270,18 +177,12 @@ fn votes_of_several_plugins_are_combined() {
 
 #[test]
 fn a_spinning_topic_check_is_cut_off_and_denies() {
-    let fixture = fixture(Guest {
-        topic_check: Some(Does::Spin),
-        ..Guest::default()
-    });
+    let fixture = fixture(Guest { topic_check: Some(Does::Spin), actions: vec![Action::Publish], ..Guest::default() });
     let mut checker = fixture.hooks.topic_checker();
     let start = cpu_time::ThreadTime::now();
     assert_eq!(checker.check(&client(None), Action::Publish, "a"), Verdict::FAULT);
     let took = start.elapsed();
-    assert!(
-        took >= limits::TOPIC_CHECK_DEADLINE && took < limits::TOPIC_CHECK_DEADLINE * 5,
-        "{took:?}"
-    );
+    assert!(took >= limits::TOPIC_CHECK_DEADLINE && took < limits::TOPIC_CHECK_DEADLINE * 5, "{took:?}");
     assert_eq!(faults(&fixture.hooks), 1);
 }
 
@@ -291,6 +192,7 @@ fn a_plugin_that_cannot_start_again_is_left_alone() {
     let fixture = fixture(Guest {
         init: Does::TrapLater,
         topic_check: later,
+        actions: vec![Action::Publish],
         ..Guest::default()
     });
     let mut checker = fixture.hooks.topic_checker();
@@ -306,9 +208,7 @@ fn a_plugin_that_cannot_start_again_is_left_alone() {
     }
     assert_eq!(faults(&fixture.hooks), 2, "nothing is tried during the back-off");
     fixture.broker.uptime_secs.store(0, Ordering::Relaxed);
-    eventually("it is tried again", || {
-        checker.check(&client(None), Action::Publish, "a").allowed
-    });
+    eventually("it is tried again", || checker.check(&client(None), Action::Publish, "a").allowed);
 }
 
 #[test]
@@ -322,25 +222,15 @@ fn events_reach_only_who_asked_and_faults_are_told_once() {
     assert!(fixture.hooks.wants(EventKind::ClientConnected) && !fixture.hooks.wants(EventKind::ClientDisconnected));
     fixture.hooks.emit(event(EventKind::ClientDisconnected));
     fixture.hooks.emit(event(EventKind::ClientConnected));
-    eventually("two faults: the event, and the event about it", || {
-        faults(&fixture.hooks) == 2
-    });
+    eventually("two faults: the event, and the event about it", || faults(&fixture.hooks) == 2);
     fixture.hooks.emit(event(EventKind::ClientConnected));
     fixture.hooks.stop();
-    assert_eq!(
-        faults(&fixture.hooks),
-        3,
-        "an event that waits at the end is still told"
-    );
+    assert_eq!(faults(&fixture.hooks), 3, "an event that waits at the end is still told");
 }
 
 #[test]
 fn events_that_nobody_takes_out_are_dropped_and_counted() {
-    let spins = Guest {
-        events: Some(Does::Spin),
-        kinds: vec![EventKind::PacketSent],
-        ..Guest::default()
-    };
+    let spins = Guest { events: Some(Does::Spin), kinds: vec![EventKind::PacketSent], ..Guest::default() };
     let fixture = fixture(spins);
     for _ in 0..2 * limits::EVENT_QUEUE_MAX {
         fixture.hooks.emit(event(EventKind::PacketSent));
@@ -355,57 +245,18 @@ fn events_that_nobody_takes_out_are_dropped_and_counted() {
 fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
     let check = |guest: Guest, expected: &str| {
         let error = load_guests(&[guest]).err().expect(expected);
-        assert!(
-            error.starts_with("plugin \"guest_0\" (`") && error.contains(expected),
-            "{error}"
-        );
+        assert!(error.starts_with("plugin \"guest_0\" (`") && error.contains(expected), "{error}");
     };
+    check(Guest { init: Does::Trap, ..Guest::default() }, "trapped in init: it panicked or aborted");
+    check(Guest { init: Does::Hog, ..Guest::default() }, "trapped in init: forcing trap when growing memory");
+    check(Guest { init: Does::Recurse, ..Guest::default() }, "trapped in init: its stack overflowed");
+    check(Guest { init: Does::Oversize, ..Guest::default() }, "trapped in init: ");
+    check(Guest { init: Does::Spin, ..Guest::default() }, "timed out after 5s in init");
     check(
-        Guest {
-            init: Does::Trap,
-            ..Guest::default()
-        },
-        "trapped in init: it panicked or aborted",
-    );
-    check(
-        Guest {
-            init: Does::Hog,
-            ..Guest::default()
-        },
-        "trapped in init: forcing trap when growing memory",
-    );
-    check(
-        Guest {
-            init: Does::Recurse,
-            ..Guest::default()
-        },
-        "trapped in init: its stack overflowed",
-    );
-    check(
-        Guest {
-            init: Does::Oversize,
-            ..Guest::default()
-        },
-        "trapped in init: ",
-    );
-    check(
-        Guest {
-            init: Does::Spin,
-            ..Guest::default()
-        },
-        "timed out after 5s in init",
-    );
-    check(
-        Guest {
-            refuses: Some("setting `x`:\nbad \x1b[31m"),
-            ..Guest::default()
-        },
+        Guest { refuses: Some("setting `x`:\nbad \x1b[31m"), ..Guest::default() },
         "refused to start: setting `x`:\\nbad \\u{1b}[31m",
     );
-    let forgets = Guest {
-        auth: Some(Does::Answer(0)),
-        ..Guest::default()
-    };
+    let forgets = Guest { auth: Some(Does::Answer(0)), actions: vec![Action::Publish], ..Guest::default() };
     check(forgets, "declares actions to decide and does not export `topic-check`");
 }
 
@@ -415,45 +266,21 @@ fn files_that_are_no_plugins_are_refused() {
     let path = folder.path().join("x.wasm");
     let check = |bytes: &[u8], sha256: Option<[u8; 32]>, expected: &str| {
         std::fs::write(&path, bytes).expect("written");
-        let plugins = vec![PluginSpec {
-            path: Some(path.clone()),
-            sha256,
-            ..embedded("x", json!({}))
-        }];
-        let error = load(HookSpec {
-            plugins,
-            ..HookSpec::default()
-        })
-        .err()
-        .expect(expected);
+        let plugins = vec![PluginSpec { path: Some(path.clone()), sha256, ..embedded("x", json!({})) }];
+        let error = load(HookSpec { plugins, ..HookSpec::default() }).err().expect(expected);
         let expected = format!("plugin \"x\" (`{}`) cannot be used: {expected}", path.display());
         assert!(error.starts_with(&expected), "{error}");
     };
     check(b"\x7fELF", None, "it is not WebAssembly\nhint: ");
-    check(
-        b"\0asm\x01\0\0\0",
-        None,
-        "it is a core WebAssembly module, not a component\nhint: ",
-    );
+    check(b"\0asm\x01\0\0\0", None, "it is a core WebAssembly module, not a component\nhint: ");
     check(b"\0asm\x0d\0\x01\0garbage", None, "it is not a valid component: ");
     check(b"\0asm\x0d\0\x01\0", None, "it exports no `amqtt:plugin/lifecycle`");
     check(b"", Some([0; 32]), "its sha256 is `e3b0c44298fc1c14");
     std::fs::remove_file(&path).expect("removed");
     let guest = Guest::default().write(folder.path(), "ungranted");
-    let plugins = vec![PluginSpec {
-        path: Some(guest),
-        ..embedded("ungranted", json!({}))
-    }];
-    let error = load(HookSpec {
-        plugins,
-        ..HookSpec::default()
-    })
-    .err()
-    .expect("not granted");
-    assert!(
-        error.contains("it uses `broker-info`, which is not granted\nhint: "),
-        "{error}"
-    );
+    let plugins = vec![PluginSpec { path: Some(guest), ..embedded("ungranted", json!({})) }];
+    let error = load(HookSpec { plugins, ..HookSpec::default() }).err().expect("not granted");
+    assert!(error.contains("it uses `broker-info`, which is not granted\nhint: "), "{error}");
 }
 
 #[test]
@@ -464,18 +291,8 @@ fn lists_that_name_the_wrong_plugins_are_errors() {
         topic_check,
         ..HookSpec::default()
     };
-    let error = load(spec(Some("auth_file"), TopicCheckSpec::All))
-        .err()
-        .expect("not loaded");
-    assert!(
-        error.starts_with("plugin \"auth_file\" of `auth.plugins` is not loaded"),
-        "{error}"
-    );
-    let error = load(spec(None, TopicCheckSpec::Named(vec!["auth_anonymous".into()])))
-        .err()
-        .expect("no topic-check");
-    assert!(
-        error.starts_with("topic-check is on and none of its plugins decides topics: auth_anonymous"),
-        "{error}"
-    );
+    let error = load(spec(Some("auth_file"), TopicCheckSpec::All)).err().expect("not loaded");
+    assert!(error.starts_with("plugin \"auth_file\" of `auth.plugins` is not loaded"), "{error}");
+    let error = load(spec(None, TopicCheckSpec::Named(vec!["auth_anonymous".into()]))).err().expect("no topic-check");
+    assert!(error.starts_with("topic-check is on and none of its plugins decides topics: auth_anonymous"), "{error}");
 }

@@ -78,10 +78,7 @@ impl HookIndices {
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(pre)?,
             auth: exports.auth.then(|| auth::GuestIndices::new(pre)).transpose()?,
-            topic_check: exports
-                .topic_check
-                .then(|| topic_check::GuestIndices::new(pre))
-                .transpose()?,
+            topic_check: exports.topic_check.then(|| topic_check::GuestIndices::new(pre)).transpose()?,
             events: exports.events.then(|| events::GuestIndices::new(pre)).transpose()?,
             ticks: exports.ticks.then(|| ticks::GuestIndices::new(pre)).transpose()?,
         })
@@ -91,26 +88,10 @@ impl HookIndices {
     pub(super) fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<HookCalls> {
         Ok(HookCalls {
             lifecycle: self.lifecycle.load(&mut *store, instance)?,
-            auth: self
-                .auth
-                .as_ref()
-                .map(|hook| hook.load(&mut *store, instance))
-                .transpose()?,
-            topic_check: self
-                .topic_check
-                .as_ref()
-                .map(|hook| hook.load(&mut *store, instance))
-                .transpose()?,
-            events: self
-                .events
-                .as_ref()
-                .map(|hook| hook.load(&mut *store, instance))
-                .transpose()?,
-            ticks: self
-                .ticks
-                .as_ref()
-                .map(|hook| hook.load(&mut *store, instance))
-                .transpose()?,
+            auth: self.auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+            topic_check: self.topic_check.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+            events: self.events.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+            ticks: self.ticks.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
         })
     }
 }
@@ -157,10 +138,7 @@ impl HookCalls {
         let client_id = client.client_id.as_str();
         let verdict =
             hook(&self.topic_check)?.call_check(store, handle, client_id, client.username(), action.into(), topic)?;
-        Ok(Vote {
-            decision: verdict.decision.into(),
-            cache: CacheFor::from_seconds(verdict.cache_seconds),
-        })
+        Ok(Vote { decision: verdict.decision.into(), cache: CacheFor::from_seconds(verdict.cache_seconds) })
     }
 
     /// The event is the one of the store's state.
@@ -174,21 +152,16 @@ impl HookCalls {
 }
 
 fn hook<T>(hook: &Option<T>) -> wasmtime::Result<&T> {
-    hook.as_ref()
-        .ok_or_else(|| Error::msg("the plugin does not export this hook"))
+    hook.as_ref().ok_or_else(|| Error::msg("the plugin does not export this hook"))
 }
 
 impl State {
     fn current_client(&self) -> wasmtime::Result<&ClientInfo> {
-        self.client
-            .as_deref()
-            .ok_or_else(|| Error::msg("no client belongs to this call"))
+        self.client.as_deref().ok_or_else(|| Error::msg("no client belongs to this call"))
     }
 
     fn current_event(&self) -> wasmtime::Result<&Event> {
-        self.event
-            .as_deref()
-            .ok_or_else(|| Error::msg("no event belongs to this call"))
+        self.event.as_deref().ok_or_else(|| Error::msg("no event belongs to this call"))
     }
 }
 
@@ -214,20 +187,11 @@ impl types::HostClient for State {
 
 impl types::HostEvent for State {
     fn client_id(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<String>> {
-        Ok(self
-            .current_event()?
-            .client
-            .as_ref()
-            .map(|client| client.client_id.as_str().to_owned()))
+        Ok(self.current_event()?.client.as_ref().map(|client| client.client_id.as_str().to_owned()))
     }
 
     fn username(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<String>> {
-        Ok(self
-            .current_event()?
-            .client
-            .as_ref()
-            .and_then(|client| client.username())
-            .map(str::to_owned))
+        Ok(self.current_event()?.client.as_ref().and_then(|client| client.username()).map(str::to_owned))
     }
 
     fn topic(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<String>> {
@@ -277,10 +241,7 @@ impl publisher::Host for State {
         qos: types::Qos,
         retain: bool,
     ) -> Result<(), publisher::PublishError> {
-        Ok(self
-            .capabilities
-            .publisher
-            .publish(&topic, payload, qos.into(), retain)?)
+        Ok(self.capabilities.publisher.publish(&topic, payload, qos.into(), retain)?)
     }
 }
 
@@ -295,12 +256,7 @@ impl broker_info::Host for State {
 
     fn counters(&mut self) -> Vec<broker_info::Counter> {
         let counters = self.capabilities.broker_info.counters().into_iter();
-        counters
-            .map(|(name, value)| broker_info::Counter {
-                name: name.to_owned(),
-                value,
-            })
-            .collect()
+        counters.map(|(name, value)| broker_info::Counter { name: name.to_owned(), value }).collect()
     }
 }
 
@@ -386,11 +342,7 @@ impl From<lifecycle::Interests> for Interests {
             (lifecycle::Actions::RECEIVE, Action::Receive),
         ];
         Self {
-            actions: asked
-                .into_iter()
-                .filter(|(flag, _)| interests.actions.contains(*flag))
-                .map(|(_, a)| a)
-                .collect(),
+            actions: asked.into_iter().filter(|(flag, _)| interests.actions.contains(*flag)).map(|(_, a)| a).collect(),
             events: interests.events.into_iter().map(EventKind::from).collect(),
             tick_seconds: interests.tick_seconds,
         }

@@ -19,9 +19,7 @@ impl Runtime {
     pub(crate) fn start() -> io::Result<Self> {
         let engine = Engine::new(&base_config()).map_err(|error| io::Error::other(format!("{error:#}")))?;
         let weak = engine.weak();
-        thread::Builder::new()
-            .name("amqtt-deadlines".into())
-            .spawn(move || count_epochs(&weak))?;
+        thread::Builder::new().name("amqtt-deadlines".into()).spawn(move || count_epochs(&weak))?;
         Ok(Self { engine })
     }
 }
@@ -55,10 +53,7 @@ pub(super) fn load_embedded(engine: &Engine, plugin: &EmbeddedPlugin) -> Result<
         // That version and settings are the same is what `deserialize` checks.
         match unsafe { Component::deserialize(engine, compiled) } {
             Ok(component) => return Ok(component),
-            Err(error) => tracing::debug!(
-                plugin = plugin.name,
-                "compiling, as the build's code is refused: {error:#}"
-            ),
+            Err(error) => tracing::debug!(plugin = plugin.name, "compiling, as the build's code is refused: {error:#}"),
         }
     }
     compile(engine, plugin.component)

@@ -78,14 +78,8 @@ impl Manifest {
     /// Reads the type of a component, and refuses one that this broker cannot serve or that wants what is not granted.
     pub(super) fn read(engine: &Engine, component: &Component, grants: &Grants) -> Result<Self, Unusable> {
         let component_type = component.component_type();
-        let imports: Vec<_> = component_type
-            .imports(engine)
-            .map(|(name, _)| name.to_owned())
-            .collect();
-        let exports: Vec<_> = component_type
-            .exports(engine)
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let imports: Vec<_> = component_type.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let exports: Vec<_> = component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();
         Self::from_names(&imports, &exports, grants)
     }
 
@@ -102,10 +96,7 @@ impl Manifest {
             };
             let capability = capability.ok_or_else(|| Unusable::UnknownImport { import: import.clone() })?;
             if let Some(grant) = capability.missing_grant(grants) {
-                return Err(Unusable::NotGranted {
-                    capability: capability.name(),
-                    grant,
-                });
+                return Err(Unusable::NotGranted { capability: capability.name(), grant });
             }
             capabilities.push(capability);
         }
@@ -127,44 +118,20 @@ impl Manifest {
         if !lifecycle {
             return Err(Unusable::NoLifecycle);
         }
-        Ok(Self {
-            exports: hooks,
-            capabilities,
-        })
+        Ok(Self { exports: hooks, capabilities })
     }
 }
 
 /// For the log, for example `hooks auth; uses log, files`.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exports {
-            auth,
-            topic_check,
-            events,
-            ticks,
-        } = self.exports;
-        let hooks = [
-            (auth, "auth"),
-            (topic_check, "topic-check"),
-            (events, "events"),
-            (ticks, "ticks"),
-        ];
-        let hooks: Vec<_> = hooks
-            .into_iter()
-            .filter(|(exported, _)| *exported)
-            .map(|(_, name)| name)
-            .collect();
-        let used = self
-            .capabilities
-            .iter()
-            .filter(|capability| **capability != Capability::Types);
+        let Exports { auth, topic_check, events, ticks } = self.exports;
+        let hooks = [(auth, "auth"), (topic_check, "topic-check"), (events, "events"), (ticks, "ticks")];
+        let hooks: Vec<_> = hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect();
+        let used = self.capabilities.iter().filter(|capability| **capability != Capability::Types);
         let used: Vec<_> = used.map(|capability| capability.name()).collect();
         let or_none = |list: Vec<&str>| {
-            if list.is_empty() {
-                "none".to_owned()
-            } else {
-                list.join(", ")
-            }
+            if list.is_empty() { "none".to_owned() } else { list.join(", ") }
         };
         write!(f, "hooks {}; uses {}", or_none(hooks), or_none(used))
     }
@@ -193,13 +160,11 @@ impl<'a> Interface<'a> {
 
 /// Accepts versions that link with ours: up to 1.0.0 those of the same minor, from then on those of the same major.
 fn check_version(interface: &str, version: Option<&str>) -> Result<(), Unusable> {
-    let links = version
-        .and_then(|version| Version::parse(version).ok())
-        .is_some_and(|version| {
-            version.pre.is_empty()
-                && version.major == INTERFACE_VERSION.major
-                && (version.major > 0 || version.minor == INTERFACE_VERSION.minor)
-        });
+    let links = version.and_then(|version| Version::parse(version).ok()).is_some_and(|version| {
+        version.pre.is_empty()
+            && version.major == INTERFACE_VERSION.major
+            && (version.major > 0 || version.minor == INTERFACE_VERSION.minor)
+    });
     if links {
         return Ok(());
     }
@@ -230,13 +195,7 @@ mod tests {
             &Grants::default(),
         )
         .expect("a usable plugin");
-        assert_eq!(
-            manifest.exports,
-            Exports {
-                auth: true,
-                ..Exports::default()
-            }
-        );
+        assert_eq!(manifest.exports, Exports { auth: true, ..Exports::default() });
         assert_eq!(manifest.capabilities, [Capability::Types, Capability::Log]);
     }
 
@@ -265,26 +224,10 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         };
         check(&[], &[], "it exports no `amqtt:plugin/lifecycle`");
-        check(
-            &["wasi:cli/environment@0.2.0"],
-            &[LIFECYCLE],
-            "it imports `wasi:cli/environment@0.2.0`",
-        );
-        check(
-            &["acme:x/y"],
-            &[LIFECYCLE],
-            "it imports `acme:x/y`, which this broker does not have",
-        );
-        check(
-            &["amqtt:plugin/sockets@0.1.0"],
-            &[LIFECYCLE],
-            "it imports `amqtt:plugin/sockets@0.1.0`, which",
-        );
-        check(
-            &[],
-            &[LIFECYCLE, "amqtt:plugin/veto@0.1.0"],
-            "it exports `amqtt:plugin/veto@0.1.0`, a hook that",
-        );
+        check(&["wasi:cli/environment@0.2.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.2.0`");
+        check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
+        check(&["amqtt:plugin/sockets@0.1.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@0.1.0`, which");
+        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@0.1.0"], "it exports `amqtt:plugin/veto@0.1.0`, a hook that");
         for version in ["0.2.0", "1.0.0", "0.1.0-rc.1"] {
             let export = format!("amqtt:plugin/lifecycle@{version}");
             let expected = format!("it is made for version {version} of the plugin interface (`{export}`)");

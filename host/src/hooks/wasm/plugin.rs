@@ -58,9 +58,7 @@ impl Code {
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Unusable::Unreadable)?;
-    file.take(COMPONENT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Unusable::Unreadable)?;
+    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Unusable::Unreadable)?;
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(Unusable::TooLarge);
     }
@@ -71,14 +69,7 @@ fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<(), Unusable> 
     let Some(wanted) = wanted else { return Ok(()) };
     let found: [u8; 32] = Sha256::digest(bytes).into();
     let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(Unusable::OtherFile {
-            wanted: hex(wanted),
-            found: hex(found),
-        })
-    }
+    if found == wanted { Ok(()) } else { Err(Unusable::OtherFile { wanted: hex(wanted), found: hex(found) }) }
 }
 
 /// A plugin that is ready to be instantiated any number of times.
@@ -105,15 +96,7 @@ impl Plugin {
         let (first, interests) =
             Instance::start(&pre, &indices, Arc::clone(&capabilities), &settings, false).map_err(StartError::Fault)?;
         let first = Mutex::new(Some(first));
-        Ok(Self {
-            manifest,
-            interests,
-            pre,
-            indices,
-            capabilities,
-            settings,
-            first,
-        })
+        Ok(Self { manifest, interests, pre, indices, capabilities, settings, first })
     }
 
     /// A fresh instance.

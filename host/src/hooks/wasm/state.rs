@@ -37,14 +37,7 @@ impl State {
             // A guest that gets no memory aborts somewhere else: better to say what happened.
             .trap_on_grow_failure(true)
             .build();
-        Self {
-            client: None,
-            event: None,
-            capabilities,
-            quiet,
-            limits,
-            deadline: Deadline::new(Duration::ZERO),
-        }
+        Self { client: None, event: None, capabilities, quiet, limits, deadline: Deadline::new(Duration::ZERO) }
     }
 }
 
@@ -62,11 +55,7 @@ pub(super) struct Deadline {
 
 impl Deadline {
     pub(super) fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            first_look: None,
-            looks: 0,
-        }
+        Self { limit, first_look: None, looks: 0 }
     }
 
     /// Called at each look: says after how many ticks to look again, or that the time is up.
