@@ -30,7 +30,7 @@ pub enum LoadError {
         /// Where it came from.
         origin: Origin,
         /// What is wrong with it.
-        reason: Unusable,
+        reason: Box<Unusable>,
     },
     /// The plugin did not like its settings, or failed in its `init`.
     #[error("plugin \"{plugin}\" ({origin}) {reason}")]
@@ -135,7 +135,8 @@ fn start(
             (Origin::BuiltIn, Code::from_embedded(runtime, plugin, spec.sha256, &grants))
         }
     };
-    let unusable = |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason };
+    let unusable =
+        |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason: Box::new(reason) };
     let capabilities = Capabilities {
         log: PluginLog::new(Arc::clone(name)),
         files: Files::new(&grants.files, &spec.settings),
