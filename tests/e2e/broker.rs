@@ -34,6 +34,12 @@ impl Setup {
         Self { dir, config: format!("{listeners}{config}"), args: Vec::new() }
     }
 
+    /// Adds a setting to the listener, such as `max-connections: 1`.
+    pub(crate) fn listener(mut self, setting: &str) -> Self {
+        self.config = self.config.replacen("    type: tcp\n", &format!("    type: tcp\n    {setting}\n"), 1);
+        self
+    }
+
     /// Writes a file beside the configuration.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.dir.path().join(name);

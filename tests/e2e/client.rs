@@ -1,22 +1,24 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rumqttc::{
-    Client as Rumqttc, ConnAck, ConnectReturnCode, ConnectionError, Event, MqttOptions, Packet, Publish, QoS,
-    RecvTimeoutError, SubscribeReasonCode,
+    AsyncClient, ConnAck, ConnectReturnCode, ConnectionError, Event, MqttOptions, Packet, Publish, QoS,
+    SubscribeReasonCode,
 };
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use crate::broker::{Broker, PATIENCE};
 
 /// A `rumqttc` client that can be asked what happened.
 pub(crate) struct Client {
-    rumqttc: Rumqttc,
+    rumqttc: AsyncClient,
     events: Receiver<Packet>,
     received: Vec<Publish>,
-    stop: Arc<AtomicBool>,
+    /// Dropped to end the connection without a DISCONNECT.
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     pub(crate) session_present: bool,
     fence: String,
@@ -38,36 +40,39 @@ impl Client {
     /// Connects, or returns the return code that says why not.
     pub(crate) fn connect_with(options: MqttOptions) -> Result<Self, ConnectReturnCode> {
         static CLIENTS: AtomicUsize = AtomicUsize::new(0);
-        let (rumqttc, mut connection) = Rumqttc::new(options, 1_000);
-        let (sender, events) = channel();
-        let stop = Arc::new(AtomicBool::new(false));
-        let session_present = match connection.recv_timeout(PATIENCE) {
-            Ok(Ok(Event::Incoming(Packet::ConnAck(ConnAck { session_present, .. })))) => session_present,
-            Ok(Err(ConnectionError::ConnectionRefused(code))) => return Err(code),
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (rumqttc, mut event_loop) = AsyncClient::new(options, 1_000);
+        let first = runtime.block_on(async { tokio::time::timeout(PATIENCE, event_loop.poll()).await });
+        let session_present = match first.expect("the broker answers") {
+            Ok(Event::Incoming(Packet::ConnAck(ConnAck { session_present, .. }))) => session_present,
+            Err(ConnectionError::ConnectionRefused(code)) => return Err(code),
             other => panic!("no CONNACK but {other:?}"),
         };
-        let stopping = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            while !stopping.load(Ordering::Relaxed) {
-                match connection.recv_timeout(Duration::from_millis(10)) {
-                    Ok(Ok(Event::Incoming(packet))) => {
-                        if sender.send(packet).is_err() {
-                            return;
-                        }
-                    }
-                    Ok(Ok(Event::Outgoing(_))) | Err(RecvTimeoutError::Timeout) => {}
-                    Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return,
+        let (sender, events) = channel();
+        let (stop, mut stopped) = oneshot::channel::<()>();
+        let exchange = async move {
+            loop {
+                let event = tokio::select! {
+                    event = event_loop.poll() => event,
+                    _ = &mut stopped => return,
+                };
+                let Ok(event) = event else { return };
+                if let Event::Incoming(packet) = event
+                    && sender.send(packet).is_err()
+                {
+                    return;
                 }
             }
-        });
+        };
+        let thread = std::thread::spawn(move || runtime.block_on(exchange));
         let fence = format!("fence/{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
         let received = Vec::new();
-        Ok(Self { rumqttc, events, received, stop, thread: Some(thread), session_present, fence })
+        Ok(Self { rumqttc, events, received, stop: Some(stop), thread: Some(thread), session_present, fence })
     }
 
     /// Subscribes and returns what the SUBACK says.
     pub(crate) fn subscribe(&mut self, filter: &str, qos: QoS) -> SubscribeReasonCode {
-        self.rumqttc.subscribe(filter, qos).expect("has room");
+        self.rumqttc.try_subscribe(filter, qos).expect("has room");
         match self.wait(|packet| matches!(packet, Packet::SubAck(_))) {
             Packet::SubAck(suback) => suback.return_codes[0],
             _ => unreachable!("waited for a SUBACK"),
@@ -75,13 +80,13 @@ impl Client {
     }
 
     pub(crate) fn unsubscribe(&mut self, filter: &str) {
-        self.rumqttc.unsubscribe(filter).expect("has room");
+        self.rumqttc.try_unsubscribe(filter).expect("has room");
         self.wait(|packet| matches!(packet, Packet::UnsubAck(_)));
     }
 
     /// Publishes and waits for the acknowledgement, at QoS 0 until the broker has read it.
     pub(crate) fn publish(&mut self, topic: &str, qos: QoS, retain: bool, payload: impl Into<Vec<u8>>) {
-        self.rumqttc.publish(topic, qos, retain, payload).expect("has room");
+        self.rumqttc.try_publish(topic, qos, retain, payload).expect("has room");
         match qos {
             QoS::AtMostOnce => self.ping(),
             QoS::AtLeastOnce => drop(self.wait(|packet| matches!(packet, Packet::PubAck(_)))),
@@ -91,7 +96,7 @@ impl Client {
 
     /// An answer to this means that everything before it has been dealt with.
     fn ping(&mut self) {
-        self.rumqttc.unsubscribe("nothing").expect("has room");
+        self.rumqttc.try_unsubscribe("nothing").expect("has room");
         self.wait(|packet| matches!(packet, Packet::UnsubAck(_)));
     }
 
@@ -123,7 +128,7 @@ impl Client {
 
     /// Ends the connection with a DISCONNECT.
     pub(crate) fn disconnect(mut self) {
-        self.rumqttc.disconnect().expect("has room");
+        self.rumqttc.try_disconnect().expect("has room");
         self.thread.take().expect("runs").join().expect("ends well");
     }
 
@@ -163,7 +168,7 @@ fn words(publish: &Publish) -> String {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

@@ -6,6 +6,7 @@ mod broker;
 mod client;
 
 mod auth;
+mod bounds;
 mod command;
 mod layers;
 mod messages;

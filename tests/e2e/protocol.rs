@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::broker::{Broker, PATIENCE, Setup};
+use crate::broker::{Broker, PATIENCE};
 
 pub(crate) const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
 pub(crate) const CONNACK: &[u8] = &[0x20, 2, 0, 0];
@@ -78,14 +78,6 @@ fn packets_may_come_in_any_pieces() {
         answer.drain(at..at + message.len());
         assert_eq!(answer, expected, "{piece} bytes at a time");
     }
-}
-
-#[test]
-fn who_says_nothing_is_not_waited_for() {
-    let broker = Setup::new("plugins: [auth_anonymous]\nlimits:\n  connect-timeout-secs: 1\n").start();
-    assert!(answer_until_close(&mut open(&broker), b"").is_empty());
-    // Bytes do not buy time.
-    assert!(answer_until_close(&mut open(&broker), &CONNECT[..5]).is_empty());
 }
 
 /// `[MQTT-3.1.2-24]`: a keep-alive of one second.

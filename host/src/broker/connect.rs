@@ -17,6 +17,7 @@ use super::directory::Opened;
 use super::publish::Publisher;
 use super::reader::{Filled, Read};
 use super::session::Link;
+use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Connect, ConnectReturnCode, encode_connack, next_frame};
@@ -90,6 +91,16 @@ pub(super) async fn accept(
     let opened = open(worker, wire, request, waker);
     worker.wake_all();
     opened
+}
+
+/// Counts a connection that was refused, and the limit that it hit.
+pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
+    stats.connects_refused.add(1);
+    match rejected {
+        Rejected::Closed(End::Violation(violation)) => stats.count_violation(violation),
+        Rejected::Connack(ConnectReturnCode::IdentifierRejected, _) => stats.client_ids_refused.add(1),
+        Rejected::Closed(_) | Rejected::Connack(..) => {}
+    }
 }
 
 /// Tells the peer why it was refused, if it is to know, and gives it time to read that.
@@ -203,6 +214,7 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     let link = Link { id: link_id, client: Arc::clone(&client), waker, will: request.will, woken: false, close: false };
     let Ok(opened) = core.directory.open(&client, request.clean_session, link, &core.limits) else {
         let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
+        worker.stats().sessions_refused.add(1);
         tracing::warn!("client {:?} refused: {why}", client.client_id);
         return Err(Rejected::Connack(ConnectReturnCode::ServerUnavailable, why));
     };

@@ -89,7 +89,7 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
     match connect::accept(&worker, &mut wire, remote_address).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
-            worker.borrow().stats().connects_refused.add(1);
+            connect::count(worker.borrow().stats(), &rejected);
             tracing::info!("connection from {remote_address} refused: {rejected}");
             connect::reject(&mut wire, &rejected).await;
         }
@@ -98,7 +98,7 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
 
 /// Passes packets between an accepted client and the broker, until one of them has had enough.
 async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Client, admission: Admission) {
-    let mut timer = wire.protocol.poll_timeout().map(|deadline| Box::pin(sleep_until(deadline.into())));
+    let mut timer = None;
     let end = poll_fn(|cx| {
         let worker = &mut *worker.borrow_mut();
         let turn = take_turn(worker, &mut wire, &mut client, &mut timer, cx);
@@ -155,22 +155,23 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
         Poll::Ready(Err(error)) => Err(error.into()),
         Poll::Ready(Ok(Read::Eof)) => Err(End::Eof),
         Poll::Ready(Ok(Read::Bytes(count))) => {
+            let now = Instant::now();
             worker.stats().bytes_received.add(count);
-            reader
-                .consume(&filled, packet_bytes_max, |bytes, shared| {
-                    let mut consumed = 0;
-                    while let Some(frame) =
-                        next_frame(&bytes[consumed..], packet_bytes_max).map_err(Violation::Malformed)?
-                    {
-                        consumed += frame.header.packet_len();
-                        handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
-                    }
-                    if consumed > 0 {
-                        protocol.heard(Instant::now());
-                    }
-                    Ok(consumed)
-                })
-                .map(Poll::Ready)
+            let handled = reader.consume(&filled, packet_bytes_max, |bytes, shared| {
+                let mut consumed = 0;
+                while let Some(frame) =
+                    next_frame(&bytes[consumed..], packet_bytes_max).map_err(Violation::Malformed)?
+                {
+                    consumed += frame.header.packet_len();
+                    handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
+                }
+                if consumed > 0 {
+                    protocol.heard(now);
+                }
+                Ok(consumed)
+            });
+            protocol.partial(now, reader.has_partial());
+            handled.map(Poll::Ready)
         }
     };
     worker.read_buffer = buffer;
@@ -239,22 +240,29 @@ fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>
     }
 }
 
-/// Sees to it that a silent connection is closed. The timer is moved when it fires, not with every packet.
+/// Sees to it that a connection is closed that is silent, or too slow with a packet. The timer is moved when it fires or
+/// is too late, not with every packet.
 fn check_silence(wire: &Wire, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Result<(), End> {
-    let Some(timer) = timer else { return Ok(()) };
-    while timer.as_mut().poll(cx).is_ready() {
-        wire.protocol.handle_timeout(Instant::now())?;
-        let Some(deadline) = wire.protocol.poll_timeout() else {
+    loop {
+        let Some(deadline) = wire.protocol.poll_timeout().map(Into::into) else { return Ok(()) };
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        if timer.as_mut().poll(cx).is_pending() {
             return Ok(());
-        };
-        timer.as_mut().reset(deadline.into());
+        }
+        wire.protocol.handle_timeout(Instant::now())?;
+        timer.as_mut().reset(wire.protocol.poll_timeout().map_or(deadline, Into::into));
     }
-    Ok(())
 }
 
 /// Leaves the session as its client left it, and tells the world.
 fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     worker.core.totals.disconnect();
+    if let End::Violation(violation) = &end {
+        worker.stats().count_violation(violation);
+    }
     tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
     if worker.hooks.wants(EventKind::ClientDisconnected) {
         let mut event = HookEvent::of_client(EventKind::ClientDisconnected, &client.info);

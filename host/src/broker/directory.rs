@@ -2,11 +2,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use super::session::{Link, SessionHandle};
+use super::session::{Link, QueuedBytes, SessionHandle};
 use crate::types::{ClientId, ClientInfo, Limits, TopicFilter};
 
 /// Shards of the directory: connects of different clients seldom meet at one lock.
@@ -19,6 +20,7 @@ pub(super) struct Directory {
     hasher: RandomState,
     len: AtomicUsize,
     next_key: AtomicU64,
+    queued: Arc<QueuedBytes>,
 }
 
 type Shard = HashMap<ClientId, Arc<SessionHandle>, RandomState>;
@@ -42,7 +44,13 @@ pub(super) struct TooManySessions;
 impl Directory {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), len: AtomicUsize::new(0), next_key: AtomicU64::new(1) }
+        Self {
+            shards,
+            hasher: RandomState::new(),
+            len: AtomicUsize::new(0),
+            next_key: AtomicU64::new(1),
+            queued: Arc::default(),
+        }
     }
 
     /// Finds or makes the session for a CONNECT that has passed auth, and gives it the connection.
@@ -90,6 +98,33 @@ impl Directory {
         }
     }
 
+    /// What the messages that wait in all sessions are counted as.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued.value()
+    }
+
+    /// How many parts [`expired`](Self::expired) is to be called for, one after the other.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Takes out the sessions of one part whose clients have been away since `then` or longer.
+    ///
+    /// Whoever connects meanwhile waits for this part and then finds no session.
+    pub(super) fn expired(&self, shard: usize, then: Instant) -> Vec<Arc<SessionHandle>> {
+        let mut expired = Vec::new();
+        let mut sessions = self.shards[shard].lock();
+        sessions.retain(|_, session| {
+            let keep = !session.is_away_since(then);
+            if !keep {
+                expired.push(Arc::clone(session));
+            }
+            keep
+        });
+        self.len.fetch_sub(expired.len(), Ordering::Relaxed);
+        expired
+    }
+
     /// Calls `visit` with every session, while connects of the same shard wait.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&Arc<SessionHandle>)) {
         for shard in &self.shards {
@@ -99,7 +134,7 @@ impl Directory {
 
     fn session(&self, client: &Arc<ClientInfo>, clean: bool, link: Link, limits: &Limits) -> Arc<SessionHandle> {
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(SessionHandle::new(key, client, clean));
+        let session = Arc::new(SessionHandle::new(key, client, clean, Arc::clone(&self.queued)));
         session.connect(link, limits);
         session
     }

@@ -4,6 +4,7 @@ mod connect;
 mod connection;
 mod core;
 mod directory;
+mod expiry;
 mod publish;
 mod reader;
 mod retained;
@@ -32,6 +33,7 @@ use self::worker::Task;
 use crate::config::{Config, ListenerConfig};
 use crate::hooks::{Event, EventKind, Hooks, LoadError};
 use crate::net::{BindError, Listener};
+use crate::types::Limits;
 
 /// Messages of plugins and wills that wait for a worker.
 const INTERNAL_MAX: usize = 1_024;
@@ -43,7 +45,8 @@ const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
 pub struct Broker {
     core: Arc<Core>,
     hooks: Arc<Hooks>,
-    acceptors: JoinSet<()>,
+    /// What accepts connections, and what ends sessions that nobody comes back for.
+    tasks: JoinSet<()>,
     /// Says to workers that there is nothing more to come, by being dropped.
     workers: Vec<mpsc::Sender<Task>>,
     threads: Vec<JoinHandle<()>>,
@@ -84,12 +87,12 @@ impl Broker {
         let core = Arc::new(Core::new(config.limits, config.max_qos, delay, workers, internal));
         let hooks = Hooks::load(config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
-        let sockets = listen(&config.listeners)?;
+        let sockets = listen(&config.listeners, &core.limits)?;
 
         let mut broker = Self {
             core,
             hooks,
-            acceptors: JoinSet::new(),
+            tasks: JoinSet::new(),
             workers: Vec::new(),
             threads: Vec::new(),
             addresses: Vec::new(),
@@ -108,8 +111,9 @@ impl Broker {
             broker.addresses.push((Arc::clone(listener.name()), address));
             let accepting =
                 accept(listener, Arc::clone(&broker.core), broker.workers.clone(), Arc::clone(&next_worker));
-            broker.acceptors.spawn(accepting);
+            broker.tasks.spawn(accepting);
         }
+        broker.tasks.spawn(expiry::end_expired(Arc::clone(&broker.core), Arc::clone(&broker.hooks)));
         broker.hooks.start();
         broker.hooks.emit(Event::new(EventKind::BrokerPostStart));
         Ok(broker)
@@ -125,7 +129,7 @@ impl Broker {
     pub async fn shutdown(mut self) {
         tracing::info!("shutting down");
         self.hooks.emit(Event::new(EventKind::BrokerPreShutdown));
-        self.acceptors.shutdown().await;
+        self.tasks.shutdown().await;
         if timeout(SHUTDOWN_STEP, self.publish_wills()).await.is_err() {
             tracing::warn!("not every will was published in {} s", SHUTDOWN_STEP.as_secs());
         }
@@ -175,7 +179,7 @@ impl fmt::Debug for Broker {
 }
 
 /// Opens the sockets of all listeners, or none.
-fn listen(listeners: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
+fn listen(listeners: &[ListenerConfig], limits: &Limits) -> Result<Vec<Listener>, StartError> {
     let mut opened = Vec::new();
     for config in listeners {
         let name: Arc<str> = config.name.as_str().into();
@@ -184,16 +188,27 @@ fn listen(listeners: &[ListenerConfig]) -> Result<Vec<Listener>, StartError> {
         let connections = Arc::new(AtomicUsize::new(0));
         for socket in sockets {
             let connections = Arc::clone(&connections);
-            opened.push(Listener::new(Arc::clone(&name), socket, connections, config.max_connections)?);
+            opened.push(Listener::new(
+                Arc::clone(&name),
+                socket,
+                connections,
+                config.max_connections,
+                limits.connect_rate_max,
+            )?);
         }
     }
     Ok(opened)
 }
 
 /// Accepts connections and hands them to the workers in turn.
-async fn accept(listener: Listener, core: Arc<Core>, workers: Vec<mpsc::Sender<Task>>, next_worker: Arc<AtomicUsize>) {
+async fn accept(
+    mut listener: Listener,
+    core: Arc<Core>,
+    workers: Vec<mpsc::Sender<Task>>,
+    next_worker: Arc<AtomicUsize>,
+) {
     loop {
-        let accepted = listener.accept(|| core.totals.refuse()).await;
+        let accepted = listener.accept(|turned_away| core.totals.turn_away(turned_away)).await;
         let worker = next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
         // A worker with a full queue is waited for: the rest stays in the kernel's.
         if workers[worker].send(Task::Connection(accepted)).await.is_err() {

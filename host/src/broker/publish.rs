@@ -52,7 +52,7 @@ impl Worker {
     }
 
     pub(super) fn may_publish(&mut self, publisher: Publisher<'_>, topic: &str) -> bool {
-        if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || levels(topic) > self.core.limits.topic_levels_max {
+        if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
             return false;
         }
         if !self.hooks.decides(Action::Publish) {
@@ -64,6 +64,14 @@ impl Worker {
         let verdict = self.checker.check(publisher.client, Action::Publish, topic);
         publisher.verdicts.remember(topic, verdict);
         verdict.allowed
+    }
+
+    /// Whether a topic name or filter is longer or deeper than it may be; counts those.
+    pub(super) fn is_topic_too_large(&self, topic: &str) -> bool {
+        let limits = &self.core.limits;
+        let too_large = topic.len() > limits.topic_bytes_max || levels(topic) > limits.topic_levels_max;
+        self.stats().topics_refused.add(usize::from(too_large));
+        too_large
     }
 
     fn route(&mut self, topic: &str, payload: Payload<'_>, qos: QoS, retain: bool) {

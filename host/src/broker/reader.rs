@@ -104,6 +104,11 @@ impl Reader {
         }
     }
 
+    /// Whether a part of a packet is kept.
+    pub(super) fn has_partial(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     fn keep(&mut self, rest: &[u8], packet_bytes_max: usize) {
         self.mode = match FixedHeader::read(rest, packet_bytes_max) {
             Ok(Some(header)) if header.packet_len() >= LARGE_PACKET_BYTES => Mode::Large(header.packet_len()),

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -12,6 +12,7 @@ pub(super) struct Retained {
     inner: RwLock<Inner>,
     /// Whether it has been said that there is no room.
     full: AtomicBool,
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +41,7 @@ impl Retained {
         let new_len = inner.tree.len() + usize::from(old_bytes.is_none());
         if new_len > limits.retained_messages_max || new_bytes > limits.retained_bytes_max {
             drop(inner);
+            self.refused.fetch_add(1, Ordering::Relaxed);
             if !self.full.swap(true, Ordering::Relaxed) {
                 let (messages, bytes) = (limits.retained_messages_max, limits.retained_bytes_max);
                 tracing::warn!(
@@ -59,6 +61,11 @@ impl Retained {
         let mut found = Vec::new();
         self.inner.read().tree.matches(filter, |message| found.push(Arc::clone(message)));
         found
+    }
+
+    /// How many messages there was no room for.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// How many there are.

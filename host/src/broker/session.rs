@@ -1,8 +1,11 @@
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::protocol::{Delivered, Delivery, Session};
 use crate::queue::Outgoing;
@@ -19,6 +22,49 @@ pub(super) struct SessionHandle {
     /// Whether it ends with its connection.
     pub(super) clean: bool,
     shared: Mutex<Shared>,
+    /// What waits in all sessions together.
+    queued: Arc<QueuedBytes>,
+}
+
+/// What the messages that wait in all sessions are counted as.
+#[derive(Debug, Default)]
+pub(super) struct QueuedBytes(AtomicUsize);
+
+impl QueuedBytes {
+    pub(super) fn value(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The state of a session while it is locked; what it adds to or takes from all that waits is counted when it is done.
+struct Locked<'a> {
+    shared: MutexGuard<'a, Shared>,
+    queued: &'a QueuedBytes,
+    queued_before: usize,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Shared {
+        &mut self.shared
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let after = self.shared.session.outbound.queue_bytes();
+        // Most messages never wait: nothing is shared then.
+        if after != self.queued_before {
+            self.queued.0.fetch_add(after.wrapping_sub(self.queued_before), Ordering::Relaxed);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -28,6 +74,8 @@ struct Shared {
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
+    /// Since when there is no connection.
+    away_since: Option<Instant>,
     /// Over: nothing may be added any more.
     ended: bool,
 }
@@ -52,7 +100,7 @@ pub(super) struct Link {
 pub(super) struct Displaced;
 
 impl SessionHandle {
-    pub(super) fn new(key: u64, client: &Arc<ClientInfo>, clean: bool) -> Self {
+    pub(super) fn new(key: u64, client: &Arc<ClientInfo>, clean: bool, queued: Arc<QueuedBytes>) -> Self {
         Self {
             key,
             client_id: client.client_id.clone(),
@@ -63,15 +111,24 @@ impl SessionHandle {
                 subscriptions: HashMap::default(),
                 client: Arc::clone(client),
                 link: None,
+                away_since: None,
                 ended: false,
             }),
+            queued,
         }
+    }
+
+    fn lock(&self) -> Locked<'_> {
+        let shared = self.shared.lock();
+        let queued_before = shared.session.outbound.queue_bytes();
+        Locked { shared, queued: &self.queued, queued_before }
     }
 
     /// Gives the session a connection, and returns the one that it takes it from, which is woken to find out.
     pub(super) fn connect(&self, link: Link, limits: &Limits) -> Option<Link> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         shared.client = Arc::clone(&link.client);
+        shared.away_since = None;
         let old = shared.link.replace(link);
         if let Some(old) = &old {
             shared.session.outbound.disconnect();
@@ -83,7 +140,7 @@ impl SessionHandle {
 
     /// Does something to the session, if it still belongs to the connection `link_id`.
     pub(super) fn with<R>(&self, link_id: u64, act: impl FnOnce(&mut Session) -> R) -> Result<R, Displaced> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         match &shared.link {
             Some(link) if link.id == link_id => Ok(act(&mut shared.session)),
             _ => Err(Displaced),
@@ -98,7 +155,7 @@ impl SessionHandle {
         limits: &Limits,
         has_room: bool,
     ) -> Result<Turn, Displaced> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         let Shared { session, link, .. } = &mut *shared;
         let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
         link.woken = false;
@@ -115,11 +172,16 @@ impl SessionHandle {
         limits: &Limits,
         wakes: &mut Vec<Waker>,
     ) -> Delivered {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         if shared.ended {
             return Delivered::Away;
         }
-        let delivered = shared.session.outbound.deliver(delivery, granted, false, limits);
+        let delivered = if self.queued.value() < limits.queue_total_bytes_max {
+            shared.session.outbound.deliver(delivery, granted, false, limits)
+        } else {
+            let no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
+            shared.session.outbound.deliver(delivery, granted, false, &no_room)
+        };
         if delivered == Delivered::Buffered
             && let Some(link) = &mut shared.link
             && !link.woken
@@ -139,7 +201,7 @@ impl SessionHandle {
         limits: &Limits,
         index: impl FnOnce(),
     ) -> Result<Subscribed, Displaced> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
@@ -155,7 +217,7 @@ impl SessionHandle {
 
     /// Forgets a subscription, and says whether there was one.
     pub(super) fn unsubscribe(&self, link_id: u64, filter: &TopicFilter) -> Result<bool, Displaced> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
@@ -164,15 +226,21 @@ impl SessionHandle {
 
     /// The connection `link_id` is over. Returns its link, unless another connection has the session already.
     pub(super) fn disconnect(&self, link_id: u64) -> Option<Link> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         shared.link.as_ref().filter(|link| link.id == link_id)?;
         shared.session.outbound.disconnect();
+        shared.away_since = Some(Instant::now());
         shared.link.take()
+    }
+
+    /// Whether the client has been away since `then` or longer.
+    pub(super) fn is_away_since(&self, then: Instant) -> bool {
+        self.lock().away_since.is_some_and(|since| since <= then)
     }
 
     /// Ends the session, and returns its filters and the connection that it had, which is woken to find out.
     pub(super) fn end(&self) -> (Vec<TopicFilter>, Option<Link>) {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         shared.ended = true;
         shared.session = Session::default();
         let link = shared.link.take();
@@ -185,7 +253,7 @@ impl SessionHandle {
 
     /// Takes the will of the connection it has, which then ends without one.
     pub(super) fn take_will(&self) -> Option<(Arc<ClientInfo>, Message)> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         let link = shared.link.as_mut()?;
         let will = link.will.take()?;
         Some((Arc::clone(&link.client), will))
@@ -193,7 +261,7 @@ impl SessionHandle {
 
     /// Tells the connection to close.
     pub(super) fn close(&self) {
-        if let Some(link) = &mut self.shared.lock().link {
+        if let Some(link) = &mut self.lock().link {
             link.close = true;
             link.waker.wake_by_ref();
         }
@@ -201,12 +269,12 @@ impl SessionHandle {
 
     /// The client that is or was connected last.
     pub(super) fn client(&self) -> Arc<ClientInfo> {
-        Arc::clone(&self.shared.lock().client)
+        Arc::clone(&self.lock().client)
     }
 
     /// Messages in flight and waiting.
     pub(super) fn message_counts(&self) -> (usize, usize) {
-        let shared = self.shared.lock();
+        let shared = self.lock();
         (shared.session.outbound.inflight_len(), shared.session.outbound.queue_len())
     }
 }

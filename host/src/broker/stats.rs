@@ -1,5 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::codec::DecodeError;
+use crate::net::TurnedAway;
+use crate::protocol::Violation;
+
 /// What one worker has counted. Only that worker writes, so that no counter is fought over.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -15,6 +19,35 @@ pub(super) struct WorkerStats {
     /// Messages that topic-check refused.
     pub(super) publish_denied: Counter,
     pub(super) connects_refused: Counter,
+    /// Messages and filters whose topics are too long or too deep.
+    pub(super) topics_refused: Counter,
+    /// Subscriptions past what a session may have.
+    pub(super) subscriptions_refused: Counter,
+    /// Sessions past what the broker may have.
+    pub(super) sessions_refused: Counter,
+    /// Client identifiers that are too long or otherwise not allowed.
+    pub(super) client_ids_refused: Counter,
+    /// Connections closed for a packet that is too large.
+    pub(super) packets_too_large: Counter,
+    /// Connections closed for want of a CONNECT in time.
+    pub(super) connect_timeouts: Counter,
+    /// Connections closed for a packet that did not end in time.
+    pub(super) packet_timeouts: Counter,
+    /// Connections closed for silence.
+    pub(super) keep_alive_timeouts: Counter,
+}
+
+impl WorkerStats {
+    /// Counts why a connection is closed, where that is a limit.
+    pub(super) fn count_violation(&self, violation: &Violation) {
+        match violation {
+            Violation::Malformed(DecodeError::PacketTooLarge { .. }) => self.packets_too_large.add(1),
+            Violation::ConnectTimeout => self.connect_timeouts.add(1),
+            Violation::PacketTimeout => self.packet_timeouts.add(1),
+            Violation::KeepAliveTimeout => self.keep_alive_timeouts.add(1),
+            _ => {}
+        }
+    }
 }
 
 /// A number that goes up, written by one thread and read by any.
@@ -38,6 +71,8 @@ pub(super) struct Shared {
     connected: AtomicU64,
     connected_max: AtomicU64,
     refused: AtomicU64,
+    accepts_paused: AtomicU64,
+    expired: AtomicU64,
 }
 
 impl Shared {
@@ -52,9 +87,26 @@ impl Shared {
         self.connected.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A listener had no room for a connection.
-    pub(super) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    /// A listener did not accept a connection, or not yet.
+    pub(super) fn turn_away(&self, turned_away: TurnedAway) {
+        let counter = match turned_away {
+            TurnedAway::Full => &self.refused,
+            TurnedAway::Paused => &self.accepts_paused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session has ended because nobody came back for it.
+    pub(super) fn expire(&self) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn accepts_paused(&self) -> u64 {
+        self.accepts_paused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
     }
 
     pub(super) fn connected(&self) -> u64 {

@@ -56,7 +56,7 @@ impl Worker {
         let Ok(filter) = TopicFilter::new(filter) else {
             return Ok(None);
         };
-        if filter.levels() > core.limits.topic_levels_max || filter.as_str().starts_with(SHARE_PREFIX) {
+        if self.is_topic_too_large(filter.as_str()) || filter.as_str().starts_with(SHARE_PREFIX) {
             return Ok(None);
         }
         if self.hooks.decides(Action::Subscribe)
@@ -68,6 +68,7 @@ impl Worker {
         let granted = requested.min(core.max_qos);
         let index = || core.subscriptions.insert(&filter, &client.session, granted);
         if client.session.subscribe(client.link_id, &filter, granted, &core.limits, index)? == Subscribed::TooMany {
+            self.stats().subscriptions_refused.add(1);
             tracing::warn!(
                 "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
                 client.info.client_id,

@@ -19,6 +19,7 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     // Every field is named: a new limit does not compile until it can be configured.
     let Limits {
         packet_bytes_max,
+        topic_bytes_max,
         topic_levels_max,
         client_id_bytes_max,
         subscriptions_max,
@@ -26,13 +27,18 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         queue_messages_max,
         queue_bytes_max,
         outgoing_bytes_max,
+        queue_total_bytes_max,
         connect_timeout_secs,
+        packet_timeout_secs,
+        connect_rate_max,
         retained_messages_max,
         retained_bytes_max,
         sessions_max,
+        session_expiry_secs,
     } = &mut found;
     // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
     set(packet_bytes_max, "packet-bytes-max", 128..=268_435_460, &mut section, report);
+    set(topic_bytes_max, "topic-bytes-max", 1..=65_535, &mut section, report);
     // Trees are as deep as topics, and are walked recursively.
     set(topic_levels_max, "topic-levels-max", 1..=1_000, &mut section, report);
     // Servers have to allow 23 [MQTT-3.1.3-5].
@@ -46,6 +52,11 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     set(retained_messages_max, "retained-messages-max", ANY, &mut section, report);
     set(retained_bytes_max, "retained-bytes-max", ANY, &mut section, report);
     set(sessions_max, "sessions-max", SOME, &mut section, report);
+    set(queue_total_bytes_max, "queue-total-bytes-max", ANY, &mut section, report);
+    set(packet_timeout_secs, "packet-timeout-secs", 1..=86_400, &mut section, report);
+    set(connect_rate_max, "connect-rate-max", 1..=1_000_000, &mut section, report);
+    // A hundred years: nothing here counts further.
+    set(session_expiry_secs, "session-expiry-secs", 0..=3_153_600_000, &mut section, report);
     section.close(Unknown::Warning, report);
     found
 }

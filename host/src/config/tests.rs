@@ -725,6 +725,11 @@ limits:
   retained-messages-max: 0
   retained-bytes-max: 11
   sessions-max: 12
+  topic-bytes-max: 13
+  queue-total-bytes-max: 14
+  packet-timeout-secs: 15
+  connect-rate-max: 16
+  session-expiry-secs: 0
 ",
     );
     let expected = Limits {
@@ -740,6 +745,11 @@ limits:
         retained_messages_max: 0,
         retained_bytes_max: 11,
         sessions_max: 12,
+        topic_bytes_max: 13,
+        queue_total_bytes_max: 14,
+        packet_timeout_secs: 15,
+        connect_rate_max: 16,
+        session_expiry_secs: 0,
     };
     assert_eq!(config.limits, expected);
     assert_eq!(config.warnings, [""; 0]);

@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 
 use super::event_queue::EventQueue;
 use super::limits::{FAULT_LOG_BURST, FAULT_LOG_PER_SECOND};
-use super::rate::TokenBucket;
 use super::wasm::Fault;
 use super::{Event, EventKind};
+use crate::types::TokenBucket;
 
 /// Counts the faults of one plugin, over all its instances, and says them.
 pub(crate) struct Faults {

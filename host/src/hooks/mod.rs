@@ -17,7 +17,6 @@ mod load;
 mod loaded;
 mod observers;
 mod queue;
-mod rate;
 mod search;
 mod services;
 mod spec;

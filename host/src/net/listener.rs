@@ -3,12 +3,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
+use crate::types::TokenBucket;
+
 /// How long accepting rests after an error of the system, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long accepting rests when connections come too fast.
+const RATE_PAUSE: Duration = Duration::from_millis(5);
 
 /// One listening socket and the limit on its connections.
 #[derive(Debug)]
@@ -17,6 +22,16 @@ pub struct Listener {
     socket: TcpListener,
     connections: Arc<AtomicUsize>,
     connections_max: Option<NonZeroUsize>,
+    rate: TokenBucket,
+}
+
+/// Why connections are not accepted for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// The listener has as many as it may: this one was closed.
+    Full,
+    /// Too many came in a short time: the next ones wait in the kernel's queue.
+    Paused,
 }
 
 /// A new connection that the listener had room for.
@@ -50,8 +65,11 @@ impl Listener {
         socket: std::net::TcpListener,
         connections: Arc<AtomicUsize>,
         connections_max: Option<NonZeroUsize>,
+        connect_rate_max: u32,
     ) -> io::Result<Self> {
-        Ok(Self { name, socket: TcpListener::from_std(socket)?, connections, connections_max })
+        // One second's worth may come at once.
+        let rate = TokenBucket::new(connect_rate_max, connect_rate_max);
+        Ok(Self { name, socket: TcpListener::from_std(socket)?, connections, connections_max, rate })
     }
 
     /// The name that the configuration gives it.
@@ -67,9 +85,15 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// The next connection; those past the maximum are closed at once and `refused` is told.
-    pub async fn accept(&self, refused: impl Fn()) -> Accepted {
+    /// The next connection; `turned_away` is told when one is not accepted, or not yet.
+    pub async fn accept(&mut self, turned_away: impl Fn(TurnedAway)) -> Accepted {
         loop {
+            if !self.rate.take(Instant::now()) {
+                turned_away(TurnedAway::Paused);
+                while !self.rate.take(Instant::now()) {
+                    tokio::time::sleep(RATE_PAUSE).await;
+                }
+            }
             let (stream, remote_address) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
                 // The peer gave up before it was its turn.
@@ -82,7 +106,7 @@ impl Listener {
             };
             let Some(admission) = self.admit() else {
                 tracing::debug!("listener `{}` is full: refused {remote_address}", self.name);
-                refused();
+                turned_away(TurnedAway::Full);
                 continue;
             };
             // Without it, acknowledgements wait for each other.

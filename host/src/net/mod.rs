@@ -5,5 +5,5 @@ mod listener;
 mod transport;
 
 pub use bind::{BindAddress, BindError};
-pub use listener::{Accepted, Admission, Listener};
+pub use listener::{Accepted, Admission, Listener, TurnedAway};
 pub use transport::Transport;

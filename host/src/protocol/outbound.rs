@@ -171,6 +171,11 @@ impl Outbound {
         self.inflight_len
     }
 
+    /// What the messages that wait are counted as.
+    pub fn queue_bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
     /// Messages that wait.
     pub fn queue_len(&self) -> usize {
         self.queue.len()

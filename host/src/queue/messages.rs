@@ -14,9 +14,12 @@ pub struct Queued {
     pub retain: bool,
 }
 
+/// What an entry is counted as beside its topic and payload, so that empty messages count as well.
+const ENTRY_BYTES: usize = 64;
+
 impl Queued {
     fn bytes(&self) -> usize {
-        self.message.topic.as_str().len() + self.message.payload.len()
+        ENTRY_BYTES + self.message.topic.as_str().len() + self.message.payload.len()
     }
 }
 
@@ -92,6 +95,11 @@ impl MessageQueue {
         dropped
     }
 
+    /// What the messages that wait are counted as.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many messages wait.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_too() {
-        let limits = Limits { queue_bytes_max: 8, ..Limits::default() };
+        let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
         let mut queue = MessageQueue::default();
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Refused);

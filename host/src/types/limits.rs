@@ -4,6 +4,8 @@ pub struct Limits {
     /// Bytes of the largest packet that is read, all of it counted. The protocol's own maximum is 268,435,460; 10 MiB
     /// of payload and its topic fit the default.
     pub packet_bytes_max: usize,
+    /// Bytes of a topic name or filter. The protocol's own maximum is 65,535.
+    pub topic_bytes_max: usize,
     /// Levels of a topic name or filter: deeper ones cost more per publish, and no known application needs them.
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
@@ -19,20 +21,29 @@ pub struct Limits {
     /// Encoded bytes that wait for one connection before further messages wait in the session's queue, where they are
     /// shared with other sessions.
     pub outgoing_bytes_max: usize,
+    /// Bytes of topic and payload that wait in all sessions together, with what each entry itself takes.
+    pub queue_total_bytes_max: usize,
     /// Seconds for which a new connection may stay without a complete CONNECT packet.
     pub connect_timeout_secs: u64,
+    /// Seconds from the first byte of any later packet to its last. A client with a keep-alive is bound by that too.
+    pub packet_timeout_secs: u64,
+    /// Connections that a listener accepts in a second, in the long run; others wait in the kernel's queue.
+    pub connect_rate_max: u32,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
     /// Bytes of topic and payload of all retained messages.
     pub retained_bytes_max: usize,
     /// Sessions in the broker, connected or waiting for their client.
     pub sessions_max: usize,
+    /// Seconds after which a session ends whose client has not come back; 0 for never.
+    pub session_expiry_secs: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             packet_bytes_max: 16 << 20,
+            topic_bytes_max: 65_535,
             topic_levels_max: 128,
             client_id_bytes_max: 1_024,
             subscriptions_max: 10_000,
@@ -40,10 +51,14 @@ impl Default for Limits {
             queue_messages_max: 10_000,
             queue_bytes_max: 32 << 20,
             outgoing_bytes_max: 256 << 10,
+            queue_total_bytes_max: 1 << 30,
             connect_timeout_secs: 5,
+            packet_timeout_secs: 120,
+            connect_rate_max: 20_000,
             retained_messages_max: 1_000_000,
             retained_bytes_max: 1 << 30,
             sessions_max: 1_000_000,
+            session_expiry_secs: 7 * 24 * 3_600,
         }
     }
 }

@@ -4,10 +4,12 @@ mod client;
 mod limits;
 mod message;
 mod qos;
+mod rate;
 mod topic;
 
 pub use client::{ClientId, ClientInfo, Identity};
 pub use limits::Limits;
 pub use message::Message;
 pub use qos::QoS;
+pub use rate::TokenBucket;
 pub use topic::{TopicError, TopicFilter, TopicName, levels};

@@ -78,11 +78,6 @@ impl TopicFilter {
         &self.0
     }
 
-    /// How many levels it has.
-    pub fn levels(&self) -> usize {
-        levels(&self.0)
-    }
-
     /// Whether a message published to `topic` is one that this filter asks for.
     ///
     /// A leading wildcard does not match a topic that starts with `$` `[MQTT-4.7.2-1]`.

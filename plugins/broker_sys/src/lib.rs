@@ -67,9 +67,10 @@ impl BrokerSys {
         publish("uptime", &uptime_secs.to_string())?;
         publish("uptime/formatted", &formatted(uptime_secs))?;
         for counter in broker_info::counters() {
-            let topics = TOPICS.iter().find(|(name, _)| *name == counter.name).map_or(&[][..], |(_, topics)| topics);
-            for topic in topics {
-                publish(topic, &counter.value.to_string())?;
+            let value = counter.value.to_string();
+            match TOPICS.iter().find(|(name, _)| *name == counter.name) {
+                Some((_, topics)) => topics.iter().try_for_each(|topic| publish(topic, &value))?,
+                None => publish(&format!("counters/{}", counter.name), &value)?,
             }
         }
         Ok(())
@@ -132,6 +133,7 @@ mod tests {
             ("$SYS/broker/uptime", "93784"),
             ("$SYS/broker/uptime/formatted", "1 day, 2:03:04"),
             ("$SYS/broker/clients/connected", "4"),
+            ("$SYS/broker/counters/unknown", "9"),
             ("$SYS/broker/load/bytes/sent", "70"),
             ("$SYS/broker/bytes/sent", "70"),
         ]

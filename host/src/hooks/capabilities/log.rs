@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::hooks::limits::{LOG_BURST, LOG_MESSAGE_BYTES_MAX, LOG_PER_SECOND};
-use crate::hooks::rate::TokenBucket;
+use crate::types::TokenBucket;
 
 /// How important a message is.
 pub(crate) type LogLevel = Level;

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 
 use crate::hooks::BrokerServices;
 use crate::hooks::limits::{PUBLISH_BURST, PUBLISH_PAYLOAD_BYTES_MAX, PUBLISH_PER_SECOND};
-use crate::hooks::rate::TokenBucket;
+use crate::types::TokenBucket;
 use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName};
 
 /// The capability `publisher`: messages in the plugin's name, to topics that are granted to it.

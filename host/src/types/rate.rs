@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 /// Lets through so many things at once and so many per second in the long run.
 #[derive(Debug)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     burst: u32,
     per_second: u32,
     tokens: f64,
@@ -11,12 +11,12 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket of `burst` tokens that regains `per_second` of them.
-    pub(crate) fn new(burst: u32, per_second: u32) -> Self {
+    pub fn new(burst: u32, per_second: u32) -> Self {
         Self { burst, per_second, tokens: f64::from(burst), filled: None }
     }
 
-    /// Takes one token if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    /// Takes one token if there is one at `now`.
+    pub fn take(&mut self, now: Instant) -> bool {
         let elapsed = self.filled.map_or(Duration::ZERO, |filled| now.saturating_duration_since(filled));
         self.filled = Some(now);
         self.tokens = (self.tokens + elapsed.as_secs_f64() * f64::from(self.per_second)).min(f64::from(self.burst));

@@ -1,0 +1,277 @@
+//! Every bound on what a client may make the broker hold: what happens past it, and that it is counted.
+
+use std::io::{Read, Write};
+
+use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
+use rumqttc::{ConnectReturnCode, SubscribeReasonCode};
+
+use crate::broker::{Broker, Setup};
+use crate::client::{Client, options};
+use crate::protocol::{CONNACK, CONNECT, answer_until_close, open};
+
+/// A broker with these limits, lines of the section `limits`, that tells its counters every second.
+fn setup(limits: &[&str]) -> Setup {
+    let lines: String = limits.iter().map(|line| format!("  {line}\n")).collect();
+    Setup::new(&format!("sys_interval: 1\nplugins: [auth_anonymous, broker_sys]\nlimits:\n{lines}"))
+}
+
+/// Waits until a topic below `$SYS/broker/` tells this value.
+fn wait_for_counter(broker: &Broker, topic: &str, expected: u64) {
+    let mut client = Client::connect(broker, "counter-watcher");
+    client.subscribe(&format!("$SYS/broker/{topic}"), AtMostOnce);
+    while client.receive().payload != expected.to_string() {}
+}
+
+fn persistent(broker: &Broker, client_id: &str) -> Client {
+    let mut options = options(broker, client_id);
+    options.set_clean_session(false);
+    Client::connect_with(options).expect("accepted")
+}
+
+/// Leaves a persistent session behind that is subscribed to `topic`.
+fn leave_subscribed(broker: &Broker, client_id: &str, topic: &str) {
+    let mut client = persistent(broker, client_id);
+    client.subscribe(topic, AtLeastOnce);
+    client.disconnect();
+}
+
+#[test]
+fn packet_bytes() {
+    let broker = setup(&["packet-bytes-max: 1000"]).start();
+    let mut client = Client::connect(&broker, "client");
+    client.subscribe("a", AtMostOnce);
+    client.publish("a", AtLeastOnce, false, "x".repeat(900));
+    assert_eq!(client.receive().payload.len(), 900);
+    // It is enough to announce it.
+    let announced = [CONNECT, &[0x30, 0xe8, 0x07]].concat();
+    assert_eq!(answer_until_close(&mut open(&broker), &announced), CONNACK);
+    wait_for_counter(&broker, "counters/packets-too-large", 1);
+}
+
+#[test]
+fn topic_bytes_and_levels() {
+    let broker = setup(&["topic-levels-max: 4", "topic-bytes-max: 40"]).start();
+    let mut client = Client::connect(&broker, "client");
+    client.subscribe("#", AtLeastOnce);
+    client.publish("a/b/c/d", AtLeastOnce, false, "as deep as may be");
+    client.publish("a/b/c/d/e", AtLeastOnce, false, "too deep");
+    client.publish(&"x".repeat(40), AtLeastOnce, false, "as long as may be");
+    client.publish(&"x".repeat(41), AtLeastOnce, false, "too long");
+    assert_eq!(client.receive_words(), "a/b/c/d as deep as may be");
+    assert_eq!(client.receive_words(), format!("{} as long as may be", "x".repeat(40)));
+    assert_eq!(client.subscribe("+/+/+/+/#", AtMostOnce), SubscribeReasonCode::Failure);
+    assert_eq!(client.subscribe(&"x".repeat(41), AtMostOnce), SubscribeReasonCode::Failure);
+    wait_for_counter(&broker, "counters/topics-refused", 4);
+}
+
+#[test]
+fn client_id_bytes() {
+    let broker = setup(&["client-id-bytes-max: 23"]).start();
+    assert!(Client::connect_with(options(&broker, &"x".repeat(23))).is_ok());
+    let refused = Client::connect_with(options(&broker, &"x".repeat(24))).map(drop);
+    assert_eq!(refused, Err(ConnectReturnCode::BadClientId));
+    wait_for_counter(&broker, "counters/client-ids-refused", 1);
+}
+
+#[test]
+fn subscriptions() {
+    let broker = setup(&["subscriptions-max: 2"]).start();
+    let mut client = Client::connect(&broker, "client");
+    let granted = SubscribeReasonCode::Success(AtMostOnce);
+    assert_eq!(client.subscribe("a", AtMostOnce), granted);
+    assert_eq!(client.subscribe("b", AtMostOnce), granted);
+    assert_eq!(client.subscribe("c", AtMostOnce), SubscribeReasonCode::Failure);
+    // Another QoS for one that it has is no further subscription.
+    assert_eq!(client.subscribe("b", AtLeastOnce), SubscribeReasonCode::Success(AtLeastOnce));
+    client.unsubscribe("a");
+    assert_eq!(client.subscribe("c", AtMostOnce), granted);
+    wait_for_counter(&broker, "counters/subscriptions-refused", 1);
+}
+
+#[test]
+fn messages_in_flight() {
+    let broker = setup(&["inflight-max: 2"]).start();
+    let mut subscriber = open(&broker);
+    subscriber.write_all(&[CONNECT, b"\x82\x06\0\x01\0\x01a\x01"].concat()).expect("is open");
+    let mut answer = [0; 4 + 5];
+    subscriber.read_exact(&mut answer).expect("is answered");
+    let mut publisher = Client::connect(&broker, "publisher");
+    for payload in ["1", "2", "3"] {
+        publisher.publish("a", AtLeastOnce, false, payload);
+    }
+    let mut messages = [0; 2 * 8];
+    subscriber.read_exact(&mut messages).expect("two come");
+    assert_eq!([messages[7], messages[15]], [b'1', b'2']);
+    wait_for_counter(&broker, "messages/inflight", 2);
+    // The answer to the PINGREQ comes before the third message, which waits for a PUBACK.
+    let mut pong = [0; 2];
+    subscriber.write_all(&[0xc0, 0]).expect("is open");
+    subscriber.read_exact(&mut pong).expect("is answered");
+    assert_eq!(pong, [0xd0, 0]);
+    subscriber.write_all(&[0x40, 2, 0, 1]).expect("is open");
+    let mut message = [0; 8];
+    subscriber.read_exact(&mut message).expect("comes");
+    assert_eq!(message[7], b'3');
+}
+
+/// The newest are dropped, counted and logged; the publisher is acknowledged.
+#[test]
+fn messages_that_wait_in_a_session() {
+    let mut broker = setup(&["queue-messages-max: 3"]).start();
+    leave_subscribed(&broker, "away", "a");
+    let mut publisher = Client::connect(&broker, "publisher");
+    for payload in ["1", "2", "3", "4", "5"] {
+        publisher.publish("a", AtLeastOnce, false, payload);
+    }
+    broker.wait_for_log("the queue of client \"away\" is full");
+    wait_for_counter(&broker, "publish/messages/dropped", 2);
+    assert_eq!(persistent(&broker, "away").receive_all(), ["a 1", "a 2", "a 3"]);
+}
+
+#[test]
+fn bytes_that_wait_in_a_session() {
+    let broker = setup(&["queue-bytes-max: 2500"]).start();
+    leave_subscribed(&broker, "away", "a");
+    let mut publisher = Client::connect(&broker, "publisher");
+    for _ in 0..5 {
+        publisher.publish("a", AtLeastOnce, false, "x".repeat(1_000));
+    }
+    wait_for_counter(&broker, "publish/messages/dropped", 3);
+    assert_eq!(persistent(&broker, "away").receive_all().len(), 2);
+}
+
+#[test]
+fn bytes_that_wait_in_all_sessions() {
+    let broker = setup(&["queue-total-bytes-max: 3000"]).start();
+    for client_id in ["one", "two", "three"] {
+        leave_subscribed(&broker, client_id, client_id);
+    }
+    let mut publisher = Client::connect(&broker, "publisher");
+    for topic in ["one", "two", "three", "one", "two", "three"] {
+        publisher.publish(topic, AtLeastOnce, false, "x".repeat(1_000));
+    }
+    wait_for_counter(&broker, "publish/messages/dropped", 3);
+    // Who comes back makes room for others.
+    assert_eq!(persistent(&broker, "one").receive_all().len(), 1);
+    publisher.publish("two", AtLeastOnce, false, "fits again");
+    assert_eq!(persistent(&broker, "two").receive_all().len(), 2);
+    wait_for_counter(&broker, "counters/queue-bytes", 1_000 + 5 + 64);
+}
+
+#[test]
+fn retained_messages_and_bytes() {
+    let mut broker = setup(&["retained-messages-max: 40", "retained-bytes-max: 2000"]).start();
+    let mut client = Client::connect(&broker, "client");
+    client.publish("big", AtLeastOnce, true, "x".repeat(2_000));
+    broker.wait_for_log("no room for the retained message of \"big\"");
+    for number in 0..40 {
+        client.publish(&format!("kept/{number}"), AtLeastOnce, true, "x");
+    }
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("#", AtMostOnce);
+    let kept = watcher.receive_all();
+    assert!(!kept.is_empty() && kept.len() <= 40 && !kept.iter().any(|message| message.starts_with("big")), "{kept:?}");
+    // A topic that has one may have another, and one that is deleted makes room.
+    client.publish("kept/0", AtLeastOnce, true, "y");
+    client.publish("kept/1", AtLeastOnce, true, "");
+    watcher.receive_all();
+    watcher.subscribe("kept/+", AtMostOnce);
+    let kept = watcher.receive_all();
+    assert!(kept.contains(&"kept/0 y r".to_owned()) && !kept.iter().any(|message| message.starts_with("kept/1 ")));
+}
+
+#[test]
+fn sessions() {
+    let mut broker = setup(&["sessions-max: 2"]).start();
+    leave_subscribed(&broker, "away", "a");
+    let first = Client::connect(&broker, "first");
+    let refused = Client::connect_with(options(&broker, "second")).map(drop);
+    assert_eq!(refused, Err(ConnectReturnCode::ServiceUnavailable));
+    // Neither a session that is there nor a place that was given back is refused.
+    drop(persistent(&broker, "away"));
+    first.disconnect();
+    while Client::connect_with(options(&broker, "second")).is_err() {}
+    broker.wait_for_log("there are 2 sessions, which is the maximum");
+}
+
+#[test]
+fn connections_of_a_listener() {
+    let broker = setup(&[]).listener("max-connections: 2").start();
+    let first = Client::connect(&broker, "first");
+    let mut second = open(&broker);
+    second.write_all(CONNECT).expect("is open");
+    let mut connack = [0; 4];
+    second.read_exact(&mut connack).expect("is answered");
+    assert!(answer_until_close(&mut open(&broker), CONNECT).is_empty());
+    drop(second);
+    first.disconnect();
+    // A place is given back when the broker has seen the end.
+    let mut refused = 1;
+    while answer_until_close(&mut open(&broker), &[CONNECT, &[0xe0, 0]].concat()).is_empty() {
+        refused += 1;
+    }
+    wait_for_counter(&broker, "counters/connections-refused", refused);
+}
+
+/// Others wait in the kernel's queue: none is refused.
+#[test]
+fn connections_in_a_second() {
+    let broker = setup(&["connect-rate-max: 5"]).start();
+    for number in 0..8 {
+        let connection = format!("client-{number}");
+        assert!(Client::connect_with(options(&broker, &connection)).is_ok());
+    }
+    let mut client = Client::connect(&broker, "counter-watcher");
+    client.subscribe("$SYS/broker/counters/accepts-paused", AtMostOnce);
+    while client.receive().payload == "0" {}
+}
+
+#[test]
+fn time_for_a_connect() {
+    let broker = setup(&["connect-timeout-secs: 1"]).start();
+    assert!(answer_until_close(&mut open(&broker), b"").is_empty());
+    // Bytes do not buy time.
+    assert!(answer_until_close(&mut open(&broker), &CONNECT[..5]).is_empty());
+    wait_for_counter(&broker, "counters/connect-timeouts", 2);
+}
+
+/// Also without a keep-alive, and however small the part is.
+#[test]
+fn time_for_a_packet() {
+    let broker = setup(&["packet-timeout-secs: 1"]).start();
+    assert_eq!(answer_until_close(&mut open(&broker), &[CONNECT, &[0x30]].concat()), CONNACK);
+    assert_eq!(answer_until_close(&mut open(&broker), &[CONNECT, &[0x30, 0xff, 0xff, 0x03, 0]].concat()), CONNACK);
+    wait_for_counter(&broker, "counters/packet-timeouts", 2);
+    // The key of amqtt's configuration is the limit where there is no keep-alive.
+    let broker = Setup::new("timeout-disconnect-delay: 1\nplugins: [auth_anonymous]\n").start();
+    assert_eq!(answer_until_close(&mut open(&broker), &[CONNECT, &[0x30]].concat()), CONNACK);
+}
+
+#[test]
+fn time_that_a_session_waits() {
+    let mut broker = setup(&["session-expiry-secs: 1"]).start();
+    leave_subscribed(&broker, "away", "a");
+    broker.wait_for_log("the session of client \"away\" has expired");
+    let client = persistent(&broker, "away");
+    assert!(!client.session_present);
+    wait_for_counter(&broker, "counters/sessions-expired", 1);
+}
+
+/// One that takes nothing loses its own messages and nobody else's.
+#[test]
+fn a_subscriber_that_reads_nothing_slows_nobody() {
+    let mut broker = setup(&["queue-messages-max: 100", "outgoing-bytes-max: 20000"]).start();
+    let mut stuck = open(&broker);
+    stuck.write_all(&[CONNECT, b"\x82\x06\0\x01\0\x01a\0"].concat()).expect("is open");
+    let mut answer = [0; 4 + 5];
+    stuck.read_exact(&mut answer).expect("is answered");
+    let mut reader = Client::connect(&broker, "reader");
+    reader.subscribe("a", AtLeastOnce);
+    let mut publisher = Client::connect(&broker, "publisher");
+    let payload = "x".repeat(100_000);
+    for _ in 0..200 {
+        publisher.publish("a", AtLeastOnce, false, payload.clone());
+        assert_eq!(reader.receive().payload.len(), payload.len());
+    }
+    broker.wait_for_log("the queue of client \"x\" is full");
+}
