@@ -7,6 +7,7 @@ mod client;
 
 mod auth;
 mod command;
+mod conformance;
 mod layers;
 mod messages;
 mod other_clients;
