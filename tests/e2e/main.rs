@@ -8,6 +8,7 @@ mod client;
 mod auth;
 mod bounds;
 mod command;
+mod conformance;
 mod layers;
 mod messages;
 mod other_clients;

@@ -26,7 +26,7 @@ pub(crate) fn answer_until_close(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8
     answer
 }
 
-fn check_closed(broker: &Broker, bytes: &[u8], expected: &[u8]) {
+pub(crate) fn check_closed(broker: &Broker, bytes: &[u8], expected: &[u8]) {
     assert_eq!(answer_until_close(&mut open(broker), bytes), expected, "{bytes:02x?}");
 }
 

@@ -1,0 +1,12 @@
+//! MQTT 3.1.1 clause by clause, spoken to in raw bytes. `statements.rs` is the table of what is tested where.
+
+mod packets;
+mod peer;
+
+mod connect;
+mod fields;
+mod publish;
+mod sessions;
+mod statements;
+mod subscribe;
+mod topics;
