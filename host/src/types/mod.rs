@@ -6,6 +6,9 @@ mod message;
 mod qos;
 mod topic;
 
+#[cfg(test)]
+pub(crate) mod random;
+
 pub use client::{ClientId, ClientInfo, Identity};
 pub use limits::Limits;
 pub use message::Message;
