@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use super::Note;
 use super::client::Client;
 use super::watcher::Watcher;
-use crate::codec::{Packet, PacketId, ProtocolVersion, decode, next_frame};
+use crate::codec::{PacketId, ProtocolVersion, decode, next_frame};
 use crate::protocol::{Delivered, Delivery, Event, Payload, Scratch, Session};
 use crate::queue::Outgoing;
 use crate::types::random::Random;
