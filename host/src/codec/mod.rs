@@ -11,6 +11,8 @@ mod frame;
 mod packet;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use decode::{decode, decode_connect};

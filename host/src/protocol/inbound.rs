@@ -11,12 +11,12 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Whether a QoS 2 message of this identifier has already been passed on `[MQTT-4.3.3-2]`.
+    /// Whether a QoS 2 message of this identifier has already been passed on, or is about to be `[MQTT-4.3.3-2]`.
     pub fn is_duplicate(&self, packet_id: PacketId) -> bool {
         self.unreleased.contains(&packet_id)
     }
 
-    /// Remembers a message that has been passed on.
+    /// Remembers a message that is passed on.
     pub fn remember(&mut self, packet_id: PacketId) {
         self.unreleased.insert(packet_id);
     }

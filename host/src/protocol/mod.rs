@@ -11,6 +11,8 @@ mod outbound;
 mod session;
 
 #[cfg(test)]
+mod simulator;
+#[cfg(test)]
 mod tests;
 
 pub use connection::{Connection, Rejection, Violation};

@@ -18,7 +18,7 @@ pub struct Session {
 pub enum Event<'a> {
     /// Nothing more: the session has dealt with it.
     Handled,
-    /// Route the message, then call [`Session::published`].
+    /// Route the message, whatever happens to the connection, then call [`Session::published`].
     Publish(Publish<'a>),
     /// Change subscriptions and answer.
     Subscribe(Subscribe<'a>),
@@ -37,7 +37,14 @@ impl Session {
                     encode_ack(replies, Ack::Pubrec, packet_id);
                     return Event::Handled;
                 }
-                _ => return Event::Publish(publish),
+                packet_id => {
+                    // Before it is routed: should another connection take the session over meanwhile, on another
+                    // thread, the message that is sent again there is this one.
+                    if let Some(packet_id) = packet_id.filter(|_| publish.qos == QoS::ExactlyOnce) {
+                        self.inbound.remember(packet_id);
+                    }
+                    return Event::Publish(publish);
+                }
             },
             Packet::Puback(packet_id) => self.outbound.puback(packet_id, limits),
             Packet::Pubrec(packet_id) => self.outbound.pubrec(packet_id, replies),
@@ -56,14 +63,11 @@ impl Session {
     }
 
     /// The message of a PUBLISH has been accepted by all who had to: acknowledges it.
-    pub fn published(&mut self, qos: QoS, packet_id: PacketId, replies: &mut BytesMut) {
+    pub fn published(&self, qos: QoS, packet_id: PacketId, replies: &mut BytesMut) {
         match qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => encode_ack(replies, Ack::Puback, packet_id),
-            QoS::ExactlyOnce => {
-                self.inbound.remember(packet_id);
-                encode_ack(replies, Ack::Pubrec, packet_id);
-            }
+            QoS::ExactlyOnce => encode_ack(replies, Ack::Pubrec, packet_id),
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct MessageQueue {
     bytes: usize,
     /// How many of the entries have QoS 0.
     qos0: usize,
+    /// How many of the bytes are theirs.
+    qos0_bytes: usize,
 }
 
 /// What became of a message that was to wait.
@@ -50,13 +52,11 @@ impl MessageQueue {
     pub fn push(&mut self, queued: Queued, limits: &Limits) -> Pushed {
         let mut dropped = 0;
         if !self.has_room(&queued, limits) {
-            if queued.qos == QoS::AtMostOnce {
+            // Nothing is dropped for the sake of a message that has no room even so.
+            if queued.qos == QoS::AtMostOnce || !self.would_have_room(&queued, limits) {
                 return Pushed::Refused;
             }
             dropped = self.drop_qos0();
-            if !self.has_room(&queued, limits) {
-                return Pushed::Refused;
-            }
         }
         self.push_unbounded(queued);
         if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
@@ -65,7 +65,10 @@ impl MessageQueue {
     /// Appends a message that is bounded elsewhere: retained ones, of which the store is the bound.
     pub fn push_unbounded(&mut self, queued: Queued) {
         self.bytes += queued.bytes();
-        self.qos0 += usize::from(queued.qos == QoS::AtMostOnce);
+        if queued.qos == QoS::AtMostOnce {
+            self.qos0 += 1;
+            self.qos0_bytes += queued.bytes();
+        }
         self.entries.push_back(queued);
     }
 
@@ -78,7 +81,10 @@ impl MessageQueue {
     pub fn pop(&mut self) -> Option<Queued> {
         let queued = self.entries.pop_front()?;
         self.bytes -= queued.bytes();
-        self.qos0 -= usize::from(queued.qos == QoS::AtMostOnce);
+        if queued.qos == QoS::AtMostOnce {
+            self.qos0 -= 1;
+            self.qos0_bytes -= queued.bytes();
+        }
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
@@ -90,7 +96,7 @@ impl MessageQueue {
         let dropped = std::mem::take(&mut self.qos0);
         if dropped > 0 {
             self.entries.retain(|queued| queued.qos != QoS::AtMostOnce);
-            self.bytes = self.entries.iter().map(Queued::bytes).sum();
+            self.bytes -= std::mem::take(&mut self.qos0_bytes);
         }
         dropped
     }
@@ -108,6 +114,12 @@ impl MessageQueue {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether there is room once every message of QoS 0 is dropped.
+    fn would_have_room(&self, queued: &Queued, limits: &Limits) -> bool {
+        self.entries.len() - self.qos0 < limits.queue_messages_max
+            && self.bytes - self.qos0_bytes + queued.bytes() <= limits.queue_bytes_max
     }
 
     fn has_room(&self, queued: &Queued, limits: &Limits) -> bool {
@@ -154,5 +166,17 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Refused);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), &limits), Pushed::Kept);
         assert_eq!(queue.len(), 2);
+    }
+
+    #[test]
+    fn qos_0_is_not_dropped_in_vain() {
+        let limits = Limits { queue_bytes_max: 8, ..Limits::default() };
+        let mut queue = MessageQueue::default();
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), &limits), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits), Pushed::KeptInsteadOf(1));
+        assert_eq!(payloads(&mut queue), ["123", "678"]);
+        assert_eq!((queue.bytes, queue.qos0_bytes), (0, 0));
     }
 }

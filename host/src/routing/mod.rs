@@ -7,5 +7,8 @@ mod level;
 mod retained;
 mod tree;
 
+#[cfg(test)]
+mod properties;
+
 pub use retained::RetainedTree;
 pub use tree::SubscriptionTree;

@@ -7,6 +7,9 @@ mod qos;
 mod rate;
 mod topic;
 
+#[cfg(test)]
+pub(crate) mod random;
+
 pub use client::{ClientId, ClientInfo, Identity};
 pub use limits::Limits;
 pub use message::Message;

@@ -1,0 +1,82 @@
+//! Both trees against the plainest thing that does the same: a list, and matching one filter at a time.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::types::random::{Random, for_each_seed};
+use crate::types::{TopicFilter, TopicName};
+
+/// Few words, so that filters and topics meet; empty levels and `$` among them.
+fn levels(random: &mut Random, words: &[&str]) -> String {
+    let levels: Vec<&str> = (0..1 + random.below(4)).map(|_| words[random.below(words.len())]).collect();
+    levels.join("/")
+}
+
+fn topic(random: &mut Random) -> TopicName {
+    loop {
+        if let Ok(topic) = TopicName::new(&levels(random, &["a", "b", "", "$x", "ab"])) {
+            return topic;
+        }
+    }
+}
+
+fn filter(random: &mut Random) -> TopicFilter {
+    loop {
+        if let Ok(filter) = TopicFilter::new(&levels(random, &["a", "b", "", "$x", "+", "+", "#"])) {
+            return filter;
+        }
+    }
+}
+
+#[test]
+fn subscriptions_agree_with_a_list() {
+    for_each_seed(1_000, |seed| {
+        let random = &mut Random::new(seed);
+        let mut tree = SubscriptionTree::new();
+        let mut list = BTreeMap::new();
+        for step in 0..60 {
+            let (filter, key) = (filter(random), random.below(3));
+            if random.one_in(3) {
+                assert_eq!(tree.remove(&filter, &key), list.remove(&(filter, key)));
+            } else {
+                assert_eq!(tree.insert(&filter, key, step), list.insert((filter, key), step));
+            }
+            assert_eq!((tree.len(), tree.is_empty()), (list.len(), list.is_empty()));
+            let topic = topic(random);
+            let mut found = Vec::new();
+            tree.matches(topic.as_str(), |key, value| found.push((*key, *value)));
+            found.sort_unstable();
+            let matching = list.iter().filter(|((filter, _), _)| filter.matches(topic.as_str()));
+            let mut expected: Vec<_> = matching.map(|((_, key), value)| (*key, *value)).collect();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{topic:?} in {list:?}");
+        }
+    });
+}
+
+#[test]
+fn retained_values_agree_with_a_list() {
+    for_each_seed(1_000, |seed| {
+        let random = &mut Random::new(seed);
+        let mut tree = RetainedTree::new();
+        let mut list = BTreeMap::new();
+        for step in 0..60 {
+            let topic = topic(random);
+            if random.one_in(3) {
+                assert_eq!(tree.remove(&topic), list.remove(&topic));
+            } else {
+                assert_eq!(tree.value(&topic), list.get(&topic));
+                assert_eq!(tree.insert(&topic, step), list.insert(topic, step));
+            }
+            assert_eq!((tree.len(), tree.is_empty()), (list.len(), list.is_empty()));
+            let filter = filter(random);
+            let mut found = Vec::new();
+            tree.matches(&filter, |value| found.push(*value));
+            found.sort_unstable();
+            let matching = list.iter().filter(|(topic, _)| filter.matches(topic.as_str()));
+            let mut expected: Vec<_> = matching.map(|(_, value)| *value).collect();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{filter:?} in {list:?}");
+        }
+    });
+}
