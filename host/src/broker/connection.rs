@@ -263,21 +263,21 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     if let End::Violation(violation) = &end {
         worker.stats().count_violation(violation);
     }
+    // None if another connection has the session: that one has seen to the will.
+    let link = client.session.disconnect(client.link_id);
+    if link.is_some() && client.session.clean {
+        worker.core.directory.remove(&client.session);
+        let (filters, _) = client.session.end();
+        worker.core.subscriptions.remove_all(&filters, &client.session);
+    }
     tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
     if worker.hooks.wants(EventKind::ClientDisconnected) {
         let mut event = HookEvent::of_client(EventKind::ClientDisconnected, &client.info);
         event.reason = Some(end.to_string().into());
         worker.hooks.emit(event);
     }
-    let Some(link) = client.session.disconnect(client.link_id) else {
-        return; // Another connection has the session, and has seen to the will.
-    };
-    if client.session.clean {
-        worker.core.directory.remove(&client.session);
-        let (filters, _) = client.session.end();
-        worker.core.subscriptions.remove_all(&filters, &client.session);
-    }
     if end != End::Disconnect
+        && let Some(link) = link
         && let Some(will) = link.will
     {
         worker.publish_will(&link.client, will);

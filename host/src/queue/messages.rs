@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn qos_0_is_not_dropped_in_vain() {
-        let limits = Limits { queue_bytes_max: 8, ..Limits::default() };
+        let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
         let mut queue = MessageQueue::default();
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), &limits), Pushed::Kept);
         assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), &limits), Pushed::Kept);

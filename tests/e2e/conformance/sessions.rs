@@ -23,9 +23,10 @@ fn a_session_that_is_kept_collects_messages() {
 /// `[MQTT-3.1.2-7]`: a retained message is not a part of the session that sent it.
 #[test]
 fn retained_messages_outlive_the_session() {
-    let broker = Broker::open();
+    let mut broker = Broker::open();
     Peer::connected(&broker, "id").publish(RETAIN, "a", "kept").send(DISCONNECT).expect_closed();
-    // Whoever is accepted under this identifier knows the session to be over.
+    // Said once the session is over.
+    broker.wait_for_log("client \"id\" disconnected");
     Peer::accepted(&broker, resume("id"), false).subscribe("a", 0).expect_publish(Q0 | RETAIN, "a", "kept");
 }
 
