@@ -7,7 +7,7 @@ use super::{QoS, TopicName};
 pub struct Message {
     /// Where it was published.
     pub topic: TopicName,
-    /// What was published. May share the memory of a network buffer: see [`Message::compact`].
+    /// What was published. A large one shares the network buffer that it was read into.
     pub payload: Bytes,
     /// The QoS it was published with, after the broker's own maximum.
     pub qos: QoS,
