@@ -108,11 +108,11 @@ async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Clien
     .await;
     // Answers to what came before the end are still worth a try.
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
-    // The socket is closed and the place given back before others hear of the end.
-    drop((wire, admission));
     let worker = &mut *worker.borrow_mut();
     disconnected(worker, &client, end);
     worker.wake_all();
+    // Last, so that a peer that sees the end knows its session to be left in order.
+    drop((wire, admission));
 }
 
 /// One turn of a connection: reads what has come, and writes what there is to write.
