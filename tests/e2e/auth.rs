@@ -96,7 +96,7 @@ fn topic_acl_decides_who_publishes_and_subscribes() {
     assert!(alice.receive_all().is_empty());
 }
 
-/// Neither when it is announced nor when it is sent.
+/// It is judged when it is announced; that it is judged again when it is sent shows only where rules change between.
 #[test]
 fn a_will_does_not_pass_the_acl_by() {
     let broker = Broker::start(ACL);
