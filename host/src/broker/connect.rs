@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use super::worker::Worker;
 use crate::codec::{Connect, ConnectReturnCode, encode_connack, next_frame};
 use crate::hooks::{AuthOutcome, Credentials, Event, EventKind};
 use crate::protocol::{Rejection, Violation, tells_session_present};
-use crate::types::{ClientId, ClientInfo, Identity, Message, TopicName};
+use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, TopicName};
 
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -70,9 +69,9 @@ struct Request {
 pub(super) async fn accept(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
-    remote_address: SocketAddr,
+    peer: &Peer,
 ) -> Result<Client, Rejected> {
-    let request = read_request(worker, wire, remote_address).await?;
+    let request = read_request(worker, wire, peer).await?;
     let Request { client, credentials, .. } = &request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
     let hooks = Arc::clone(&worker.borrow().hooks);
@@ -124,7 +123,7 @@ pub(super) async fn reject(wire: &mut Wire, rejected: &Rejected) {
 async fn read_request(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
-    remote_address: SocketAddr,
+    peer: &Peer,
 ) -> Result<Request, Rejected> {
     let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
     let mut timer = pin!(sleep_until(deadline.into()));
@@ -132,7 +131,7 @@ async fn read_request(
         if timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(Rejected::Closed(Violation::ConnectTimeout.into())));
         }
-        poll_request(&mut worker.borrow_mut(), wire, remote_address, cx)
+        poll_request(&mut worker.borrow_mut(), wire, peer, cx)
     })
     .await
 }
@@ -140,7 +139,7 @@ async fn read_request(
 fn poll_request(
     worker: &mut Worker,
     wire: &mut Wire,
-    remote_address: SocketAddr,
+    peer: &Peer,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Request, Rejected>> {
     let Wire { transport, reader, protocol, .. } = wire;
@@ -158,7 +157,7 @@ fn poll_request(
                 .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
             let Some(frame) = frame else { return Ok(0) };
             let connect = protocol.handle_connect(frame, &core.limits)?;
-            request = Some(Request::new(&connect, remote_address));
+            request = Some(Request::new(&connect, peer));
             Ok(frame.header.packet_len())
         });
         match (consumed, request) {
@@ -174,7 +173,7 @@ fn poll_request(
 }
 
 impl Request {
-    fn new(connect: &Connect<'_>, remote_address: SocketAddr) -> Result<Self, Rejected> {
+    fn new(connect: &Connect<'_>, peer: &Peer) -> Result<Self, Rejected> {
         let username: Option<Arc<str>> = connect.username.map(Into::into);
         let client_id = match connect.client_id {
             "" => assigned_client_id().ok_or_else(|| {
@@ -190,11 +189,20 @@ impl Request {
         Ok(Self {
             clean_session: connect.clean_session,
             keep_alive_secs: connect.keep_alive_secs,
-            client: Arc::new(ClientInfo { client_id, identity, remote_address }),
+            client: Arc::new(ClientInfo { client_id, identity, peer: peer.clone(), connect: connect_facts(connect) }),
             credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
             will,
             tells_session_present: tells_session_present(connect.version),
         })
+    }
+}
+
+fn connect_facts(connect: &Connect<'_>) -> ConnectFacts {
+    ConnectFacts {
+        protocol_level: connect.version.level(),
+        clean_start: connect.clean_session,
+        keep_alive_secs: connect.keep_alive_secs,
+        user_properties: Box::default(),
     }
 }
 
@@ -230,7 +238,7 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     encode_connack(wire.writer.replies(), tell_present, ConnectReturnCode::Accepted);
     worker.stats().packets_sent.add(1);
     core.totals.connect();
-    tracing::info!("client {:?} connected from {}", client.client_id, client.remote_address);
+    tracing::info!("client {:?} connected from {}", client.client_id, client.peer.remote_address);
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }

@@ -78,7 +78,8 @@ impl From<std::io::Error> for End {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
-    let Accepted { stream, remote_address, admission } = accepted;
+    let Accepted { stream, peer, admission } = accepted;
+    let remote_address = peer.remote_address;
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
@@ -86,7 +87,7 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let mut wire =
         Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
-    match connect::accept(&worker, &mut wire, remote_address).await {
+    match connect::accept(&worker, &mut wire, &peer).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
             connect::count(worker.borrow().stats(), &rejected);

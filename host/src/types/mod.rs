@@ -10,7 +10,9 @@ mod topic;
 #[cfg(test)]
 pub(crate) mod random;
 
-pub use client::{ClientId, ClientInfo, Identity};
+pub use client::{
+    CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperty,
+};
 pub use limits::Limits;
 pub use message::Message;
 pub use qos::QoS;
