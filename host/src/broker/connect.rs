@@ -66,11 +66,7 @@ struct Request {
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
-pub(super) async fn accept(
-    worker: &Rc<RefCell<Worker>>,
-    wire: &mut Wire,
-    peer: &Peer,
-) -> Result<Client, Rejected> {
+pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
     let request = read_request(worker, wire, peer).await?;
     let Request { client, credentials, .. } = &request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
@@ -120,11 +116,7 @@ pub(super) async fn reject(wire: &mut Wire, rejected: &Rejected) {
 }
 
 /// Reads until the CONNECT is complete or its time is over.
-async fn read_request(
-    worker: &Rc<RefCell<Worker>>,
-    wire: &mut Wire,
-    peer: &Peer,
-) -> Result<Request, Rejected> {
+async fn read_request(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Request, Rejected> {
     let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
     let mut timer = pin!(sleep_until(deadline.into()));
     poll_fn(|cx| {
