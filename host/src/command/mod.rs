@@ -1,0 +1,58 @@
+//! What the command can do, one file each. Without a subcommand it is the broker.
+
+mod check;
+mod serve;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An MQTT broker whose every decision is a sandboxed WebAssembly component
+#[derive(Debug, Parser)]
+#[command(name = "amqtt", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(flatten)]
+    serve: serve::Arguments,
+
+    /// Print the version
+    #[arg(long)]
+    version: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Arguments),
+}
+
+/// Why a command failed, for people. It may have several lines.
+type Failure = Box<dyn Error>;
+
+/// Does what the arguments ask for. Wrong arguments end the process with status 2.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = if arguments.version {
+        print(&format!("{}\n", env!("CARGO_PKG_VERSION"))).map(|()| ExitCode::SUCCESS)
+    } else {
+        match arguments.command {
+            None => serve::run(arguments.serve),
+            Some(Command::Check(arguments)) => check::run(&arguments),
+        }
+    };
+    done.unwrap_or_else(|error| {
+        // Nothing can be done about a standard error that is closed.
+        let _ = writeln!(std::io::stderr(), "amqtt: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
