@@ -41,6 +41,7 @@ pub mod files;
 pub mod log;
 mod plugin;
 pub mod publisher;
+mod topic;
 mod vote;
 
 #[doc(hidden)]
@@ -51,4 +52,5 @@ pub use export::{Hook, Slot};
 pub use client::Client;
 pub use event::{Event, EventKind};
 pub use plugin::{Auth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
+pub use topic::TopicFilter;
 pub use vote::{Action, CacheFor, Decision, Qos, Verdict};

@@ -9,6 +9,7 @@ mod auth;
 mod bounds;
 mod command;
 mod conformance;
+mod included;
 mod layers;
 mod messages;
 mod other_clients;

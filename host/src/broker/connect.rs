@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::connection::{Client, End, Wire};
 use super::directory::Opened;
+use super::events;
 use super::publish::Publisher;
 use super::reader::{Filled, Read};
 use super::session::Link;
@@ -20,9 +22,9 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Connect, ConnectReturnCode, encode_connack, next_frame};
-use crate::hooks::{AuthOutcome, Credentials, Event, EventKind};
+use crate::hooks::{AuthOutcome, Credentials, Event, EventKind, Hooks};
 use crate::protocol::{Rejection, Violation, tells_session_present};
-use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, TopicName};
+use crate::types::{ClientId, ClientInfo, Identity, Message, TopicName};
 
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -66,8 +68,12 @@ struct Request {
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
-pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
-    let request = read_request(worker, wire, peer).await?;
+pub(super) async fn accept(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    remote_address: SocketAddr,
+) -> Result<Client, Rejected> {
+    let request = read_request(worker, wire, remote_address).await?;
     let Request { client, credentials, .. } = &request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
     let hooks = Arc::clone(&worker.borrow().hooks);
@@ -99,10 +105,11 @@ pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
 }
 
 /// Tells the peer why it was refused, if it is to know, and gives it time to read that.
-pub(super) async fn reject(wire: &mut Wire, rejected: &Rejected) {
+pub(super) async fn reject(hooks: &Hooks, wire: &mut Wire, rejected: &Rejected) {
     let Rejected::Connack(code, _) = rejected else { return };
     let mut connack = bytes::BytesMut::new();
     encode_connack(&mut connack, false, *code); // [MQTT-3.2.2-4]: no session present.
+    events::refusal_sent(hooks, &connack);
     let say = async {
         wire.transport.write_all(&connack).await?;
         wire.transport.shutdown().await?;
@@ -116,14 +123,18 @@ pub(super) async fn reject(wire: &mut Wire, rejected: &Rejected) {
 }
 
 /// Reads until the CONNECT is complete or its time is over.
-async fn read_request(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Request, Rejected> {
+async fn read_request(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    remote_address: SocketAddr,
+) -> Result<Request, Rejected> {
     let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
     let mut timer = pin!(sleep_until(deadline.into()));
     poll_fn(|cx| {
         if timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(Rejected::Closed(Violation::ConnectTimeout.into())));
         }
-        poll_request(&mut worker.borrow_mut(), wire, peer, cx)
+        poll_request(&mut worker.borrow_mut(), wire, remote_address, cx)
     })
     .await
 }
@@ -131,7 +142,7 @@ async fn read_request(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer
 fn poll_request(
     worker: &mut Worker,
     wire: &mut Wire,
-    peer: &Peer,
+    remote_address: SocketAddr,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Request, Rejected>> {
     let Wire { transport, reader, protocol, .. } = wire;
@@ -149,7 +160,11 @@ fn poll_request(
                 .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
             let Some(frame) = frame else { return Ok(0) };
             let connect = protocol.handle_connect(frame, &core.limits)?;
-            request = Some(Request::new(&connect, peer));
+            let read = Request::new(&connect, remote_address);
+            if let Ok(request) = &read {
+                events::packet_received(&worker.hooks, &request.client, frame);
+            }
+            request = Some(read);
             Ok(frame.header.packet_len())
         });
         match (consumed, request) {
@@ -165,7 +180,7 @@ fn poll_request(
 }
 
 impl Request {
-    fn new(connect: &Connect<'_>, peer: &Peer) -> Result<Self, Rejected> {
+    fn new(connect: &Connect<'_>, remote_address: SocketAddr) -> Result<Self, Rejected> {
         let username: Option<Arc<str>> = connect.username.map(Into::into);
         let client_id = match connect.client_id {
             "" => assigned_client_id().ok_or_else(|| {
@@ -181,20 +196,11 @@ impl Request {
         Ok(Self {
             clean_session: connect.clean_session,
             keep_alive_secs: connect.keep_alive_secs,
-            client: Arc::new(ClientInfo { client_id, identity, peer: peer.clone(), connect: connect_facts(connect) }),
+            client: Arc::new(ClientInfo { client_id, identity, remote_address }),
             credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
             will,
             tells_session_present: tells_session_present(connect.version),
         })
-    }
-}
-
-fn connect_facts(connect: &Connect<'_>) -> ConnectFacts {
-    ConnectFacts {
-        protocol_level: connect.version.level(),
-        clean_start: connect.clean_session,
-        keep_alive_secs: connect.keep_alive_secs,
-        user_properties: Box::default(),
     }
 }
 
@@ -203,16 +209,16 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     let client = request.client;
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
-        let publisher = Publisher { client: &client, verdicts: &mut verdicts };
-        if !worker.may_publish(publisher, will.topic.as_str()) {
+        let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
+        if !worker.may_publish(&mut publisher, will.topic.as_str()) {
             let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
             return Err(Rejected::Connack(ConnectReturnCode::NotAuthorized, why));
         }
     }
-    let core = Arc::clone(&worker.core);
+    let (core, generation) = (Arc::clone(&worker.core), worker.hooks.verdict_number());
     let link_id = worker.take_link_id();
     let link = Link { id: link_id, client: Arc::clone(&client), waker, will: request.will, woken: false, close: false };
-    let Ok(opened) = core.directory.open(&client, request.clean_session, link, &core.limits) else {
+    let Ok(opened) = core.directory.open(&client, request.clean_session, link, generation, &core.limits) else {
         let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
         worker.stats().sessions_refused.add(1);
         tracing::warn!("client {:?} refused: {why}", client.client_id);
@@ -230,11 +236,11 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     encode_connack(wire.writer.replies(), tell_present, ConnectReturnCode::Accepted);
     worker.stats().packets_sent.add(1);
     core.totals.connect();
-    tracing::info!("client {:?} connected from {}", client.client_id, client.peer.remote_address);
+    tracing::info!("client {:?} connected from {}", client.client_id, client.remote_address);
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, verdicts })
+    Ok(Client { info: client, session, link_id, verdicts, review: None })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

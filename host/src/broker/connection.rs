@@ -11,8 +11,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
 use super::connect;
+use super::events;
 use super::publish::Publisher;
 use super::reader::{Filled, Read, Reader};
+use super::revocation::Review;
 use super::session::{Displaced, SessionHandle};
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
@@ -45,6 +47,8 @@ pub(super) struct Client {
     pub(super) session: Arc<SessionHandle>,
     pub(super) link_id: u64,
     pub(super) verdicts: VerdictCache,
+    /// What is under way since permissions have changed.
+    pub(super) review: Option<Review>,
 }
 
 /// Why a connection is over.
@@ -78,8 +82,7 @@ impl From<std::io::Error> for End {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
-    let Accepted { stream, peer, admission } = accepted;
-    let remote_address = peer.remote_address;
+    let Accepted { stream, remote_address, admission } = accepted;
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
@@ -87,12 +90,13 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let mut wire =
         Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
-    match connect::accept(&worker, &mut wire, &peer).await {
+    match connect::accept(&worker, &mut wire, remote_address).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
             connect::count(worker.borrow().stats(), &rejected);
             tracing::info!("connection from {remote_address} refused: {rejected}");
-            connect::reject(&mut wire, &rejected).await;
+            let hooks = Arc::clone(&worker.borrow().hooks);
+            connect::reject(&hooks, &mut wire, &rejected).await;
         }
     }
 }
@@ -108,6 +112,7 @@ async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Clien
     })
     .await;
     // Answers to what came before the end are still worth a try.
+    events::packets_sent(&worker.borrow().hooks, Some(&client.info), &mut wire.writer);
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
     let worker = &mut *worker.borrow_mut();
     disconnected(worker, &client, end);
@@ -124,13 +129,22 @@ fn take_turn(
     timer: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
 ) -> Poll<End> {
-    let turn = read(worker, wire, client, cx)
+    let turn = review(worker, client, cx)
+        .and_then(|()| read(worker, wire, client, cx))
         .and_then(|()| flush(worker, wire, client, cx))
         .and_then(|()| check_silence(wire, timer, cx));
     match turn {
         Ok(()) => Poll::Pending,
         Err(end) => Poll::Ready(end),
     }
+}
+
+/// Before anything is sent by permissions that do not hold any more.
+fn review(worker: &mut Worker, client: &mut Client, cx: &Context<'_>) -> Result<(), End> {
+    if worker.review(client)? {
+        cx.waker().wake_by_ref();
+    }
+    Ok(())
 }
 
 /// Reads as long as there is something, the peer takes answers, and others have not waited too long.
@@ -190,7 +204,9 @@ fn handle_frame(
 ) -> Result<(), End> {
     worker.stats().packets_received.add(1);
     let replies_before = replies.len();
-    let event = match protocol.handle_packet(frame)? {
+    let packet = protocol.handle_packet(frame)?;
+    events::packet_received(&worker.hooks, &client.info, frame);
+    let event = match packet {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
         packet => {
@@ -227,6 +243,7 @@ fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>
         worker.stats().publish_sent.add(turn.messages);
         worker.stats().packets_sent.add(turn.messages);
         wire.writer.append(turn.outgoing);
+        events::packets_sent(&worker.hooks, Some(&client.info), &mut wire.writer);
         if turn.close {
             return Err(End::Shutdown);
         }

@@ -105,6 +105,7 @@ impl BrokerServices for Core {
             ("retained-refused", self.retained.refused()),
             ("topics-refused", sum(|stats| stats.topics_refused.value())),
             ("subscriptions-refused", sum(|stats| stats.subscriptions_refused.value())),
+            ("subscriptions-revoked", sum(|stats| stats.subscriptions_revoked.value())),
             ("sessions-refused", sum(|stats| stats.sessions_refused.value())),
             ("client-ids-refused", sum(|stats| stats.client_ids_refused.value())),
             ("packets-too-large", sum(|stats| stats.packets_too_large.value())),

@@ -56,23 +56,24 @@ impl Directory {
     /// Finds or makes the session for a CONNECT that has passed auth, and gives it the connection.
     ///
     /// A session is resumed if both sides want it kept and it belongs to the same identity; another one of this client
-    /// identifier ends here `[MQTT-3.1.2-4]` `[MQTT-3.1.2-6]`.
+    /// identifier ends here `[MQTT-3.1.2-4]` `[MQTT-3.1.2-6]`. `generation` is the current one of verdicts.
     pub(super) fn open(
         &self,
         client: &Arc<ClientInfo>,
         clean: bool,
         link: Link,
+        generation: u64,
         limits: &Limits,
     ) -> Result<Opened, TooManySessions> {
         let mut shard = self.shard(&client.client_id).lock();
         match shard.entry(client.client_id.clone()) {
             Entry::Occupied(entry) if !clean && !entry.get().clean && entry.get().identity == client.identity => {
                 let session = Arc::clone(entry.get());
-                let displaced = session.connect(link, limits);
+                let displaced = session.connect(link, generation, limits);
                 Ok(Opened { session, present: true, displaced, ended: None })
             }
             Entry::Occupied(mut entry) => {
-                let session = self.session(client, clean, link, limits);
+                let session = self.session(client, clean, link, generation, limits);
                 let old = entry.insert(Arc::clone(&session));
                 let (filters, displaced) = old.end();
                 Ok(Opened { session, present: false, displaced, ended: Some((old, filters)) })
@@ -82,7 +83,7 @@ impl Directory {
                     self.len.fetch_sub(1, Ordering::Relaxed);
                     return Err(TooManySessions);
                 }
-                let session = self.session(client, clean, link, limits);
+                let session = self.session(client, clean, link, generation, limits);
                 entry.insert(Arc::clone(&session));
                 Ok(Opened { session, present: false, displaced: None, ended: None })
             }
@@ -103,7 +104,8 @@ impl Directory {
         self.queued.value()
     }
 
-    /// How many parts [`expired`](Self::expired) is to be called for, one after the other.
+    /// How many parts [`expired`](Self::expired) and [`unjudged`](Self::unjudged) are to be called for, one after the
+    /// other.
     pub(super) fn shards(&self) -> usize {
         self.shards.len()
     }
@@ -132,10 +134,22 @@ impl Directory {
         }
     }
 
-    fn session(&self, client: &Arc<ClientInfo>, clean: bool, link: Link, limits: &Limits) -> Arc<SessionHandle> {
+    /// The sessions of one part that have not been judged by this generation of verdicts.
+    pub(super) fn unjudged(&self, shard: usize, generation: u64) -> Vec<Arc<SessionHandle>> {
+        self.shards[shard].lock().values().filter(|session| !session.is_judged(generation)).cloned().collect()
+    }
+
+    fn session(
+        &self,
+        client: &Arc<ClientInfo>,
+        clean: bool,
+        link: Link,
+        generation: u64,
+        limits: &Limits,
+    ) -> Arc<SessionHandle> {
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(SessionHandle::new(key, client, clean, Arc::clone(&self.queued)));
-        session.connect(link, limits);
+        let session = Arc::new(SessionHandle::new(key, client, clean, generation, Arc::clone(&self.queued)));
+        session.connect(link, generation, limits);
         session
     }
 

@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
-use super::core::Core;
-use super::verdicts::VerdictCache;
+use super::events::{self, Origin};
+use super::retained::Stored;
+use super::routes::Route;
+use super::stats::WorkerStats;
+use super::verdicts::{Remembered, VerdictCache};
 use super::worker::Worker;
 use crate::codec::Publish;
-use crate::hooks::{Action, Event, EventKind};
+use crate::hooks::{Action, EventKind, TopicChecker};
 use crate::protocol::{Delivered, Delivery, Payload};
 use crate::types::{ClientInfo, Message, QoS, levels};
 
@@ -21,48 +24,50 @@ pub(super) struct Publisher<'a> {
 impl Worker {
     /// Routes the message of a PUBLISH, if its publisher may send it. When this returns, everyone who is to have the
     /// message has it or has been counted as not having it, so that it can be acknowledged.
-    pub(super) fn publish(&mut self, publisher: Publisher<'_>, publish: &Publish<'_>, payload: Payload<'_>) {
+    pub(super) fn publish(&mut self, mut publisher: Publisher<'_>, publish: &Publish<'_>, payload: Payload<'_>) {
         self.stats().publish_received.add(1);
-        if !self.may_publish(publisher, publish.topic) {
+        if !self.may_publish(&mut publisher, publish.topic) {
             self.stats().publish_denied.add(1);
             return;
         }
-        self.route(publish.topic, payload, publish.qos, publish.retain);
+        self.route(Origin::Client(publisher.client), publish.topic, payload, publish.qos, publish.retain);
     }
 
     /// Publishes the will of a client that has gone, if the client may publish there.
     pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Message) {
-        let publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
-        if !self.may_publish(publisher, will.topic.as_str()) {
+        let mut publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
+        if !self.may_publish(&mut publisher, will.topic.as_str()) {
             self.stats().publish_denied.add(1);
             tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
             return;
         }
-        if self.hooks.wants(EventKind::WillSent) {
-            self.hooks.emit(message_event(EventKind::WillSent, client, &will));
-        }
-        self.publish_unasked(will);
+        self.publish_kept(Origin::Will(client), will);
     }
 
-    /// Publishes a message that needs nobody's leave.
+    /// Publishes a message of a plugin, which needs nobody's leave.
     pub(super) fn publish_unasked(&mut self, message: Message) {
+        self.publish_kept(Origin::Plugin, message);
+    }
+
+    fn publish_kept(&mut self, origin: Origin<'_>, message: Message) {
         let (qos, retain) = (message.qos, message.retain);
         let message = Arc::new(message);
-        self.route(message.topic.as_str(), Payload::Kept(&message), qos, retain);
+        self.route(origin, message.topic.as_str(), Payload::Kept(&message), qos, retain);
     }
 
-    pub(super) fn may_publish(&mut self, publisher: Publisher<'_>, topic: &str) -> bool {
+    pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str) -> bool {
         if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
             return false;
         }
         if !self.hooks.decides(Action::Publish) {
             return true;
         }
-        if let Some(allowed) = publisher.verdicts.verdict(topic) {
+        let number = self.hooks.verdict_number();
+        if let Some(allowed) = publisher.verdicts.verdict(topic, number) {
             return allowed;
         }
         let verdict = self.checker.check(publisher.client, Action::Publish, topic);
-        publisher.verdicts.remember(topic, verdict);
+        publisher.verdicts.remember(topic, verdict, number);
         verdict.allowed
     }
 
@@ -74,37 +79,62 @@ impl Worker {
         too_large
     }
 
-    fn route(&mut self, topic: &str, payload: Payload<'_>, qos: QoS, retain: bool) {
+    fn route(&mut self, origin: Origin<'_>, topic: &str, payload: Payload<'_>, qos: QoS, retain: bool) {
         let Some(route) = self.routes.route(topic, &self.core.subscriptions) else {
             return;
         };
-        let core = Arc::clone(&self.core);
-        let qos = qos.min(core.max_qos);
-        let mut delivery = Delivery::new(&route.topic, payload, qos, &mut self.scratch);
+        let Self { core, hooks, checker, scratch, wakes, .. } = self;
+        let stats = &core.stats[self.index];
+        let mut delivery = Delivery::new(&route.topic, payload, qos.min(core.max_qos), scratch);
+        events::message_came(hooks, origin, &mut delivery, retain);
         if retain {
             // Before the subscribers: whoever subscribes meanwhile finds it here or is one of them.
-            core.retained.store(delivery.message(), &core.limits);
-        }
-        let asks_receivers = self.hooks.decides(Action::Receive);
-        for subscriber in &route.subscribers {
-            if asks_receivers {
-                let client = subscriber.session.client();
-                if !self.checker.check(&client, Action::Receive, topic).allowed {
-                    core.stats[self.index].publish_denied.add(1);
-                    continue;
-                }
+            let stored = core.retained.store(delivery.message(), origin.client(), &core.limits);
+            if let (Stored::Done, Some(client)) = (stored, origin.client()) {
+                events::message(hooks, EventKind::RetainedMessage, client, &mut delivery, true, None);
             }
-            let delivered = subscriber.session.deliver(&mut delivery, subscriber.qos, &core.limits, &mut self.wakes);
-            if let Delivered::Dropped(count) = delivered {
-                count_dropped(&core, self.index, count, topic, subscriber.session.client_id.as_str());
+        }
+        let asks_receivers = hooks.decides(Action::Receive);
+        let tells_receivers = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
+        for (index, subscriber) in route.subscribers.iter().enumerate() {
+            if asks_receivers && !may_receive(checker, &route, index, hooks.verdict_number()) {
+                stats.publish_denied.add(1);
+                continue;
+            }
+            let session = &subscriber.session;
+            let delivered = session.deliver(&mut delivery, subscriber.qos, &core.limits, wakes);
+            let dropped = match delivered {
+                Delivered::Buffered | Delivered::Queued | Delivered::Away => 0,
+                Delivered::QueuedInsteadOf(others) => others,
+                Delivered::Dropped => 1,
+            };
+            if dropped > 0 {
+                count_dropped(stats, dropped, topic, session.client_id.as_str());
+            }
+            if delivered == Delivered::Dropped && hooks.wants(EventKind::MessageDropped) {
+                let why = Some("the queue of the client is full");
+                events::message(hooks, EventKind::MessageDropped, &session.client(), &mut delivery, false, why);
+            } else if tells_receivers && delivered != Delivered::Away {
+                events::message(hooks, EventKind::MessageBroadcast, &session.client(), &mut delivery, false, None);
             }
         }
     }
 }
 
+/// Whether the subscriber of this index may be delivered the topic of its route.
+fn may_receive(checker: &mut TopicChecker, route: &Route, index: usize, generation: u64) -> bool {
+    if let Some(allowed) = route.may_receive(index, generation) {
+        return allowed;
+    }
+    let (link_id, client) = route.subscribers[index].session.last_client();
+    let verdict = checker.check(&client, Action::Receive, route.topic.as_str());
+    route.remember(index, generation, link_id, Remembered::new(verdict));
+    verdict.allowed
+}
+
 /// Counts messages that did not fit, and says so at the first and then at each doubling.
-fn count_dropped(core: &Core, worker: usize, count: usize, topic: &str, client_id: &str) {
-    let counter = &core.stats[worker].publish_dropped;
+fn count_dropped(stats: &WorkerStats, count: usize, topic: &str, client_id: &str) {
+    let counter = &stats.publish_dropped;
     let before = counter.value();
     counter.add(count);
     if before == 0 || before.ilog2() != counter.value().ilog2() {
@@ -113,16 +143,5 @@ fn count_dropped(core: &Core, worker: usize, count: usize, topic: &str, client_i
              ({} messages on this worker so far)",
             counter.value()
         );
-    }
-}
-
-fn message_event(kind: EventKind, client: &Arc<ClientInfo>, message: &Message) -> Event {
-    Event {
-        kind,
-        client: Some(Arc::clone(client)),
-        topic: Some(message.topic.as_str().into()),
-        qos: Some(message.qos),
-        payload: Some(message.payload.clone()),
-        reason: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::routing::RetainedTree;
-use crate::types::{Limits, Message, TopicFilter};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter};
 
 /// The retained message of each topic (3.3.1.3), within limits.
 #[derive(Debug, Default)]
@@ -17,8 +17,25 @@ pub(super) struct Retained {
 
 #[derive(Debug, Default)]
 struct Inner {
-    tree: RetainedTree<Arc<Message>>,
+    tree: RetainedTree<Entry>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: Arc<Message>,
+    /// Who published it; none for a plugin.
+    publisher: Option<Arc<ClientInfo>>,
+    /// The generation of verdicts in which its publisher was last found to be allowed to publish it; 0 for none.
+    allowed_in: AtomicU64,
+}
+
+/// A retained message that a filter matches.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) message: Arc<Message>,
+    /// Who has to be still allowed to publish it; none where that is known, or needs nobody's leave.
+    pub(super) publisher: Option<Arc<ClientInfo>>,
 }
 
 impl Retained {
@@ -26,17 +43,17 @@ impl Retained {
     /// `[MQTT-3.3.1-10]` `[MQTT-3.3.1-11]`.
     ///
     /// One that there is no room for is not kept, and the first of them is logged.
-    pub(super) fn store(&self, message: &Arc<Message>, limits: &Limits) {
+    pub(super) fn store(&self, message: &Arc<Message>, publisher: Option<&Arc<ClientInfo>>, limits: &Limits) -> Stored {
         let topic = &message.topic;
         let mut inner = self.inner.write();
         if message.payload.is_empty() {
             if let Some(old) = inner.tree.remove(topic) {
-                inner.bytes -= bytes(&old);
+                inner.bytes -= bytes(&old.message);
                 self.full.store(false, Ordering::Relaxed);
             }
-            return;
+            return Stored::Done;
         }
-        let old_bytes = inner.tree.value(topic).map(|old| bytes(old));
+        let old_bytes = inner.tree.value(topic).map(|old| bytes(&old.message));
         let new_bytes = inner.bytes - old_bytes.unwrap_or(0) + bytes(message);
         let new_len = inner.tree.len() + usize::from(old_bytes.is_none());
         if new_len > limits.retained_messages_max || new_bytes > limits.retained_bytes_max {
@@ -50,17 +67,32 @@ impl Retained {
                     topic.as_str()
                 );
             }
-            return;
+            return Stored::Refused;
         }
         inner.bytes = new_bytes;
-        inner.tree.insert(topic, Arc::clone(message));
+        let (message, publisher) = (Arc::clone(message), publisher.cloned());
+        inner.tree.insert(topic, Entry { message, publisher, allowed_in: AtomicU64::new(0) });
+        Stored::Done
     }
 
-    /// The retained messages whose topics `filter` matches.
-    pub(super) fn matches(&self, filter: &TopicFilter) -> Vec<Arc<Message>> {
+    /// The retained messages whose topics `filter` matches, in this generation of verdicts.
+    pub(super) fn matches(&self, filter: &TopicFilter, generation: u64) -> Vec<Found> {
         let mut found = Vec::new();
-        self.inner.read().tree.matches(filter, |message| found.push(Arc::clone(message)));
+        self.inner.read().tree.matches(filter, |entry| {
+            let known = entry.allowed_in.load(Ordering::Relaxed) == generation;
+            let publisher = entry.publisher.as_ref().filter(|_| !known).cloned();
+            found.push(Found { message: Arc::clone(&entry.message), publisher });
+        });
         found
+    }
+
+    /// Remembers that the publisher of a message was found to be allowed to publish it, as long as the generation lasts.
+    pub(super) fn remember_allowed(&self, message: &Arc<Message>, generation: u64) {
+        if let Some(entry) = self.inner.read().tree.value(&message.topic)
+            && Arc::ptr_eq(&entry.message, message)
+        {
+            entry.allowed_in.store(generation, Ordering::Relaxed);
+        }
     }
 
     /// How many messages there was no room for.
@@ -72,6 +104,15 @@ impl Retained {
     pub(super) fn len(&self) -> usize {
         self.inner.read().tree.len()
     }
+}
+
+/// What became of a message that was to be retained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It is kept, or has deleted the one before.
+    Done,
+    /// There is no room.
+    Refused,
 }
 
 fn bytes(message: &Message) -> usize {

@@ -1,7 +1,7 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::protocol::{Delivered, Delivery, Session};
 use crate::queue::Outgoing;
-use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, QoS, TopicFilter};
+use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, QoS, TopicFilter, TopicName};
 
 /// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub(super) struct SessionHandle {
     pub(super) identity: Identity,
     /// Whether it ends with its connection.
     pub(super) clean: bool,
+    /// The connection that it has or had last.
+    link_id: AtomicU64,
+    /// The generation of verdicts by which all subscriptions and waiting messages have been judged.
+    judged: AtomicU64,
     shared: Mutex<Shared>,
     /// What waits in all sessions together.
     queued: Arc<QueuedBytes>,
@@ -100,12 +104,21 @@ pub(super) struct Link {
 pub(super) struct Displaced;
 
 impl SessionHandle {
-    pub(super) fn new(key: u64, client: &Arc<ClientInfo>, clean: bool, queued: Arc<QueuedBytes>) -> Self {
+    /// A session that has nothing to be judged yet: `generation` is the current one of verdicts.
+    pub(super) fn new(
+        key: u64,
+        client: &Arc<ClientInfo>,
+        clean: bool,
+        generation: u64,
+        queued: Arc<QueuedBytes>,
+    ) -> Self {
         Self {
             key,
             client_id: client.client_id.clone(),
             identity: client.identity.clone(),
             clean,
+            link_id: AtomicU64::new(0),
+            judged: AtomicU64::new(generation),
             shared: Mutex::new(Shared {
                 session: Session::default(),
                 subscriptions: HashMap::default(),
@@ -125,17 +138,35 @@ impl SessionHandle {
     }
 
     /// Gives the session a connection, and returns the one that it takes it from, which is woken to find out.
-    pub(super) fn connect(&self, link: Link, limits: &Limits) -> Option<Link> {
+    ///
+    /// If the session was judged by another `generation` than this one of verdicts, nothing is sent before it has been
+    /// judged again.
+    pub(super) fn connect(&self, link: Link, generation: u64, limits: &Limits) -> Option<Link> {
         let mut shared = self.lock();
         shared.client = Arc::clone(&link.client);
         shared.away_since = None;
+        self.link_id.store(link.id, Ordering::Relaxed);
         let old = shared.link.replace(link);
         if let Some(old) = &old {
             shared.session.outbound.disconnect();
             old.waker.wake_by_ref();
         }
-        shared.session.outbound.connect(limits);
+        if self.is_judged(generation) {
+            shared.session.outbound.connect(limits);
+        } else {
+            shared.session.outbound.connect_held();
+        }
         old
+    }
+
+    /// The number of the connection that it has or had last.
+    pub(super) fn link_id(&self) -> u64 {
+        self.link_id.load(Ordering::Relaxed)
+    }
+
+    /// Whether everything of the session has been judged by this generation of verdicts.
+    pub(super) fn is_judged(&self, generation: u64) -> bool {
+        self.judged.load(Ordering::Relaxed) == generation
     }
 
     /// Does something to the session, if it still belongs to the connection `link_id`.
@@ -269,7 +300,71 @@ impl SessionHandle {
 
     /// The client that is or was connected last.
     pub(super) fn client(&self) -> Arc<ClientInfo> {
-        Arc::clone(&self.lock().client)
+        self.last_client().1
+    }
+
+    /// The same, and the number of its connection.
+    pub(super) fn last_client(&self) -> (u64, Arc<ClientInfo>) {
+        let shared = self.lock();
+        (self.link_id(), Arc::clone(&shared.client))
+    }
+
+    /// Wakes the connection if there is one; says whether there is.
+    pub(super) fn wake(&self) -> bool {
+        self.lock().link.as_ref().inspect(|link| link.waker.wake_by_ref()).is_some()
+    }
+
+    /// Holds back what waits, and says what there is to be judged anew: for the connection `link_id`, or for none.
+    pub(super) fn to_judge(&self, link_id: Option<u64>) -> Result<ToJudge, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
+            return Err(Displaced);
+        }
+        shared.session.outbound.hold();
+        let mut topics: HashSet<TopicName, ahash::RandomState> = HashSet::default();
+        for message in shared.session.outbound.unsent() {
+            if !topics.contains(&message.topic) {
+                topics.insert(message.topic.clone());
+            }
+        }
+        Ok(ToJudge {
+            client: Arc::clone(&shared.client),
+            filters: shared.subscriptions.keys().cloned().collect(),
+            topics: topics.into_iter().collect(),
+        })
+    }
+
+    /// Ends the subscriptions and drops the messages that were judged to be not allowed, and sends what was held back.
+    /// `unindex` takes a subscription away where publishers look. Says how many messages were dropped.
+    pub(super) fn judge(
+        &self,
+        link_id: Option<u64>,
+        judgement: &Judgement,
+        limits: &Limits,
+        mut unindex: impl FnMut(&TopicFilter),
+    ) -> Result<usize, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
+            return Err(Displaced);
+        }
+        let Shared { session, subscriptions, .. } = &mut *shared;
+        for filter in &judgement.filters {
+            subscriptions.remove(filter);
+            unindex(filter);
+        }
+        let dropped = if judgement.is_clean() {
+            0
+        } else {
+            let matches = |filter: &TopicFilter, message: &Message| filter.matches(message.topic.as_str());
+            session.outbound.retain_unsent(|message| {
+                let lost = judgement.filters.iter().any(|filter| matches(filter, message))
+                    && !subscriptions.keys().any(|filter| matches(filter, message));
+                !lost && !judgement.topics.contains(&message.topic)
+            })
+        };
+        self.judged.store(judgement.generation, Ordering::Relaxed);
+        session.outbound.release(limits);
+        Ok(dropped)
     }
 
     /// Messages in flight and waiting.
@@ -288,6 +383,40 @@ pub(super) struct Turn {
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
     pub(super) close: bool,
+}
+
+/// What a session has that is only there because it was allowed once.
+#[derive(Debug)]
+pub(super) struct ToJudge {
+    /// Whose it is.
+    pub(super) client: Arc<ClientInfo>,
+    /// What it is subscribed to.
+    pub(super) filters: Vec<TopicFilter>,
+    /// The topics of the messages that are yet to be sent, each once.
+    pub(super) topics: Vec<TopicName>,
+}
+
+/// What of a session is not allowed any more.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    /// Of the verdicts that it follows from.
+    pub(super) generation: u64,
+    /// Subscriptions that end.
+    pub(super) filters: Vec<TopicFilter>,
+    /// Topics whose messages are not delivered.
+    pub(super) topics: HashSet<TopicName, ahash::RandomState>,
+}
+
+impl Judgement {
+    /// Nothing is to end so far.
+    pub(super) fn new(generation: u64) -> Self {
+        Self { generation, filters: Vec::new(), topics: HashSet::default() }
+    }
+
+    /// Whether everything is still allowed.
+    pub(super) fn is_clean(&self) -> bool {
+        self.filters.is_empty() && self.topics.is_empty()
+    }
 }
 
 /// What became of a request for a subscription.

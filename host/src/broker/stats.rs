@@ -23,6 +23,8 @@ pub(super) struct WorkerStats {
     pub(super) topics_refused: Counter,
     /// Subscriptions past what a session may have.
     pub(super) subscriptions_refused: Counter,
+    /// Subscriptions that ended because they are not allowed any more.
+    pub(super) subscriptions_revoked: Counter,
     /// Sessions past what the broker may have.
     pub(super) sessions_refused: Counter,
     /// Client identifiers that are too long or otherwise not allowed.

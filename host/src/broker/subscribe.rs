@@ -3,10 +3,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::connection::{Client, End};
+use super::retained::Found;
 use super::session::Subscribed;
 use super::worker::Worker;
 use crate::codec::{ProtocolVersion, SubackCode, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
-use crate::hooks::{Action, Event, EventKind};
+use crate::hooks::{Action, CacheFor, Event, EventKind};
 use crate::protocol::refused_subscription;
 use crate::queue::Queued;
 use crate::types::{QoS, TopicFilter};
@@ -83,19 +84,39 @@ impl Worker {
 
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
     fn send_retained(&mut self, client: &Client, filter: &TopicFilter, granted: QoS) -> Result<(), End> {
-        let mut messages = self.core.retained.matches(filter);
-        if messages.is_empty() {
+        let generation = self.hooks.verdict_number();
+        let mut found = self.core.retained.matches(filter, generation);
+        if found.is_empty() {
             return Ok(());
         }
-        if self.hooks.decides(Action::Receive) {
-            let checker = &mut self.checker;
-            messages.retain(|message| checker.check(&client.info, Action::Receive, message.topic.as_str()).allowed);
-        }
-        let queued =
-            messages.into_iter().map(|message| Queued { qos: message.qos.min(granted), retain: true, message });
+        found.retain(|found| self.may_be_sent(client, found, generation));
+        let queued = found.into_iter().map(|Found { message, .. }| Queued {
+            qos: message.qos.min(granted),
+            retain: true,
+            message,
+        });
         let limits = &self.core.limits;
         client.session.with(client.link_id, |session| session.outbound.deliver_retained(queued, limits))?;
         Ok(())
+    }
+
+    /// Whether a retained message may still be published by who published it, and be received by the client.
+    fn may_be_sent(&mut self, client: &Client, found: &Found, generation: u64) -> bool {
+        let Found { message, publisher } = found;
+        let topic = message.topic.as_str();
+        if let Some(publisher) = publisher
+            && self.hooks.decides(Action::Publish)
+        {
+            let verdict = self.checker.check(publisher, Action::Publish, topic);
+            if !verdict.allowed {
+                tracing::debug!("retained message of {topic:?}: {:?} may not publish it any more", publisher.client_id);
+                return false;
+            }
+            if verdict.cache == CacheFor::UntilReload {
+                self.core.retained.remember_allowed(message, generation);
+            }
+        }
+        !self.hooks.decides(Action::Receive) || self.checker.check(&client.info, Action::Receive, topic).allowed
     }
 
     fn emit_subscription(&self, kind: EventKind, client: &Client, filter: &TopicFilter, qos: Option<QoS>) {

@@ -14,36 +14,81 @@ const SLOTS: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct VerdictCache {
     /// Made with the first verdict that may be kept: most connections only listen.
-    slots: Option<Box<[Option<Entry>; SLOTS]>>,
+    slots: Option<Box<Slots>>,
+}
+
+#[derive(Debug)]
+struct Slots {
+    /// What the entries are good for: with another number none of them holds.
+    number: u64,
+    /// Where the last verdict was found, which is where the next one is looked for first.
+    last: usize,
+    entries: [Option<Entry>; SLOTS],
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Entry {
     topic: Box<str>,
+    remembered: Remembered,
+}
+
+/// A verdict and how long it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remembered {
     allowed: bool,
-    /// None: until the plugins are loaded anew.
+    /// None: as long as the number stays the same. No clock is asked then.
     until: Option<Instant>,
 }
 
-impl VerdictCache {
-    /// What was said of `topic`, if it still holds.
-    pub(super) fn verdict(&self, topic: &str) -> Option<bool> {
-        let entry = self.slots.as_ref()?[self.slot(topic)].as_ref()?;
-        let holds = *entry.topic == *topic && entry.until.is_none_or(|until| Instant::now() < until);
-        holds.then_some(entry.allowed)
-    }
-
-    /// Remembers a verdict for as long as it may be.
-    pub(super) fn remember(&mut self, topic: &str, verdict: Verdict) {
+impl Remembered {
+    /// None where the verdict may not be kept.
+    pub(super) fn new(verdict: Verdict) -> Option<Self> {
         let until = match verdict.cache {
-            CacheFor::Never => return,
+            CacheFor::Never => return None,
             CacheFor::Seconds(secs) => Some(Instant::now() + Duration::from_secs(secs.into())),
             CacheFor::UntilReload => None,
         };
-        let slot = self.slot(topic);
-        let slots = self.slots.get_or_insert_with(|| Box::new([const { None }; SLOTS]));
-        slots[slot] = Some(Entry { topic: topic.into(), allowed: verdict.allowed, until });
+        Some(Self { allowed: verdict.allowed, until })
+    }
+
+    /// What was said, if it still holds.
+    pub(super) fn allowed(self) -> Option<bool> {
+        self.until.is_none_or(|until| Instant::now() < until).then_some(self.allowed)
+    }
+}
+
+impl VerdictCache {
+    /// What was said of `topic`, if it still holds for `number`.
+    pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<bool> {
+        let slots = self.slots.as_deref_mut().filter(|slots| slots.number == number)?;
+        let is_of_topic = |entry: &&Entry| *entry.topic == *topic;
+        // Most publishers repeat a topic, and comparing costs less than hashing.
+        if let Some(entry) = slots.entries[slots.last].as_ref().filter(is_of_topic) {
+            return entry.remembered.allowed();
+        }
+        let slot = slots.slot(topic);
+        let entry = slots.entries[slot].as_ref().filter(is_of_topic)?;
+        slots.last = slot;
+        entry.remembered.allowed()
+    }
+
+    /// Remembers a verdict for as long as it may be. `number` is that of before it was asked for.
+    pub(super) fn remember(&mut self, topic: &str, verdict: Verdict, number: u64) {
+        let Some(remembered) = Remembered::new(verdict) else { return };
+        let slots = match &mut self.slots {
+            Some(slots) if slots.number == number => slots,
+            slots => slots.insert(Box::new(Slots::new(number))),
+        };
+        let slot = slots.slot(topic);
+        slots.entries[slot] = Some(Entry { topic: topic.into(), remembered });
+        slots.last = slot;
+    }
+}
+
+impl Slots {
+    fn new(number: u64) -> Self {
+        Self { number, last: 0, entries: [const { None }; SLOTS], hasher: RandomState::new() }
     }
 
     fn slot(&self, topic: &str) -> usize {
@@ -58,17 +103,46 @@ mod tests {
     #[test]
     fn a_verdict_holds_for_its_topic_and_time() {
         let mut cache = VerdictCache::default();
-        cache.remember("never", Verdict { allowed: true, cache: CacheFor::Never });
-        cache.remember("past", Verdict { allowed: true, cache: CacheFor::Seconds(0) });
-        assert_eq!(cache.verdict("never"), None);
-        assert_eq!(cache.verdict("past"), None);
-        cache.remember("kept", Verdict { allowed: false, cache: CacheFor::UntilReload });
-        assert_eq!(cache.verdict("kept"), Some(false));
-        assert_eq!(cache.verdict("other"), None);
+        cache.remember("never", Verdict { allowed: true, cache: CacheFor::Never }, 1);
+        cache.remember("past", Verdict { allowed: true, cache: CacheFor::Seconds(0) }, 1);
+        assert_eq!(cache.verdict("never", 1), None);
+        assert_eq!(cache.verdict("past", 1), None);
+        cache.remember("kept", Verdict { allowed: false, cache: CacheFor::UntilReload }, 1);
+        assert_eq!(cache.verdict("kept", 1), Some(false));
+        assert_eq!(cache.verdict("other", 1), None);
         for index in 0..1_000 {
             let topic = index.to_string();
-            cache.remember(&topic, Verdict { allowed: true, cache: CacheFor::Seconds(60) });
-            assert_eq!(cache.verdict(&topic), Some(true));
+            cache.remember(&topic, Verdict { allowed: true, cache: CacheFor::Seconds(60) }, 1);
+            assert_eq!(cache.verdict(&topic, 1), Some(true));
         }
+    }
+
+    #[test]
+    fn topics_that_take_turns_are_found() {
+        let mut cache = VerdictCache::default();
+        let verdict = |allowed| Verdict { allowed, cache: CacheFor::UntilReload };
+        // Two that do not meet at a slot.
+        let others: Vec<String> = (0..SLOTS).map(|index| index.to_string()).collect();
+        cache.remember("a", verdict(true), 1);
+        let Some(slots) = &cache.slots else { panic!("a verdict that may be kept is kept") };
+        let other = others.iter().find(|other| slots.slot(other) != slots.slot("a")).expect("not all meet").clone();
+        cache.remember(&other, verdict(false), 1);
+        for _ in 0..3 {
+            assert_eq!(cache.verdict("a", 1), Some(true));
+            assert_eq!(cache.verdict(&other, 1), Some(false));
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_gone_with_its_number() {
+        let mut cache = VerdictCache::default();
+        let verdict = Verdict { allowed: true, cache: CacheFor::UntilReload };
+        cache.remember("a", verdict, 1);
+        assert_eq!(cache.verdict("a", 2), None);
+        cache.remember("b", verdict, 2);
+        assert_eq!((cache.verdict("a", 2), cache.verdict("b", 2)), (None, Some(true)));
+        // A question that was asked before and answered after the change.
+        cache.remember("c", verdict, 1);
+        assert_eq!(cache.verdict("c", 2), None);
     }
 }

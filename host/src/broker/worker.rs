@@ -11,6 +11,7 @@ use tokio::task::spawn_local;
 
 use super::connection;
 use super::core::{Core, Internal};
+use super::revocation;
 use super::routes::RouteCache;
 use super::stats::WorkerStats;
 use crate::hooks::{Hooks, TopicChecker};
@@ -70,6 +71,7 @@ pub(super) fn spawn(
 }
 
 async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
+    spawn_local(revocation::review_all(Rc::clone(worker)));
     while let Some(task) = tasks.recv().await {
         match task {
             Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),

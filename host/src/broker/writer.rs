@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
+use crate::codec::{FixedHeader, Glance};
 use crate::net::Transport;
 use crate::queue::Outgoing;
 
@@ -15,6 +16,8 @@ const SLICES_PER_WRITE: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     waiting: Outgoing,
+    /// Bytes at the front of `waiting` whose packets plugins have been told of.
+    told: usize,
 }
 
 impl Writer {
@@ -26,6 +29,27 @@ impl Writer {
     /// Appends what a session has for its client.
     pub(super) fn append(&mut self, outgoing: Outgoing) {
         self.waiting.append(outgoing);
+    }
+
+    /// Shows the packets that wait and that plugins have not been told of.
+    pub(super) fn untold_packets(&self, mut show: impl FnMut(Glance<'_>)) {
+        let mut skip = self.told;
+        for mut chunk in self.waiting.chunks() {
+            while skip < chunk.len() {
+                chunk = &chunk[skip..];
+                let Some(header) = FixedHeader::read_any(chunk) else { return };
+                // A large payload is in the next chunk.
+                let body = &chunk[header.header_len..header.packet_len().min(chunk.len())];
+                show(Glance::new(header, body));
+                skip = header.packet_len();
+            }
+            skip -= chunk.len();
+        }
+    }
+
+    /// Plugins have been told of every packet that waits.
+    pub(super) fn tell(&mut self) {
+        self.told = self.waiting.len();
     }
 
     /// Bytes that wait.
@@ -47,8 +71,45 @@ impl Writer {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.waiting.advance(written);
+            self.told = self.told.saturating_sub(written);
         }
         self.waiting = Outgoing::default();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn untold(writer: &Writer) -> Vec<(u8, usize)> {
+        let mut seen = Vec::new();
+        writer.untold_packets(|glance| seen.push((glance.packet_type, glance.packet_len)));
+        seen
+    }
+
+    #[test]
+    fn every_packet_is_told_once_wherever_it_lies() {
+        let mut writer = Writer::default();
+        writer.replies().extend_from_slice(b"\xd0\x00\x40\x02\x00\x01");
+        assert_eq!(untold(&writer), [(13, 2), (4, 4)]);
+        writer.tell();
+        assert!(untold(&writer).is_empty());
+        // The payload of the second is a chunk of its own.
+        let mut outgoing = Outgoing::default();
+        outgoing.tail().extend_from_slice(b"\x30\x04\x00\x01ab\x30\x88\x27\x00\x01a");
+        outgoing.push_shared(Bytes::from(vec![b'x'; 4_997]));
+        outgoing.tail().extend_from_slice(b"\xd0\x00");
+        writer.append(outgoing);
+        assert_eq!(untold(&writer), [(3, 6), (3, 5_003), (13, 2)]);
+        writer.tell();
+        writer.replies().extend_from_slice(b"\xb0\x02\x00\x01");
+        assert_eq!(untold(&writer), [(11, 4)]);
+        // What is written is not looked at again.
+        writer.waiting.advance(3);
+        writer.told -= 3;
+        assert_eq!(untold(&writer), [(11, 4)]);
     }
 }

@@ -22,6 +22,17 @@ pub enum PacketType {
 }
 
 impl PacketType {
+    /// The type of a packet with this first byte, whoever sends it.
+    fn from_anyone(first_byte: u8) -> Option<Self> {
+        match first_byte >> 4 {
+            2 => Some(Self::Connack),
+            9 => Some(Self::Suback),
+            11 => Some(Self::Unsuback),
+            13 => Some(Self::Pingresp),
+            _ => Self::from_client(first_byte).ok(),
+        }
+    }
+
     /// The type of a packet with this first byte, if it is one that a client sends.
     fn from_client(first_byte: u8) -> Result<Self, DecodeError> {
         Ok(match first_byte >> 4 {
@@ -61,17 +72,29 @@ impl FixedHeader {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
         };
-        let packet_type = PacketType::from_client(first)?;
+        let Some(header) = Self::read_type(PacketType::from_client(first)?, first, rest)? else {
+            return Ok(None);
+        };
+        let bytes = header.packet_len();
+        if bytes > packet_bytes_max {
+            return Err(DecodeError::PacketTooLarge { bytes, max: packet_bytes_max });
+        }
+        Ok(Some(header))
+    }
+
+    /// Reads the header of a packet that this broker has encoded, or read before.
+    pub fn read_any(bytes: &[u8]) -> Option<Self> {
+        let (&first, rest) = bytes.split_first()?;
+        Self::read_type(PacketType::from_anyone(first)?, first, rest).ok()?
+    }
+
+    /// Reads what follows the first byte.
+    fn read_type(packet_type: PacketType, first: u8, rest: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut remaining_len = 0_usize;
         for (index, &byte) in rest.iter().take(4).enumerate() {
             remaining_len |= usize::from(byte & 0x7f) << (7 * index);
             if byte & 0x80 == 0 {
-                let header_len = index + 2;
-                let packet_len = header_len + remaining_len;
-                if packet_len > packet_bytes_max {
-                    return Err(DecodeError::PacketTooLarge { bytes: packet_len, max: packet_bytes_max });
-                }
-                return Ok(Some(Self { packet_type, flags: first & 0x0f, header_len, remaining_len }));
+                return Ok(Some(Self { packet_type, flags: first & 0x0f, header_len: index + 2, remaining_len }));
             }
         }
         if rest.len() >= 4 { Err(DecodeError::RemainingLength) } else { Ok(None) }

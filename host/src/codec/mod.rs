@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod error;
 mod frame;
+mod glance;
 mod packet;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use decode::{decode, decode_connect};
 pub use encode::{PublishHead, encode_ack, encode_connack, encode_pingresp, encode_suback, encode_unsuback};
 pub use error::DecodeError;
 pub use frame::{FixedHeader, Frame, PacketType, next_frame};
+pub use glance::{Glance, PublishGlance};
 pub use packet::{
     Ack, Connect, ConnectReturnCode, Packet, PacketId, ProtocolVersion, Publish, SubackCode, Subscribe, Unsubscribe,
     Will,

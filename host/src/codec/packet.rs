@@ -49,16 +49,6 @@ pub enum ProtocolVersion {
     V311,
 }
 
-impl ProtocolVersion {
-    /// The protocol level on the wire (3.1.2.2).
-    pub fn level(self) -> u8 {
-        match self {
-            Self::V31 => 3,
-            Self::V311 => 4,
-        }
-    }
-}
-
 /// A packet as clients send them, borrowed from the buffer it was read into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the standard's")]

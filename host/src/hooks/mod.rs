@@ -21,6 +21,7 @@ mod search;
 mod services;
 mod spec;
 mod topic_checker;
+mod verdict_number;
 mod warm;
 mod wasm;
 
@@ -29,12 +30,15 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use self::auth_pool::AuthPool;
 use self::event_queue::EventQueue;
 use self::interests::ActionSet;
 use self::load::Roster;
 use self::loaded::Loaded;
 use self::observers::Observers;
+use self::verdict_number::VerdictNumber;
 use crate::types::ClientInfo;
 
 pub use combine::{AuthOutcome, CacheFor, Verdict};
@@ -65,6 +69,7 @@ pub struct Hooks {
     plugins: Vec<Arc<Loaded>>,
     deciding: Vec<Arc<Loaded>>,
     decided: ActionSet,
+    verdict_number: VerdictNumber,
     auth: AuthPool,
     events: Arc<EventQueue>,
     observers: Observers,
@@ -81,12 +86,35 @@ impl Hooks {
             topic_check.iter().fold(ActionSet::default(), |set, plugin| set.union(plugin.wasm.interests().actions));
         let auth = AuthPool::start(&auth).map_err(LoadError::Engine)?;
         let observers = Observers::start(&all, Arc::clone(&events)).map_err(LoadError::Engine)?;
-        Ok(Arc::new(Self { plugins: all, deciding: topic_check, decided, auth, events, observers }))
+        Ok(Arc::new(Self {
+            plugins: all,
+            deciding: topic_check,
+            decided,
+            verdict_number: VerdictNumber::new(),
+            auth,
+            events,
+            observers,
+        }))
     }
 
     /// Whether any plugin decides this action; where none does, it is allowed.
     pub fn decides(&self, action: Action) -> bool {
         self.decided.contains(action)
+    }
+
+    /// A number that is another one when cached verdicts no longer hold. Take it before you ask for a verdict.
+    pub fn verdict_number(&self) -> u64 {
+        self.verdict_number.current()
+    }
+
+    /// Tells of each new [`verdict_number`](Self::verdict_number), those in between left out.
+    pub fn verdict_numbers(&self) -> watch::Receiver<u64> {
+        self.verdict_number.changes()
+    }
+
+    /// From now on, nothing that plugins have said of topics before holds any more.
+    pub fn forget_verdicts(&self) {
+        self.verdict_number.advance();
     }
 
     /// Whether any plugin asked for events of this kind: look before you make one.

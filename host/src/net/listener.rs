@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use crate::types::{Peer, TokenBucket};
+use crate::types::TokenBucket;
 
 /// How long accepting rests after an error of the system, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,8 +39,8 @@ pub enum TurnedAway {
 pub struct Accepted {
     /// The connection, not tied to a runtime.
     pub stream: std::net::TcpStream,
-    /// The other end.
-    pub peer: Peer,
+    /// The peer's address.
+    pub remote_address: SocketAddr,
     /// Its place among the listener's connections.
     pub admission: Admission,
 }
@@ -113,8 +113,7 @@ impl Listener {
             let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
             match prepared {
                 Ok(stream) => {
-                    let peer = Peer::tcp(remote_address, Arc::clone(&self.name));
-                    return Accepted { stream, peer, admission };
+                    return Accepted { stream, remote_address, admission };
                 }
                 Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
             }

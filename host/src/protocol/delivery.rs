@@ -53,6 +53,11 @@ impl<'a> Delivery<'a> {
         Self { topic, payload, qos, scratch, message }
     }
 
+    /// Where the message was published.
+    pub fn topic(&self) -> &TopicName {
+        self.topic
+    }
+
     /// The QoS that the message was published with.
     pub fn qos(&self) -> QoS {
         self.qos

@@ -14,7 +14,7 @@ const INFLIGHT_SPAN_MAX: usize = 16_384;
 /// Messages on their way to one client: in flight, waiting, and as bytes for the connection.
 #[derive(Debug)]
 pub struct Outbound {
-    connected: bool,
+    line: Line,
     next_id: PacketId,
     /// In the order of sending, which is the order of identifiers; begins with one that is not done.
     inflight: VecDeque<InFlight>,
@@ -24,6 +24,20 @@ pub struct Outbound {
     outgoing: Outgoing,
     /// Messages in `outgoing`.
     outgoing_len: usize,
+}
+
+/// Whether messages can go to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// There is no connection.
+    Down,
+    /// There is one, and until [`Outbound::release`] everything waits.
+    Held {
+        /// What was not acknowledged has not been sent again on it yet.
+        resend: bool,
+    },
+    /// There is one.
+    Up,
 }
 
 #[derive(Debug)]
@@ -50,8 +64,10 @@ pub enum Delivered {
     Buffered,
     /// It waits.
     Queued,
-    /// It was dropped, or this many others were for its sake.
-    Dropped(usize),
+    /// It waits, and this many others of QoS 0 were dropped for its sake.
+    QueuedInsteadOf(usize),
+    /// There was no room: it was dropped.
+    Dropped,
     /// QoS 0 and the client is away.
     Away,
 }
@@ -59,7 +75,7 @@ pub enum Delivered {
 impl Default for Outbound {
     fn default() -> Self {
         Self {
-            connected: false,
+            line: Line::Down,
             next_id: PacketId::MIN,
             inflight: VecDeque::new(),
             inflight_len: 0,
@@ -74,7 +90,7 @@ impl Outbound {
     /// Takes a message for the client, under a subscription that was granted `granted`.
     pub fn deliver(&mut self, delivery: &mut Delivery<'_>, granted: QoS, retain: bool, limits: &Limits) -> Delivered {
         let qos = granted.min(delivery.qos()); // [MQTT-3.8.4-6]
-        if self.connected && self.queue.is_empty() && self.outgoing.len() < limits.outgoing_bytes_max {
+        if self.line == Line::Up && self.queue.is_empty() && self.outgoing.len() < limits.outgoing_bytes_max {
             if qos == QoS::AtMostOnce {
                 delivery.encode(qos, retain, None, &mut self.outgoing);
                 self.outgoing_len += 1;
@@ -89,14 +105,14 @@ impl Outbound {
                 return Delivered::Buffered;
             }
         }
-        if qos == QoS::AtMostOnce && !self.connected {
+        if qos == QoS::AtMostOnce && self.line == Line::Down {
             return Delivered::Away;
         }
         let queued = Queued { message: Arc::clone(delivery.message()), qos, retain };
         match self.queue.push(queued, limits) {
             Pushed::Kept => Delivered::Queued,
-            Pushed::KeptInsteadOf(dropped) => Delivered::Dropped(dropped),
-            Pushed::Refused => Delivered::Dropped(1),
+            Pushed::KeptInsteadOf(dropped) => Delivered::QueuedInsteadOf(dropped),
+            Pushed::Refused => Delivered::Dropped,
         }
     }
 
@@ -108,8 +124,34 @@ impl Outbound {
 
     /// The client has a connection: sends again what was not acknowledged `[MQTT-4.4.0-1]`, then what has waited.
     pub fn connect(&mut self, limits: &Limits) {
-        self.connected = true;
+        self.connect_held();
+        self.release(limits);
+    }
+
+    /// The client has a connection, on which nothing is to be sent until [`release`](Self::release).
+    pub fn connect_held(&mut self) {
+        self.line = Line::Held { resend: true };
         (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
+    }
+
+    /// From now on everything waits, but for what is bytes already.
+    pub fn hold(&mut self) {
+        if self.line == Line::Up {
+            self.line = Line::Held { resend: false };
+        }
+    }
+
+    /// Sends what has been held, in the order in which it would have been sent.
+    pub fn release(&mut self, limits: &Limits) {
+        let Line::Held { resend } = self.line else { return };
+        self.line = Line::Up;
+        if resend {
+            self.resend();
+        }
+        self.pump(limits);
+    }
+
+    fn resend(&mut self) {
         for InFlight { packet_id, state } in &self.inflight {
             match state {
                 State::Published { message, qos, retain } => {
@@ -121,12 +163,11 @@ impl Outbound {
                 State::Done => {}
             }
         }
-        self.pump(limits);
     }
 
     /// The connection is gone: what it had not been sent is lost at QoS 0 and kept above. Says how many were lost.
     pub fn disconnect(&mut self) -> usize {
-        self.connected = false;
+        self.line = Line::Down;
         (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
         self.queue.drop_qos0()
     }
@@ -152,6 +193,36 @@ impl Outbound {
     /// A PUBCOMP came. One that nothing waits for is ignored.
     pub fn pubcomp(&mut self, packet_id: PacketId, limits: &Limits) {
         self.finish(packet_id, |state| matches!(state, State::Released), limits);
+    }
+
+    /// The messages that are yet to be sent: those that wait and, before [`release`](Self::release) on a new
+    /// connection, those that were not acknowledged on the one before.
+    pub fn unsent(&self) -> impl Iterator<Item = &Arc<Message>> {
+        let again = self.inflight.iter().filter(|_| self.is_to_resend()).filter_map(|inflight| match &inflight.state {
+            State::Published { message, .. } => Some(message),
+            State::Released | State::Done => None,
+        });
+        again.chain(self.queue.messages())
+    }
+
+    /// Drops those of the [`unsent`](Self::unsent) messages that are not to be kept, and says how many.
+    pub fn retain_unsent(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
+        let mut dropped = self.queue.retain(&mut keep);
+        if self.is_to_resend() {
+            for InFlight { state, .. } in &mut self.inflight {
+                if matches!(state, State::Published { message, .. } if !keep(message)) {
+                    *state = State::Done;
+                    self.inflight_len -= 1;
+                    dropped += 1;
+                }
+            }
+            self.trim_inflight();
+        }
+        dropped
+    }
+
+    fn is_to_resend(&self) -> bool {
+        matches!(self.line, Line::Down | Line::Held { resend: true })
     }
 
     /// Takes the bytes to be written and says how many messages they hold; moves on what has waited for room.
@@ -183,7 +254,7 @@ impl Outbound {
 
     /// Sends from the queue what there is room for.
     fn pump(&mut self, limits: &Limits) {
-        while self.connected && self.outgoing.len() < limits.outgoing_bytes_max {
+        while self.line == Line::Up && self.outgoing.len() < limits.outgoing_bytes_max {
             let Some(front) = self.queue.front() else { return };
             if front.qos != QoS::AtMostOnce && !self.has_room_in_flight(limits) {
                 return;
@@ -224,13 +295,18 @@ impl Outbound {
         }
         self.inflight[index].state = State::Done;
         self.inflight_len -= 1;
+        self.trim_inflight();
+        self.pump(limits);
+    }
+
+    /// What is done at the front is over.
+    fn trim_inflight(&mut self) {
         while matches!(self.inflight.front(), Some(InFlight { state: State::Done, .. })) {
             self.inflight.pop_front();
         }
         if self.inflight.is_empty() {
             self.inflight = VecDeque::new();
         }
-        self.pump(limits);
     }
 
     /// Identifiers in flight are consecutive, 0 left out, so that the place of one follows from the first.

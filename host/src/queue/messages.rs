@@ -91,6 +91,20 @@ impl MessageQueue {
         Some(queued)
     }
 
+    /// The messages that wait, those that wait longest first.
+    pub fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.entries.iter().map(|queued| &queued.message)
+    }
+
+    /// Drops the messages that are not to be kept, and says how many.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
+        let before = self.entries.len();
+        let entries = std::mem::take(&mut self.entries);
+        (self.bytes, self.qos0, self.qos0_bytes) = (0, 0, 0);
+        entries.into_iter().filter(|queued| keep(&queued.message)).for_each(|queued| self.push_unbounded(queued));
+        before - self.entries.len()
+    }
+
     /// Drops every message of QoS 0 and says how many.
     pub fn drop_qos0(&mut self) -> usize {
         let dropped = std::mem::take(&mut self.qos0);
@@ -156,6 +170,18 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
         assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_not_to_be_kept_is_not_counted_any_more() {
+        let limits = Limits::default();
+        let mut queue = MessageQueue::default();
+        for (qos, payload) in [(QoS::AtMostOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::AtMostOnce, "3")] {
+            queue.push(queued(qos, payload), &limits);
+        }
+        assert_eq!(queue.retain(|message| message.payload != "1"), 1);
+        assert_eq!((queue.qos0, queue.qos0_bytes, queue.bytes), (1, 2 + ENTRY_BYTES, 2 * (2 + ENTRY_BYTES)));
+        assert_eq!(payloads(&mut queue), ["2", "3"]);
     }
 
     #[test]

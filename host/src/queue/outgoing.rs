@@ -51,6 +51,11 @@ impl Outgoing {
         }
     }
 
+    /// The bytes that wait, in order, as they lie in memory. Of a packet, everything but a large payload lies together.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map(|chunk| &chunk[..]).chain([&self.tail[..]])
+    }
+
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.chunk_bytes + self.tail.len()
@@ -77,7 +82,7 @@ impl Buf for Outgoing {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let waiting = self.chunks.iter().map(|chunk| &chunk[..]).chain([&self.tail[..]]).filter(|s| !s.is_empty());
+        let waiting = self.chunks().filter(|chunk| !chunk.is_empty());
         let mut used = 0;
         for (slot, bytes) in slices.iter_mut().zip(waiting) {
             *slot = IoSlice::new(bytes);

@@ -10,9 +10,7 @@ mod topic;
 #[cfg(test)]
 pub(crate) mod random;
 
-pub use client::{
-    CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperty,
-};
+pub use client::{ClientId, ClientInfo, Identity};
 pub use limits::Limits;
 pub use message::Message;
 pub use qos::QoS;

@@ -30,6 +30,11 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The text, shared with this topic.
+    pub fn to_shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// Maps keyed by topic are looked up with the text of a packet.

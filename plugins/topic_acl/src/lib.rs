@@ -1,6 +1,5 @@
 //! Allows each user a list of topics. `README.md` tells the rules.
 
-mod rule;
 mod rules;
 
 use amqtt_plugin_sdk::{Action, CacheFor, Client, Decision, Interests, Plugin, TopicCheck, Verdict, log, plugin};

@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use amqtt_plugin_sdk::TopicFilter;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-
-use crate::rule::Rule;
 
 /// The entry for clients without a user name. A client that calls itself so is not meant.
 const ANONYMOUS: &str = "anonymous";
@@ -30,7 +29,7 @@ impl Rules {
 
 /// The rules of one user.
 #[derive(Debug, Clone, Default)]
-struct List(Vec<Rule>);
+struct List(Vec<TopicFilter>);
 
 impl<'de> Deserialize<'de> for List {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

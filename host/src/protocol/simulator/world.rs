@@ -301,7 +301,8 @@ impl World {
             tally.delivered += 1;
             match session.outbound.deliver(&mut delivery, *granted, false, &self.limits) {
                 Delivered::Buffered | Delivered::Queued => {}
-                Delivered::Dropped(count) => tally.dropped += count,
+                Delivered::QueuedInsteadOf(count) => tally.dropped += count,
+                Delivered::Dropped => tally.dropped += 1,
                 Delivered::Away => tally.away += 1,
             }
         }

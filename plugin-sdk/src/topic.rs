@@ -3,13 +3,19 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A topic filter that a user is allowed.
+/// A topic filter of a plugin's settings, as a rule about topics and about the filters of others.
+///
+/// Read from a text by serde; an error quotes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rule(Box<str>);
+pub struct TopicFilter(Box<str>);
 
-impl Rule {
+impl TopicFilter {
     /// Checks that a text is a topic filter (MQTT 3.1.1, section 4.7).
-    pub(crate) fn new(filter: &str) -> Result<Self, &'static str> {
+    ///
+    /// # Errors
+    ///
+    /// The text says which rule of the standard it breaks.
+    pub fn new(filter: &str) -> Result<Self, &'static str> {
         if filter.is_empty() {
             return Err("a topic filter has at least one character");
         }
@@ -25,13 +31,20 @@ impl Rule {
                 return Err("`+` stands alone in its level");
             }
         }
-        Ok(Rule(filter.into()))
+        Ok(TopicFilter(filter.into()))
     }
 
-    /// Whether this covers a topic name, or every topic that a topic filter can match.
+    /// The filter as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this matches a topic name, or every topic that a topic filter can match.
     ///
     /// Takes time in proportion to the length of both.
-    pub(crate) fn covers(&self, topic: &str) -> bool {
+    // In the plugin's own crate, and so with its optimisation: this is what a topic-check spends its time with.
+    #[inline]
+    pub fn covers(&self, topic: &str) -> bool {
         // A wildcard in front matches no topic that starts with `$` [MQTT-4.7.2-1].
         if topic.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
@@ -50,32 +63,32 @@ impl Rule {
     }
 }
 
-impl<'de> Deserialize<'de> for Rule {
+impl<'de> Deserialize<'de> for TopicFilter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(RuleVisitor)
+        deserializer.deserialize_str(FilterVisitor)
     }
 }
 
-struct RuleVisitor;
+struct FilterVisitor;
 
-impl Visitor<'_> for RuleVisitor {
-    type Value = Rule;
+impl Visitor<'_> for FilterVisitor {
+    type Value = TopicFilter;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a topic filter")
     }
 
-    fn visit_str<E: Error>(self, filter: &str) -> Result<Rule, E> {
-        Rule::new(filter).map_err(|reason| E::custom(format_args!("{reason}: `{filter}`")))
+    fn visit_str<E: Error>(self, filter: &str) -> Result<TopicFilter, E> {
+        TopicFilter::new(filter).map_err(|reason| E::custom(format_args!("{reason}: `{filter}`")))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Rule;
+    use super::TopicFilter;
 
     fn check(rule: &str, topic: &str, expected: bool) {
-        let covers = Rule::new(rule).expect(rule).covers(topic);
+        let covers = TopicFilter::new(rule).expect(rule).covers(topic);
         assert_eq!(covers, expected, "{rule} covers {topic}");
     }
 
@@ -155,19 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_no_rule() {
+    fn what_is_no_filter_is_refused() {
         for text in ["", "a/#/b", "a#", "#/a", "a/b+", "+a", "a/++", "##", "a\0b"] {
-            assert!(Rule::new(text).is_err(), "{text:?}");
+            assert!(TopicFilter::new(text).is_err(), "{text:?}");
         }
         for text in ["/", "//", "+/+/#", "a b", "$SYS/#"] {
-            assert!(Rule::new(text).is_ok(), "{text:?}");
+            assert!(TopicFilter::new(text).is_ok(), "{text:?}");
         }
     }
 
     #[test]
     fn many_wildcards_take_no_longer() {
-        let rule = Rule::new(&"+/".repeat(30_000)).expect("a rule");
-        assert!(!rule.covers(&"a/".repeat(29_999)));
-        assert!(rule.covers(&"a/".repeat(30_000)));
+        let filter = TopicFilter::new(&"+/".repeat(30_000)).expect("a filter");
+        assert!(!filter.covers(&"a/".repeat(29_999)));
+        assert!(filter.covers(&"a/".repeat(30_000)));
     }
 }
