@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,10 +20,13 @@ use super::session::Link;
 use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
-use crate::codec::{Connect, ConnectReturnCode, encode_connack, next_frame};
+use crate::codec::{Answer, Connack, Connect, ProtocolVersion, Will, encode_connack, next_frame};
 use crate::hooks::{AuthOutcome, Credentials, Event, EventKind, Hooks};
-use crate::protocol::{Rejection, Violation, tells_session_present};
-use crate::types::{ClientId, ClientInfo, Identity, Message, TopicName};
+use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties};
+use crate::types::{
+    ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Peer, ReasonCode, TopicName,
+    UserProperty,
+};
 
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,14 +37,14 @@ pub(super) enum Rejected {
     /// Closed without an answer.
     Closed(End),
     /// Answered with a CONNACK.
-    Connack(ConnectReturnCode, String),
+    Connack(ProtocolVersion, ReasonCode, String),
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed(end) => end.fmt(f),
-            Self::Connack(code, why) => write!(f, "{why} (CONNACK {})", *code as u8),
+            Self::Connack(_, reason, why) => write!(f, "{why} (CONNACK {reason:?})"),
         }
     }
 }
@@ -51,7 +53,7 @@ impl From<Rejection> for Rejected {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Close(violation) => Self::Closed(violation.into()),
-            Rejection::Connack(code) => Self::Connack(code, format!("{code:?}")),
+            Rejection::Connack(version, reason) => Self::Connack(version, reason, "its CONNECT is refused".into()),
         }
     }
 }
@@ -59,33 +61,33 @@ impl From<Rejection> for Rejected {
 /// A CONNECT in memory of its own.
 #[derive(Debug)]
 struct Request {
-    clean_session: bool,
-    keep_alive_secs: u16,
+    clean_start: bool,
+    terms: ClientTerms,
+    granted: Granted,
     client: Arc<ClientInfo>,
+    /// Whether the client identifier was chosen here.
+    assigned_client_id: bool,
     credentials: Credentials,
-    will: Option<Message>,
-    tells_session_present: bool,
+    will: Option<Box<Message>>,
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
-pub(super) async fn accept(
-    worker: &Rc<RefCell<Worker>>,
-    wire: &mut Wire,
-    remote_address: SocketAddr,
-) -> Result<Client, Rejected> {
-    let request = read_request(worker, wire, remote_address).await?;
+pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
+    let request = read_request(worker, wire, peer).await?;
     let Request { client, credentials, .. } = &request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
     let hooks = Arc::clone(&worker.borrow().hooks);
     let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
-    let refused = |code, why: &str| Err(Rejected::Connack(code, format!("client {:?}: {why}", client.client_id)));
+    let version = request.terms.version;
+    let refused =
+        |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
     match outcome {
         AuthOutcome::Allowed => {}
         AuthOutcome::Denied if has_credentials => {
-            return refused(ConnectReturnCode::BadUserNameOrPassword, "user name or password denied");
+            return refused(ReasonCode::BadUserNameOrPassword, "user name or password denied");
         }
-        AuthOutcome::Denied => return refused(ConnectReturnCode::NotAuthorized, "anonymous client denied"),
-        AuthOutcome::Failed => return refused(ConnectReturnCode::ServerUnavailable, "auth failed to decide"),
+        AuthOutcome::Denied => return refused(ReasonCode::NotAuthorized, "anonymous client denied"),
+        AuthOutcome::Failed => return refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
     }
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let worker = &mut *worker.borrow_mut();
@@ -99,42 +101,45 @@ pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
     stats.connects_refused.add(1);
     match rejected {
         Rejected::Closed(End::Violation(violation)) => stats.count_violation(violation),
-        Rejected::Connack(ConnectReturnCode::IdentifierRejected, _) => stats.client_ids_refused.add(1),
+        Rejected::Connack(_, ReasonCode::ClientIdentifierNotValid, _) => stats.client_ids_refused.add(1),
         Rejected::Closed(_) | Rejected::Connack(..) => {}
     }
 }
 
 /// Tells the peer why it was refused, if it is to know, and gives it time to read that.
 pub(super) async fn reject(hooks: &Hooks, wire: &mut Wire, rejected: &Rejected) {
-    let Rejected::Connack(code, _) = rejected else { return };
+    let Rejected::Connack(version, reason, _) = rejected else { return };
     let mut connack = bytes::BytesMut::new();
-    encode_connack(&mut connack, false, *code); // [MQTT-3.2.2-4]: no session present.
+    let refusal = Connack { session_present: false, answer: (*reason).into() }; // [MQTT-3.2.2-4]
+    encode_connack(&mut connack, *version, refusal);
     events::refusal_sent(hooks, &connack);
-    let say = async {
-        wire.transport.write_all(&connack).await?;
+    // Whether it heard us makes no difference.
+    drop(wire.transport.write_all(&connack).await);
+    linger(wire).await;
+}
+
+/// Says that there is nothing more to come, and gives the peer time to read what was written: closing with unread bytes
+/// would reset the connection, and that with it.
+pub(super) async fn linger(wire: &mut Wire) {
+    let until_closed = async {
         wire.transport.shutdown().await?;
-        // Closing with unread bytes would reset the connection, and the CONNACK with it.
         let mut ignored = [0; 512];
         while wire.transport.read(&mut ignored).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // Whether it heard us makes no difference.
-    drop(timeout(LINGER, say).await);
+    // A peer that does not go is cut off.
+    drop(timeout(LINGER, until_closed).await);
 }
 
 /// Reads until the CONNECT is complete or its time is over.
-async fn read_request(
-    worker: &Rc<RefCell<Worker>>,
-    wire: &mut Wire,
-    remote_address: SocketAddr,
-) -> Result<Request, Rejected> {
+async fn read_request(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Request, Rejected> {
     let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
     let mut timer = pin!(sleep_until(deadline.into()));
     poll_fn(|cx| {
         if timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(Rejected::Closed(Violation::ConnectTimeout.into())));
         }
-        poll_request(&mut worker.borrow_mut(), wire, remote_address, cx)
+        poll_request(&mut worker.borrow_mut(), wire, peer, cx)
     })
     .await
 }
@@ -142,7 +147,7 @@ async fn read_request(
 fn poll_request(
     worker: &mut Worker,
     wire: &mut Wire,
-    remote_address: SocketAddr,
+    peer: &Peer,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Request, Rejected>> {
     let Wire { transport, reader, protocol, .. } = wire;
@@ -159,8 +164,8 @@ fn poll_request(
             let frame = next_frame(bytes, core.limits.packet_bytes_max)
                 .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
             let Some(frame) = frame else { return Ok(0) };
-            let connect = protocol.handle_connect(frame, &core.limits)?;
-            let read = Request::new(&connect, remote_address);
+            let connect = protocol.handle_connect(frame, &core.limits, &core.capabilities)?;
+            let read = Request::new(&connect, peer, &core.limits);
             if let Ok(request) = &read {
                 events::packet_received(&worker.hooks, &request.client, frame);
             }
@@ -180,67 +185,95 @@ fn poll_request(
 }
 
 impl Request {
-    fn new(connect: &Connect<'_>, remote_address: SocketAddr) -> Result<Self, Rejected> {
+    fn new(connect: &Connect<'_>, peer: &Peer, limits: &Limits) -> Result<Self, Rejected> {
         let username: Option<Arc<str>> = connect.username.map(Into::into);
         let client_id = match connect.client_id {
             "" => assigned_client_id().ok_or_else(|| {
-                Rejected::Connack(ConnectReturnCode::ServerUnavailable, "the system has no random numbers".into())
+                let why = "the system has no random numbers".into();
+                Rejected::Connack(connect.version, ReasonCode::ServerUnavailable, why)
             })?,
             id => ClientId::new(id),
         };
         let identity = username.clone().map_or(Identity::Anonymous, Identity::User);
-        let will = connect.will.and_then(|will| {
-            let topic = TopicName::new(will.topic).ok()?; // The codec has found it to be valid.
-            Some(Message { topic, payload: Bytes::copy_from_slice(will.payload), qos: will.qos, retain: will.retain })
-        });
         Ok(Self {
-            clean_session: connect.clean_session,
-            keep_alive_secs: connect.keep_alive_secs,
-            client: Arc::new(ClientInfo { client_id, identity, remote_address }),
+            clean_start: connect.clean_start,
+            terms: ClientTerms::new(connect),
+            granted: Granted::new(connect, limits),
+            client: Arc::new(ClientInfo { client_id, identity, peer: peer.clone(), connect: connect_facts(connect) }),
+            assigned_client_id: connect.client_id.is_empty(),
             credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
-            will,
-            tells_session_present: tells_session_present(connect.version),
+            will: connect.will.and_then(|will| kept_will(&will)).map(Box::new),
         })
     }
 }
 
+fn connect_facts(connect: &Connect<'_>) -> ConnectFacts {
+    ConnectFacts {
+        protocol_level: connect.version.level(),
+        clean_start: connect.clean_start,
+        keep_alive_secs: connect.keep_alive_secs,
+        user_properties: connect.properties.user_properties().map(user_property).collect(),
+    }
+}
+
+fn user_property((name, value): (&str, &str)) -> UserProperty {
+    UserProperty { name: name.into(), value: value.into() }
+}
+
+/// The message of a will, in memory of its own.
+fn kept_will(will: &Will<'_>) -> Option<Message> {
+    let topic = TopicName::new(will.topic).ok()?; // The codec has found it to be valid.
+    let mut message = Message::new(topic, Bytes::copy_from_slice(will.payload), will.qos, will.retain);
+    let mut passed_on = Vec::new();
+    will.properties.copy_passed_on(&mut passed_on);
+    if !passed_on.is_empty() {
+        message.properties = Some(Arc::new(MessageProperties { passed_on: passed_on.into(), expires: None }));
+    }
+    Some(message)
+}
+
 /// Makes an authenticated connection a client.
 fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task::Waker) -> Result<Client, Rejected> {
-    let client = request.client;
+    let Request { client, terms, granted, .. } = request;
+    let version = terms.version;
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if !worker.may_publish(&mut publisher, will.topic.as_str()) {
             let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
-            return Err(Rejected::Connack(ConnectReturnCode::NotAuthorized, why));
+            return Err(Rejected::Connack(version, ReasonCode::NotAuthorized, why));
         }
     }
     let (core, generation) = (Arc::clone(&worker.core), worker.hooks.verdict_number());
     let link_id = worker.take_link_id();
-    let link = Link { id: link_id, client: Arc::clone(&client), waker, will: request.will, woken: false, close: false };
-    let Ok(opened) = core.directory.open(&client, request.clean_session, link, generation, &core.limits) else {
+    let now = Instant::now();
+    let (id, will) = (link_id, request.will);
+    let link = Link { id, client: Arc::clone(&client), terms, waker, will, woken: false, close: false };
+    let Ok(opened) = core.directory.open(&client, request.clean_start, link, generation, &core.limits, now) else {
         let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
         worker.stats().sessions_refused.add(1);
         tracing::warn!("client {:?} refused: {why}", client.client_id);
-        return Err(Rejected::Connack(ConnectReturnCode::ServerUnavailable, why));
+        return Err(Rejected::Connack(version, ReasonCode::ServerUnavailable, why));
     };
     let Opened { session, present, displaced, ended } = opened;
     if let Some((ended, filters)) = ended {
         core.subscriptions.remove_all(&filters, &ended);
     }
     if let Some(Link { client, will: Some(will), .. }) = displaced {
-        worker.publish_will(&client, will);
+        worker.publish_will(&client, *will);
     }
-    wire.protocol.accept(Instant::now(), request.keep_alive_secs, core.keep_alive_delay);
-    let tell_present = present && request.tells_session_present;
-    encode_connack(wire.writer.replies(), tell_present, ConnectReturnCode::Accepted);
+    wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);
+    let assigned = request.assigned_client_id.then_some(client.client_id.as_str());
+    let properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
+    let answer = Answer { reason: ReasonCode::Success, properties: &properties };
+    encode_connack(wire.writer.replies(), version, Connack { session_present: present, answer });
     worker.stats().packets_sent.add(1);
     core.totals.connect();
-    tracing::info!("client {:?} connected from {}", client.client_id, client.remote_address);
+    tracing::info!("client {:?} connected from {}", client.client_id, client.peer.remote_address);
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, verdicts, review: None })
+    Ok(Client { info: client, session, link_id, terms, verdicts, review: None })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

@@ -19,11 +19,11 @@ use super::session::{Displaced, SessionHandle};
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use super::writer::Writer;
-use crate::codec::{Frame, Packet, next_frame};
+use crate::codec::{Disconnect, Frame, Packet, encode_disconnect, next_frame};
 use crate::hooks::{Event as HookEvent, EventKind};
 use crate::net::{Accepted, Admission, Transport};
-use crate::protocol::{Connection, Event, Payload, Violation};
-use crate::types::ClientInfo;
+use crate::protocol::{ClientTerms, Connection, Event, Payload, Session, Violation};
+use crate::types::{ClientInfo, ReasonCode};
 
 /// Reads that one turn takes before other connections have theirs.
 const READS_PER_TURN: usize = 4;
@@ -46,6 +46,7 @@ pub(super) struct Client {
     pub(super) info: Arc<ClientInfo>,
     pub(super) session: Arc<SessionHandle>,
     pub(super) link_id: u64,
+    pub(super) terms: ClientTerms,
     pub(super) verdicts: VerdictCache,
     /// What is under way since permissions have changed.
     pub(super) review: Option<Review>,
@@ -56,6 +57,8 @@ pub(super) struct Client {
 pub(super) enum End {
     #[error("it sent DISCONNECT")]
     Disconnect,
+    #[error("it sent DISCONNECT to have its will published ({0:?})")]
+    DisconnectWithWill(ReasonCode),
     #[error("it closed the connection without DISCONNECT")]
     Eof,
     #[error("connection lost: {0}")]
@@ -66,6 +69,30 @@ pub(super) enum End {
     Displaced,
     #[error("the broker is shutting down")]
     Shutdown,
+    #[error("an answer would be larger than what it takes")]
+    AnswerTooLarge,
+}
+
+impl End {
+    /// What the client is told, if its version of the protocol has words for that and it can be heard.
+    fn farewell(&self) -> Option<ReasonCode> {
+        match self {
+            Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) => None,
+            Self::Violation(violation) => Some(violation.reason_code()),
+            Self::Displaced => Some(ReasonCode::SessionTakenOver),
+            Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
+            Self::AnswerTooLarge => Some(ReasonCode::PacketTooLarge),
+        }
+    }
+}
+
+impl From<Disconnect<'_>> for End {
+    fn from(disconnect: Disconnect<'_>) -> Self {
+        match disconnect.reason {
+            ReasonCode::Success => Self::Disconnect,
+            reason => Self::DisconnectWithWill(reason),
+        }
+    }
 }
 
 impl From<Displaced> for End {
@@ -82,7 +109,8 @@ impl From<std::io::Error> for End {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
-    let Accepted { stream, remote_address, admission } = accepted;
+    let Accepted { stream, peer, admission } = accepted;
+    let remote_address = peer.remote_address;
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
         Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
@@ -90,7 +118,7 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let mut wire =
         Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
-    match connect::accept(&worker, &mut wire, remote_address).await {
+    match connect::accept(&worker, &mut wire, &peer).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
             connect::count(worker.borrow().stats(), &rejected);
@@ -106,11 +134,14 @@ async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Clien
     let mut timer = None;
     let end = poll_fn(|cx| {
         let worker = &mut *worker.borrow_mut();
+        worker.now = Instant::now();
         let turn = take_turn(worker, &mut wire, &mut client, &mut timer, cx);
         worker.wake_all();
         turn
     })
     .await;
+    let version = client.terms.version;
+    end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
     // Answers to what came before the end are still worth a try.
     events::packets_sent(&worker.borrow().hooks, Some(&client.info), &mut wire.writer);
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
@@ -170,7 +201,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
         Poll::Ready(Err(error)) => Err(error.into()),
         Poll::Ready(Ok(Read::Eof)) => Err(End::Eof),
         Poll::Ready(Ok(Read::Bytes(count))) => {
-            let now = Instant::now();
+            let now = worker.now;
             worker.stats().bytes_received.add(count);
             let handled = reader.consume(&filled, packet_bytes_max, |bytes, shared| {
                 let mut consumed = 0;
@@ -196,7 +227,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
 /// Deals with one packet. `shared` is the memory that it lies in, where that may be shared.
 fn handle_frame(
     worker: &mut Worker,
-    protocol: &Connection,
+    protocol: &mut Connection,
     client: &mut Client,
     frame: Frame<'_>,
     shared: Option<&Bytes>,
@@ -204,13 +235,15 @@ fn handle_frame(
 ) -> Result<(), End> {
     worker.stats().packets_received.add(1);
     let replies_before = replies.len();
-    let packet = protocol.handle_packet(frame)?;
+    let core = Arc::clone(&worker.core);
+    let packet = protocol.handle_packet(frame, &core.limits, &core.capabilities)?;
     events::packet_received(&worker.hooks, &client.info, frame);
     let event = match packet {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
         packet => {
-            client.session.with(client.link_id, |session| session.handle(packet, &worker.core.limits, replies))?
+            let handle = |session: &mut Session| session.handle(packet, &core.limits, worker.now, replies);
+            client.session.with(client.link_id, handle)?
         }
     };
     match event {
@@ -218,16 +251,20 @@ fn handle_frame(
         Event::Publish(publish) => {
             let payload = Payload::Read { bytes: publish.payload, buffer: shared };
             let publisher = Publisher { client: &client.info, verdicts: &mut client.verdicts };
-            worker.publish(publisher, &publish, payload);
+            let reason = worker.publish(publisher, &publish, payload);
             if let Some(packet_id) = publish.packet_id {
-                let published =
-                    |session: &mut crate::protocol::Session| session.published(publish.qos, packet_id, replies);
+                let published = |session: &mut Session| session.published(publish.qos, packet_id, reason, replies);
                 client.session.with(client.link_id, published)?;
             }
         }
-        Event::Subscribe(subscribe) => worker.subscribe(client, protocol.version(), &subscribe, replies)?,
+        Event::Subscribe(subscribe) => worker.subscribe(client, &subscribe, replies)?,
         Event::Unsubscribe(unsubscribe) => worker.unsubscribe(client, &unsubscribe, replies)?,
-        Event::Disconnect => return Err(End::Disconnect),
+        Event::Disconnect(disconnect) => return Err(disconnect.into()),
+        Event::Violation(violation) => return Err(violation.into()),
+    }
+    if replies.len() - replies_before > client.terms.packet_bytes_max as usize {
+        replies.truncate(replies_before);
+        return Err(End::AnswerTooLarge);
     }
     if replies.len() > replies_before {
         worker.stats().packets_sent.add(1);
@@ -239,9 +276,11 @@ fn handle_frame(
 fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
     loop {
         let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
-        let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, has_room)?;
+        let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, has_room)?;
         worker.stats().publish_sent.add(turn.messages);
         worker.stats().packets_sent.add(turn.messages);
+        worker.stats().publish_expired.add(turn.undelivered.expired.into());
+        worker.stats().publish_too_large.add(turn.undelivered.too_large.into());
         wire.writer.append(turn.outgoing);
         events::packets_sent(&worker.hooks, Some(&client.info), &mut wire.writer);
         if turn.close {
@@ -298,6 +337,6 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
         && let Some(link) = link
         && let Some(will) = link.will
     {
-        worker.publish_will(&link.client, will);
+        worker.publish_will(&link.client, *will);
     }
 }

@@ -8,13 +8,13 @@ use super::retained::Retained;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use crate::hooks::{BrokerServices, Overloaded};
-use crate::types::{ClientInfo, Limits, Message, QoS};
+use crate::types::{Capabilities, ClientInfo, Limits, Message};
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) limits: Limits,
-    pub(super) max_qos: QoS,
+    pub(super) capabilities: Capabilities,
     pub(super) keep_alive_delay: Option<Duration>,
     pub(super) directory: Directory,
     pub(super) subscriptions: Subscriptions,
@@ -40,14 +40,14 @@ pub(super) enum Internal {
 impl Core {
     pub(super) fn new(
         limits: Limits,
-        max_qos: QoS,
+        capabilities: Capabilities,
         keep_alive_delay: Option<Duration>,
         workers: usize,
         internal: mpsc::Sender<Internal>,
     ) -> Self {
         Self {
             limits,
-            max_qos,
+            capabilities,
             keep_alive_delay,
             directory: Directory::new(),
             subscriptions: Subscriptions::new(),
@@ -94,6 +94,8 @@ impl BrokerServices for Core {
             ("publish-received", sum(|stats| stats.publish_received.value())),
             ("publish-sent", sum(|stats| stats.publish_sent.value())),
             ("publish-dropped", sum(|stats| stats.publish_dropped.value())),
+            ("publish-expired", sum(|stats| stats.publish_expired.value())),
+            ("publish-too-large", sum(|stats| stats.publish_too_large.value())),
             ("publish-denied", sum(|stats| stats.publish_denied.value())),
             ("bytes-received", sum(|stats| stats.bytes_received.value())),
             ("bytes-sent", sum(|stats| stats.bytes_sent.value())),

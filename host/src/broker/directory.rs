@@ -64,16 +64,17 @@ impl Directory {
         link: Link,
         generation: u64,
         limits: &Limits,
+        now: Instant,
     ) -> Result<Opened, TooManySessions> {
         let mut shard = self.shard(&client.client_id).lock();
         match shard.entry(client.client_id.clone()) {
             Entry::Occupied(entry) if !clean && !entry.get().clean && entry.get().identity == client.identity => {
                 let session = Arc::clone(entry.get());
-                let displaced = session.connect(link, generation, limits);
+                let displaced = session.connect(link, generation, limits, now);
                 Ok(Opened { session, present: true, displaced, ended: None })
             }
             Entry::Occupied(mut entry) => {
-                let session = self.session(client, clean, link, generation, limits);
+                let session = self.session(client, clean, link, generation, limits, now);
                 let old = entry.insert(Arc::clone(&session));
                 let (filters, displaced) = old.end();
                 Ok(Opened { session, present: false, displaced, ended: Some((old, filters)) })
@@ -83,7 +84,7 @@ impl Directory {
                     self.len.fetch_sub(1, Ordering::Relaxed);
                     return Err(TooManySessions);
                 }
-                let session = self.session(client, clean, link, generation, limits);
+                let session = self.session(client, clean, link, generation, limits, now);
                 entry.insert(Arc::clone(&session));
                 Ok(Opened { session, present: false, displaced: None, ended: None })
             }
@@ -146,10 +147,11 @@ impl Directory {
         link: Link,
         generation: u64,
         limits: &Limits,
+        now: Instant,
     ) -> Arc<SessionHandle> {
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(SessionHandle::new(key, client, clean, generation, Arc::clone(&self.queued)));
-        session.connect(link, generation, limits);
+        session.connect(link, generation, limits, now);
         session
     }
 

@@ -11,7 +11,7 @@ const LOOK_MAX: Duration = Duration::from_secs(60);
 ///
 /// A session ends between its time and a quarter of that later, or a minute later if that is less.
 pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
-    let expiry = Duration::from_secs(core.limits.session_expiry_secs);
+    let expiry = Duration::from_secs(core.limits.session_expiry_secs.into());
     if expiry.is_zero() {
         return;
     }

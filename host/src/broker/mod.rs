@@ -35,7 +35,7 @@ use self::worker::Task;
 use crate::config::{Config, ListenerConfig};
 use crate::hooks::{Event, EventKind, Hooks, LoadError};
 use crate::net::{BindError, Listener};
-use crate::types::Limits;
+use crate::types::{Capabilities, Limits};
 
 /// Messages of plugins and wills that wait for a worker.
 const INTERNAL_MAX: usize = 1_024;
@@ -86,7 +86,8 @@ impl Broker {
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
         let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
-        let core = Arc::new(Core::new(config.limits, config.max_qos, delay, workers, internal));
+        let capabilities = Capabilities { max_qos: config.max_qos, ..Capabilities::default() };
+        let core = Arc::new(Core::new(config.limits, capabilities, delay, workers, internal));
         let hooks = Hooks::load(config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let sockets = listen(&config.listeners, &core.limits)?;

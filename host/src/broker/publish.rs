@@ -6,10 +6,10 @@ use super::routes::Route;
 use super::stats::WorkerStats;
 use super::verdicts::{Remembered, VerdictCache};
 use super::worker::Worker;
-use crate::codec::Publish;
+use crate::codec::{Properties, Property, Publish};
 use crate::hooks::{Action, EventKind, TopicChecker};
 use crate::protocol::{Delivered, Delivery, Payload};
-use crate::types::{ClientInfo, Message, QoS, levels};
+use crate::types::{ClientInfo, Message, QoS, ReasonCode, levels};
 
 /// The tree of topics that only the broker and its plugins publish to.
 const SYS_PREFIX: &str = "$SYS/";
@@ -21,16 +21,44 @@ pub(super) struct Publisher<'a> {
     pub(super) verdicts: &'a mut VerdictCache,
 }
 
+/// A message on its way from its publisher.
+#[derive(Debug)]
+struct Routed<'a> {
+    origin: Origin<'a>,
+    topic: &'a str,
+    payload: Payload<'a>,
+    qos: QoS,
+    retain: bool,
+    /// Of its PUBLISH, with the seconds until it expires, and whether it has an alias.
+    properties: (Properties<'a>, Option<u32>, bool),
+}
+
 impl Worker {
     /// Routes the message of a PUBLISH, if its publisher may send it. When this returns, everyone who is to have the
-    /// message has it or has been counted as not having it, so that it can be acknowledged.
-    pub(super) fn publish(&mut self, mut publisher: Publisher<'_>, publish: &Publish<'_>, payload: Payload<'_>) {
+    /// message has it or has been counted as not having it, so that it can be acknowledged, with the reason returned.
+    pub(super) fn publish(
+        &mut self,
+        mut publisher: Publisher<'_>,
+        publish: &Publish<'_>,
+        payload: Payload<'_>,
+    ) -> ReasonCode {
         self.stats().publish_received.add(1);
         if !self.may_publish(&mut publisher, publish.topic) {
             self.stats().publish_denied.add(1);
-            return;
+            return ReasonCode::NotAuthorized;
         }
-        self.route(Origin::Client(publisher.client), publish.topic, payload, publish.qos, publish.retain);
+        if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {
+            self.stats().publish_denied.add(1);
+            return ReasonCode::PayloadFormatInvalid;
+        }
+        self.route(Routed {
+            origin: Origin::Client(publisher.client),
+            topic: publish.topic,
+            payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            properties: (publish.properties, publish.expiry_secs, publish.topic_alias.is_some()),
+        })
     }
 
     /// Publishes the will of a client that has gone, if the client may publish there.
@@ -51,8 +79,9 @@ impl Worker {
 
     fn publish_kept(&mut self, origin: Origin<'_>, message: Message) {
         let (qos, retain) = (message.qos, message.retain);
-        let message = Arc::new(message);
-        self.route(origin, message.topic.as_str(), Payload::Kept(&message), qos, retain);
+        let (message, properties) = (Arc::new(message), Default::default());
+        let (topic, payload) = (message.topic.as_str(), Payload::Kept(&message));
+        self.route(Routed { origin, topic, payload, qos, retain, properties });
     }
 
     pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str) -> bool {
@@ -79,32 +108,45 @@ impl Worker {
         too_large
     }
 
-    fn route(&mut self, origin: Origin<'_>, topic: &str, payload: Payload<'_>, qos: QoS, retain: bool) {
+    fn route(&mut self, message: Routed<'_>) -> ReasonCode {
+        let Routed { origin, topic, payload, qos, retain, properties } = message;
         let Some(route) = self.routes.route(topic, &self.core.subscriptions) else {
-            return;
+            return ReasonCode::TopicNameInvalid;
         };
-        let Self { core, hooks, checker, scratch, wakes, .. } = self;
+        let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
         let stats = &core.stats[self.index];
-        let mut delivery = Delivery::new(&route.topic, payload, qos.min(core.max_qos), scratch);
+        let mut delivery = Delivery::new(&route.topic, payload, qos.min(core.capabilities.max_qos), *now, scratch);
+        let (properties, expiry_secs, has_alias) = properties;
+        if !properties.is_empty() {
+            delivery = delivery.with_properties(properties, expiry_secs, has_alias);
+        }
         events::message_came(hooks, origin, &mut delivery, retain);
-        if retain {
+        if retain && core.capabilities.retain {
             // Before the subscribers: whoever subscribes meanwhile finds it here or is one of them.
             let stored = core.retained.store(delivery.message(), origin.client(), &core.limits);
             if let (Stored::Done, Some(client)) = (stored, origin.client()) {
                 events::message(hooks, EventKind::RetainedMessage, client, &mut delivery, true, None);
             }
         }
+        let publisher = origin.client().map(|client| &client.client_id);
         let asks_receivers = hooks.decides(Action::Receive);
         let tells_receivers = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
         for (index, subscriber) in route.subscribers.iter().enumerate() {
+            if !subscriber.is_for(publisher) {
+                continue;
+            }
             if asks_receivers && !may_receive(checker, &route, index, hooks.verdict_number()) {
                 stats.publish_denied.add(1);
                 continue;
             }
             let session = &subscriber.session;
-            let delivered = session.deliver(&mut delivery, subscriber.qos, &core.limits, wakes);
+            let delivered = session.deliver(&mut delivery, subscriber.terms(retain), &core.limits, wakes);
             let dropped = match delivered {
                 Delivered::Buffered | Delivered::Queued | Delivered::Away => 0,
+                Delivered::TooLarge => {
+                    stats.publish_too_large.add(1);
+                    0
+                }
                 Delivered::QueuedInsteadOf(others) => others,
                 Delivered::Dropped => 1,
             };
@@ -114,11 +156,21 @@ impl Worker {
             if delivered == Delivered::Dropped && hooks.wants(EventKind::MessageDropped) {
                 let why = Some("the queue of the client is full");
                 events::message(hooks, EventKind::MessageDropped, &session.client(), &mut delivery, false, why);
-            } else if tells_receivers && delivered != Delivered::Away {
+            } else if tells_receivers && !matches!(delivered, Delivered::Away | Delivered::TooLarge) {
                 events::message(hooks, EventKind::MessageBroadcast, &session.client(), &mut delivery, false, None);
             }
         }
+        if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }
+}
+
+/// Whether a publisher says that its payload is UTF-8.
+fn claims_to_be_text(publish: &Publish<'_>) -> bool {
+    publish.properties.iter().any(|property| property == Property::PayloadFormatIndicator(true))
+}
+
+fn is_text(payload: &[u8]) -> bool {
+    std::str::from_utf8(payload).is_ok()
 }
 
 /// Whether the subscriber of this index may be delivered the topic of its route.

@@ -48,13 +48,13 @@ impl Retained {
         let mut inner = self.inner.write();
         if message.payload.is_empty() {
             if let Some(old) = inner.tree.remove(topic) {
-                inner.bytes -= bytes(&old.message);
+                inner.bytes -= old.message.bytes();
                 self.full.store(false, Ordering::Relaxed);
             }
             return Stored::Done;
         }
-        let old_bytes = inner.tree.value(topic).map(|old| bytes(&old.message));
-        let new_bytes = inner.bytes - old_bytes.unwrap_or(0) + bytes(message);
+        let old_bytes = inner.tree.value(topic).map(|old| old.message.bytes());
+        let new_bytes = inner.bytes - old_bytes.unwrap_or(0) + message.bytes();
         let new_len = inner.tree.len() + usize::from(old_bytes.is_none());
         if new_len > limits.retained_messages_max || new_bytes > limits.retained_bytes_max {
             drop(inner);
@@ -113,8 +113,4 @@ pub(super) enum Stored {
     Done,
     /// There is no room.
     Refused,
-}
-
-fn bytes(message: &Message) -> usize {
-    message.topic.as_str().len() + message.payload.len()
 }

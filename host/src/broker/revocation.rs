@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 use std::vec;
 
 use super::connection::{Client, End};
@@ -65,7 +66,7 @@ impl Review {
     fn end(&self, worker: &Worker, session: &Arc<SessionHandle>) -> Result<(), Displaced> {
         let core = &worker.core;
         let unindex = |filter: &TopicFilter| core.subscriptions.remove(filter, session);
-        let dropped = session.judge(self.link_id, &self.judgement, &core.limits, unindex)?;
+        let dropped = session.judge(self.link_id, &self.judgement, &core.limits, worker.now, unindex)?;
         if self.judgement.is_clean() {
             return Ok(());
         }
@@ -138,8 +139,14 @@ async fn review_absent(
     generation: u64,
 ) -> Result<(), Displaced> {
     let mut review = Review::begin(session, None, generation)?;
-    while review.step(&mut worker.borrow_mut(), session)? == Step::More {
+    loop {
+        {
+            let worker = &mut *worker.borrow_mut();
+            worker.now = Instant::now();
+            if review.step(worker, session)? == Step::Done {
+                return Ok(());
+            }
+        }
         tokio::task::yield_now().await;
     }
-    Ok(())
 }

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::protocol::{Delivered, Delivery, Session};
+use super::subscriptions::Wanted;
+use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::Outgoing;
-use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, QoS, TopicFilter, TopicName};
+use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, TopicFilter, TopicName};
 
 /// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Drop for Locked<'_> {
 #[derive(Debug)]
 struct Shared {
     session: Session,
-    subscriptions: HashMap<TopicFilter, QoS, ahash::RandomState>,
+    subscriptions: HashMap<TopicFilter, Wanted, ahash::RandomState>,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
@@ -90,9 +91,10 @@ pub(super) struct Link {
     /// Tells one connection of the session from the next.
     pub(super) id: u64,
     pub(super) client: Arc<ClientInfo>,
+    pub(super) terms: ClientTerms,
     pub(super) waker: Waker,
     /// Published when the connection ends without a DISCONNECT.
-    pub(super) will: Option<Message>,
+    pub(super) will: Option<Box<Message>>,
     /// The connection has been woken and has not looked yet.
     pub(super) woken: bool,
     /// The broker wants the connection closed.
@@ -141,8 +143,9 @@ impl SessionHandle {
     ///
     /// If the session was judged by another `generation` than this one of verdicts, nothing is sent before it has been
     /// judged again.
-    pub(super) fn connect(&self, link: Link, generation: u64, limits: &Limits) -> Option<Link> {
+    pub(super) fn connect(&self, link: Link, generation: u64, limits: &Limits, now: Instant) -> Option<Link> {
         let mut shared = self.lock();
+        let terms = link.terms;
         shared.client = Arc::clone(&link.client);
         shared.away_since = None;
         self.link_id.store(link.id, Ordering::Relaxed);
@@ -152,9 +155,9 @@ impl SessionHandle {
             old.waker.wake_by_ref();
         }
         if self.is_judged(generation) {
-            shared.session.outbound.connect(limits);
+            shared.session.outbound.connect(terms, limits, now);
         } else {
-            shared.session.outbound.connect_held();
+            shared.session.outbound.connect_held(terms, limits);
         }
         old
     }
@@ -184,6 +187,7 @@ impl SessionHandle {
         link_id: u64,
         waker: &Waker,
         limits: &Limits,
+        now: Instant,
         has_room: bool,
     ) -> Result<Turn, Displaced> {
         let mut shared = self.lock();
@@ -191,15 +195,17 @@ impl SessionHandle {
         let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
         link.woken = false;
         link.waker.clone_from(waker);
-        let (outgoing, messages) = if has_room { session.outbound.take_outgoing(limits) } else { Default::default() };
-        Ok(Turn { outgoing, messages, more: session.outbound.has_outgoing(), close: link.close })
+        let (outgoing, messages) =
+            if has_room { session.outbound.take_outgoing(limits, now) } else { Default::default() };
+        let undelivered = session.outbound.take_undelivered();
+        Ok(Turn { outgoing, messages, undelivered, more: session.outbound.has_outgoing(), close: link.close })
     }
 
     /// Takes a message for the client. If its connection has to be woken for it, its waker is added to `wakes`.
     pub(super) fn deliver(
         &self,
         delivery: &mut Delivery<'_>,
-        granted: QoS,
+        terms: Terms<'_>,
         limits: &Limits,
         wakes: &mut Vec<Waker>,
     ) -> Delivered {
@@ -208,10 +214,10 @@ impl SessionHandle {
             return Delivered::Away;
         }
         let delivered = if self.queued.value() < limits.queue_total_bytes_max {
-            shared.session.outbound.deliver(delivery, granted, false, limits)
+            shared.session.outbound.deliver(delivery, terms, limits)
         } else {
             let no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
-            shared.session.outbound.deliver(delivery, granted, false, &no_room)
+            shared.session.outbound.deliver(delivery, terms, &no_room)
         };
         if delivered == Delivered::Buffered
             && let Some(link) = &mut shared.link
@@ -223,12 +229,12 @@ impl SessionHandle {
         delivered
     }
 
-    /// Records a subscription while `index` enters it where publishers look; the one it replaces is returned.
+    /// Records a subscription while `index` enters it where publishers look.
     pub(super) fn subscribe(
         &self,
         link_id: u64,
         filter: &TopicFilter,
-        qos: QoS,
+        wanted: Wanted,
         limits: &Limits,
         index: impl FnOnce(),
     ) -> Result<Subscribed, Displaced> {
@@ -239,11 +245,11 @@ impl SessionHandle {
         if !shared.subscriptions.contains_key(filter) && shared.subscriptions.len() >= limits.subscriptions_max {
             return Ok(Subscribed::TooMany);
         }
-        let old = shared.subscriptions.insert(filter.clone(), qos);
-        if old != Some(qos) {
+        let old = shared.subscriptions.insert(filter.clone(), wanted);
+        if old != Some(wanted) {
             index();
         }
-        Ok(Subscribed::Done)
+        Ok(if old.is_none() { Subscribed::New } else { Subscribed::Again })
     }
 
     /// Forgets a subscription, and says whether there was one.
@@ -287,7 +293,7 @@ impl SessionHandle {
         let mut shared = self.lock();
         let link = shared.link.as_mut()?;
         let will = link.will.take()?;
-        Some((Arc::clone(&link.client), will))
+        Some((Arc::clone(&link.client), *will))
     }
 
     /// Tells the connection to close.
@@ -341,6 +347,7 @@ impl SessionHandle {
         link_id: Option<u64>,
         judgement: &Judgement,
         limits: &Limits,
+        now: Instant,
         mut unindex: impl FnMut(&TopicFilter),
     ) -> Result<usize, Displaced> {
         let mut shared = self.lock();
@@ -363,7 +370,7 @@ impl SessionHandle {
             })
         };
         self.judged.store(judgement.generation, Ordering::Relaxed);
-        session.outbound.release(limits);
+        session.outbound.release(limits, now);
         Ok(dropped)
     }
 
@@ -380,6 +387,8 @@ pub(super) struct Turn {
     pub(super) outgoing: Outgoing,
     /// How many messages are in `outgoing`.
     pub(super) messages: usize,
+    /// What there was for the client and cannot be sent.
+    pub(super) undelivered: Undelivered,
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
     pub(super) close: bool,
@@ -422,7 +431,10 @@ impl Judgement {
 /// What became of a request for a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subscribed {
-    Done,
+    /// There is one more.
+    New,
+    /// It replaces one of the same filter.
+    Again,
     /// The session has as many as it may.
     TooMany,
 }

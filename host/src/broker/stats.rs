@@ -16,6 +16,10 @@ pub(super) struct WorkerStats {
     pub(super) publish_sent: Counter,
     /// Messages that a subscriber did not get for want of room.
     pub(super) publish_dropped: Counter,
+    /// Messages that a subscriber did not get since they expired while they waited.
+    pub(super) publish_expired: Counter,
+    /// Messages that a subscriber did not get since it takes no packet of their size.
+    pub(super) publish_too_large: Counter,
     /// Messages that topic-check refused.
     pub(super) publish_denied: Counter,
     pub(super) connects_refused: Counter,

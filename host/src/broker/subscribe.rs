@@ -5,32 +5,26 @@ use bytes::BytesMut;
 use super::connection::{Client, End};
 use super::retained::Found;
 use super::session::Subscribed;
+use super::subscriptions::Wanted;
 use super::worker::Worker;
-use crate::codec::{ProtocolVersion, SubackCode, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
+use crate::codec::{Subscribe, Unsubscribe, encode_suback, encode_unsuback};
 use crate::hooks::{Action, CacheFor, Event, EventKind};
-use crate::protocol::refused_subscription;
 use crate::queue::Queued;
-use crate::types::{QoS, TopicFilter};
-
-/// How filters of shared subscriptions begin.
-const SHARE_PREFIX: &str = "$share/";
+use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
 
 impl Worker {
     /// Makes the subscriptions of a SUBSCRIBE and answers it `[MQTT-3.8.4-1]`.
     pub(super) fn subscribe(
         &mut self,
         client: &Client,
-        version: Option<ProtocolVersion>,
         subscribe: &Subscribe<'_>,
         replies: &mut BytesMut,
     ) -> Result<(), End> {
-        let mut codes = Vec::new();
-        for (filter, requested) in subscribe.filters() {
-            let granted = self.subscribe_one(client, filter, requested)?;
-            let refused = || version.map_or(SubackCode::Failure, refused_subscription);
-            codes.push(granted.map_or_else(refused, SubackCode::Granted));
+        let mut reasons = Vec::new();
+        for (filter, options) in subscribe.filters() {
+            reasons.push(self.subscribe_one(client, filter, Wanted { options, id: subscribe.id })?);
         }
-        encode_suback(replies, subscribe.packet_id, &codes);
+        encode_suback(replies, client.terms.version, subscribe.packet_id, &reasons, &[]);
         Ok(())
     }
 
@@ -41,62 +35,95 @@ impl Worker {
         unsubscribe: &Unsubscribe<'_>,
         replies: &mut BytesMut,
     ) -> Result<(), End> {
+        let mut reasons = Vec::new();
         for filter in unsubscribe.filters().filter_map(|filter| TopicFilter::new(filter).ok()) {
-            if client.session.unsubscribe(client.link_id, &filter)? {
+            reasons.push(if client.session.unsubscribe(client.link_id, &filter)? {
                 self.core.subscriptions.remove(&filter, &client.session);
                 self.emit_subscription(EventKind::ClientUnsubscribed, client, &filter, None);
-            }
+                ReasonCode::Success
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            });
         }
-        encode_unsuback(replies, unsubscribe.packet_id);
+        encode_unsuback(replies, client.terms.version, unsubscribe.packet_id, &reasons, &[]);
         Ok(())
     }
 
-    /// Makes one subscription and says what QoS it was granted; none if it was refused.
-    fn subscribe_one(&mut self, client: &Client, filter: &str, requested: QoS) -> Result<Option<QoS>, End> {
+    /// Makes one subscription, and says what QoS it was granted or why it was refused.
+    fn subscribe_one(&mut self, client: &Client, filter: &str, mut wanted: Wanted) -> Result<ReasonCode, End> {
         let core = Arc::clone(&self.core);
         let Ok(filter) = TopicFilter::new(filter) else {
-            return Ok(None);
+            return Ok(ReasonCode::TopicFilterInvalid);
         };
-        if self.is_topic_too_large(filter.as_str()) || filter.as_str().starts_with(SHARE_PREFIX) {
-            return Ok(None);
+        if let Some(refused) = self.unavailable(&filter, wanted) {
+            return Ok(refused);
         }
         if self.hooks.decides(Action::Subscribe)
             && !self.checker.check(&client.info, Action::Subscribe, filter.as_str()).allowed
         {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
-            return Ok(None);
+            return Ok(ReasonCode::NotAuthorized);
         }
-        let granted = requested.min(core.max_qos);
-        let index = || core.subscriptions.insert(&filter, &client.session, granted);
-        if client.session.subscribe(client.link_id, &filter, granted, &core.limits, index)? == Subscribed::TooMany {
-            self.stats().subscriptions_refused.add(1);
-            tracing::warn!(
-                "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
-                client.info.client_id,
-                core.limits.subscriptions_max
-            );
-            return Ok(None);
+        wanted.options.qos = wanted.options.qos.min(core.capabilities.max_qos);
+        let index = || core.subscriptions.insert(&filter, &client.session, wanted);
+        let is_new = match client.session.subscribe(client.link_id, &filter, wanted, &core.limits, index)? {
+            Subscribed::New => true,
+            Subscribed::Again => false,
+            Subscribed::TooMany => {
+                self.stats().subscriptions_refused.add(1);
+                tracing::warn!(
+                    "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
+                    client.info.client_id,
+                    core.limits.subscriptions_max
+                );
+                return Ok(ReasonCode::QuotaExceeded);
+            }
+        };
+        let sends_retained = match wanted.options.retain_handling {
+            RetainHandling::Always => true,
+            RetainHandling::IfNew => is_new,
+            RetainHandling::Never => false,
+        };
+        if sends_retained {
+            self.send_retained(client, &filter, wanted)?;
         }
-        self.send_retained(client, &filter, granted)?;
-        self.emit_subscription(EventKind::ClientSubscribed, client, &filter, Some(granted));
-        Ok(Some(granted))
+        self.emit_subscription(EventKind::ClientSubscribed, client, &filter, Some(wanted.options.qos));
+        Ok(ReasonCode::granted(wanted.options.qos))
+    }
+
+    /// Why the broker does not have such a subscription, whoever asks for it.
+    fn unavailable(&self, filter: &TopicFilter, wanted: Wanted) -> Option<ReasonCode> {
+        let capabilities = &self.core.capabilities;
+        if self.is_topic_too_large(filter.as_str()) {
+            return Some(ReasonCode::QuotaExceeded);
+        }
+        if TopicFilter::is_shared(filter.as_str()) {
+            return Some(ReasonCode::SharedSubscriptionsNotSupported);
+        }
+        if !capabilities.wildcard_subscriptions && filter.has_wildcard() {
+            return Some(ReasonCode::WildcardSubscriptionsNotSupported);
+        }
+        (!capabilities.subscription_identifiers && wanted.id.is_some())
+            .then_some(ReasonCode::SubscriptionIdentifiersNotSupported)
     }
 
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
-    fn send_retained(&mut self, client: &Client, filter: &TopicFilter, granted: QoS) -> Result<(), End> {
-        let generation = self.hooks.verdict_number();
+    fn send_retained(&mut self, client: &Client, filter: &TopicFilter, wanted: Wanted) -> Result<(), End> {
+        let (now, generation) = (self.now, self.hooks.verdict_number());
         let mut found = self.core.retained.matches(filter, generation);
+        found.retain(|found| !found.message.is_expired(now));
         if found.is_empty() {
             return Ok(());
         }
         found.retain(|found| self.may_be_sent(client, found, generation));
         let queued = found.into_iter().map(|Found { message, .. }| Queued {
-            qos: message.qos.min(granted),
+            qos: message.qos.min(wanted.options.qos),
             retain: true,
+            subscription_id: wanted.id,
             message,
         });
         let limits = &self.core.limits;
-        client.session.with(client.link_id, |session| session.outbound.deliver_retained(queued, limits))?;
+        client.session.with(client.link_id, |session| session.outbound.deliver_retained(queued, limits, now))?;
         Ok(())
     }
 

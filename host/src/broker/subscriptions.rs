@@ -4,22 +4,54 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use super::session::SessionHandle;
+use crate::protocol::Terms;
 use crate::routing::SubscriptionTree;
-use crate::types::{QoS, TopicFilter};
+use crate::types::{ClientId, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
 
 /// All subscriptions of the broker.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    tree: RwLock<SubscriptionTree<u64, Subscriber>>,
+    tree: RwLock<SubscriptionTree<u64, Subscription>>,
     /// Goes up with every change, so that workers know when what they remember of it is stale.
     generation: AtomicU64,
 }
 
-/// A session, and the QoS that one of its subscriptions was granted.
+/// One subscription of a session, but for its filter.
 #[derive(Debug, Clone)]
+pub(super) struct Subscription {
+    pub(super) session: Arc<SessionHandle>,
+    pub(super) wanted: Wanted,
+}
+
+/// What a subscription asks for, as it was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) options: SubscriptionOptions,
+    pub(super) id: Option<SubscriptionId>,
+}
+
+/// A session that messages of a topic go to, under all its subscriptions that match.
+#[derive(Debug)]
 pub(super) struct Subscriber {
     pub(super) session: Arc<SessionHandle>,
-    pub(super) qos: QoS,
+    qos: QoS,
+    retain_as_published: bool,
+    audience: Audience,
+    /// Of those subscriptions that have one.
+    ids: Option<Box<Ids>>,
+}
+
+#[derive(Debug)]
+struct Ids(Vec<SubscriptionId>);
+
+/// Whose messages go to a subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Everyone,
+    /// All but its own `[MQTT-3.8.3-3]`.
+    Others,
+    /// Only its own: under those of its subscriptions that ask for them, where others do not.
+    Itself,
 }
 
 impl Subscriptions {
@@ -28,9 +60,9 @@ impl Subscriptions {
     }
 
     /// Adds a subscription or replaces the session's one of the same filter `[MQTT-3.8.4-3]`.
-    pub(super) fn insert(&self, filter: &TopicFilter, session: &Arc<SessionHandle>, qos: QoS) {
-        let subscriber = Subscriber { session: Arc::clone(session), qos };
-        self.tree.write().insert(filter, session.key, subscriber);
+    pub(super) fn insert(&self, filter: &TopicFilter, session: &Arc<SessionHandle>, wanted: Wanted) {
+        let subscription = Subscription { session: Arc::clone(session), wanted };
+        self.tree.write().insert(filter, session.key, subscription);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -49,16 +81,17 @@ impl Subscriptions {
     }
 
     /// Whose subscriptions match a topic: each session once, with the highest QoS that it was granted
-    /// `[MQTT-3.3.5-1]`, those of one QoS together.
+    /// `[MQTT-3.3.5-1]` and the identifiers of all `[MQTT-3.3.4-3]` to `[MQTT-3.3.4-5]`; those of one QoS together.
     pub(super) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
-        let mut found: Vec<Subscriber> = Vec::new();
-        self.tree.read().matches(topic, |_, subscriber| found.push(subscriber.clone()));
-        if found.len() > 1 {
-            found.sort_unstable_by_key(|subscriber| (subscriber.session.key, std::cmp::Reverse(subscriber.qos)));
-            found.dedup_by_key(|subscriber| subscriber.session.key);
-            found.sort_by_key(|subscriber| subscriber.qos);
+        let mut found: Vec<Subscription> = Vec::new();
+        self.tree.read().matches(topic, |_, subscription| found.push(subscription.clone()));
+        found.sort_unstable_by_key(|subscription| subscription.session.key);
+        let mut subscribers = Vec::with_capacity(found.len());
+        for of_session in found.chunk_by(|a, b| a.session.key == b.session.key) {
+            Subscriber::push_all(of_session, &mut subscribers);
         }
-        found
+        subscribers.sort_by_key(|subscriber| subscriber.qos);
+        subscribers
     }
 
     /// Changes when a match may have changed.
@@ -69,5 +102,58 @@ impl Subscriptions {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.tree.read().len()
+    }
+}
+
+impl Subscriber {
+    /// Whether this is how the session gets a message of this publisher; none for one that has no client.
+    pub(super) fn is_for(&self, publisher: Option<&ClientId>) -> bool {
+        let is_own = || publisher.is_some_and(|publisher| *publisher == self.session.client_id);
+        match self.audience {
+            Audience::Everyone => true,
+            Audience::Others => !is_own(),
+            Audience::Itself => is_own(),
+        }
+    }
+
+    /// How a message is sent that was published with this RETAIN flag `[MQTT-3.3.1-12]` `[MQTT-3.3.1-13]`.
+    pub(super) fn terms(&self, retain: bool) -> Terms<'_> {
+        Terms {
+            granted: self.qos,
+            retain: retain && self.retain_as_published,
+            subscription_ids: self.ids.as_deref().map_or(&[], |ids| &ids.0),
+        }
+    }
+
+    /// Adds what becomes of the subscriptions of one session, of which there is at least one.
+    fn push_all(subscriptions: &[Subscription], subscribers: &mut Vec<Self>) {
+        let no_local = |subscription: &&Subscription| subscription.wanted.options.no_local;
+        let audience =
+            if subscriptions.iter().any(|one| no_local(&one)) { Audience::Others } else { Audience::Everyone };
+        subscribers.extend(Self::merge(subscriptions.iter(), audience));
+        if audience == Audience::Others {
+            let local = subscriptions.iter().filter(|one| !no_local(one));
+            subscribers.extend(Self::merge(local, Audience::Itself));
+        }
+    }
+
+    fn merge<'a>(mut subscriptions: impl Iterator<Item = &'a Subscription>, audience: Audience) -> Option<Self> {
+        let first = subscriptions.next()?;
+        let Wanted { options, id } = first.wanted;
+        let mut merged = Self {
+            session: Arc::clone(&first.session),
+            qos: options.qos,
+            retain_as_published: options.retain_as_published,
+            audience,
+            ids: id.map(|id| Box::new(Ids(vec![id]))),
+        };
+        for Subscription { wanted: Wanted { options, id }, .. } in subscriptions {
+            merged.qos = merged.qos.max(options.qos);
+            merged.retain_as_published |= options.retain_as_published;
+            if let Some(id) = id {
+                merged.ids.get_or_insert_with(|| Box::new(Ids(Vec::new()))).0.push(*id);
+            }
+        }
+        Some(merged)
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -39,6 +40,8 @@ pub(super) struct Worker {
     pub(super) wakes: Vec<Waker>,
     /// What sockets are read into; bytes that are left over move to the connection.
     pub(super) read_buffer: Box<[u8]>,
+    /// The time, as of the beginning of the turn at hand.
+    pub(super) now: Instant,
     next_link: u64,
 }
 
@@ -83,6 +86,7 @@ async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
 async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Receiver<Internal>) {
     while let Some(message) = messages.recv().await {
         let mut worker = worker.borrow_mut();
+        worker.now = Instant::now();
         match message {
             Internal::FromPlugin(message) => worker.publish_unasked(message),
             Internal::Will(client, will) => worker.publish_will(&client, will),
@@ -104,6 +108,7 @@ impl Worker {
             scratch: Scratch::default(),
             wakes: Vec::new(),
             read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            now: Instant::now(),
             next_link: index as u64,
         }
     }

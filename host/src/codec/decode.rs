@@ -1,89 +1,36 @@
+use super::connect::read_properties;
+use super::fields::{nothing_left, read_bytes, read_packet_id, read_u8, utf8};
+use super::properties::Owner;
 use super::{
-    Connect, DecodeError, Frame, Packet, PacketId, PacketType, ProtocolVersion, Publish, Subscribe, Unsubscribe, Will,
+    Acknowledgement, Auth, DecodeError, Disconnect, Frame, Packet, PacketType, Properties, Property, ProtocolVersion,
+    Publish, Subscribe, Unsubscribe,
 };
-use crate::types::{QoS, TopicFilter, TopicName};
+use crate::types::{QoS, ReasonCode, RetainHandling, SubscriptionOptions, TopicFilter, TopicName};
 
-/// Decodes a packet of a connection that speaks `version`.
+/// Decodes a packet of a connection that speaks `version`, but for the CONNECT, which is another function's.
 pub fn decode<'a>(version: ProtocolVersion, frame: Frame<'a>) -> Result<Packet<'a>, DecodeError> {
     // First, since it is what most packets are.
     if frame.header.packet_type == PacketType::Publish {
-        return decode_publish(frame).map(Packet::Publish);
+        return decode_publish(version, frame).map(Packet::Publish);
     }
     check_flags(version, frame)?;
     let body = frame.body;
-    Ok(match frame.header.packet_type {
-        PacketType::Puback => Packet::Puback(only_packet_id(body)?),
-        PacketType::Pubrec => Packet::Pubrec(only_packet_id(body)?),
-        PacketType::Pubrel => Packet::Pubrel(only_packet_id(body)?),
-        PacketType::Pubcomp => Packet::Pubcomp(only_packet_id(body)?),
-        PacketType::Subscribe => Packet::Subscribe(decode_subscribe(body)?),
-        PacketType::Unsubscribe => Packet::Unsubscribe(decode_unsubscribe(body)?),
+    let packet_type = frame.header.packet_type;
+    Ok(match packet_type {
+        PacketType::Puback => Packet::Puback(decode_ack(version, packet_type, body)?),
+        PacketType::Pubrec => Packet::Pubrec(decode_ack(version, packet_type, body)?),
+        PacketType::Pubrel => Packet::Pubrel(decode_ack(version, packet_type, body)?),
+        PacketType::Pubcomp => Packet::Pubcomp(decode_ack(version, packet_type, body)?),
+        PacketType::Subscribe => Packet::Subscribe(decode_subscribe(version, body)?),
+        PacketType::Unsubscribe => Packet::Unsubscribe(decode_unsubscribe(version, body)?),
         PacketType::Pingreq => nothing_left(body).map(|()| Packet::Pingreq)?,
-        PacketType::Disconnect => nothing_left(body).map(|()| Packet::Disconnect)?,
-        PacketType::Connect => Packet::Connect(decode_connect(frame)?),
+        PacketType::Disconnect => Packet::Disconnect(decode_disconnect(version, body)?),
+        PacketType::Auth if version == ProtocolVersion::V5 => Packet::Auth(decode_auth(body)?),
         other => return Err(DecodeError::PacketType(other as u8)),
     })
 }
 
-/// Decodes the first packet of a connection, which says what version the rest is in.
-pub fn decode_connect(frame: Frame<'_>) -> Result<Connect<'_>, DecodeError> {
-    check_flags(ProtocolVersion::V311, frame)?;
-    let rest = &mut { frame.body };
-    let name = read_bytes(rest)?;
-    let level = read_u8(rest)?;
-    let version = match (name, level) {
-        (b"MQTT", 4) => ProtocolVersion::V311,
-        (b"MQIsdp", 3) => ProtocolVersion::V31,
-        (b"MQTT" | b"MQIsdp", level) => return Err(DecodeError::ProtocolLevel(level)),
-        _ => return Err(DecodeError::ProtocolName),
-    };
-    let flags = ConnectFlags::new(read_u8(rest)?)?;
-    let keep_alive_secs = read_u16(rest)?;
-    let client_id = read_string(rest)?;
-    let will = if flags.will { Some(read_will(&flags, rest)?) } else { None };
-    // MQTT 3.1: the remaining length takes precedence over these two flags.
-    let present = |flag: bool, rest: &[u8]| flag && !(version == ProtocolVersion::V31 && rest.is_empty());
-    let username = if present(flags.username, rest) { Some(read_string(rest)?) } else { None };
-    let password = if present(flags.password, rest) { Some(read_bytes(rest)?) } else { None };
-    nothing_left(rest)?;
-    Ok(Connect { version, clean_session: flags.clean_session, keep_alive_secs, client_id, will, username, password })
-}
-
-/// The eighth byte of a CONNECT's variable header (3.1.2.3).
-struct ConnectFlags {
-    clean_session: bool,
-    will: bool,
-    will_qos: QoS,
-    will_retain: bool,
-    username: bool,
-    password: bool,
-}
-
-impl ConnectFlags {
-    fn new(bits: u8) -> Result<Self, DecodeError> {
-        let will_qos = QoS::from_bits(bits >> 3 & 0b11).ok_or(DecodeError::QoS)?;
-        let flags = Self {
-            clean_session: bits & 0b0000_0010 != 0,
-            will: bits & 0b0000_0100 != 0,
-            will_qos,
-            will_retain: bits & 0b0010_0000 != 0,
-            password: bits & 0b0100_0000 != 0,
-            username: bits & 0b1000_0000 != 0,
-        };
-        let reserved = bits & 1 != 0; // [MQTT-3.1.2-3]
-        let will_without_flag = !flags.will && (flags.will_qos != QoS::AtMostOnce || flags.will_retain); // -11 -13 -15
-        let password_alone = flags.password && !flags.username; // [MQTT-3.1.2-22]
-        if reserved || will_without_flag || password_alone { Err(DecodeError::ConnectFlags(bits)) } else { Ok(flags) }
-    }
-}
-
-fn read_will<'a>(flags: &ConnectFlags, rest: &mut &'a [u8]) -> Result<Will<'a>, DecodeError> {
-    let topic = read_string(rest)?;
-    TopicName::check(topic)?;
-    Ok(Will { topic, payload: read_bytes(rest)?, qos: flags.will_qos, retain: flags.will_retain })
-}
-
-fn decode_publish(frame: Frame<'_>) -> Result<Publish<'_>, DecodeError> {
+fn decode_publish(version: ProtocolVersion, frame: Frame<'_>) -> Result<Publish<'_>, DecodeError> {
     let flags = frame.header.flags;
     let qos = QoS::from_bits(flags >> 1 & 0b11).ok_or(DecodeError::QoS)?;
     let dup = flags & 0b1000 != 0;
@@ -92,28 +39,125 @@ fn decode_publish(frame: Frame<'_>) -> Result<Publish<'_>, DecodeError> {
     }
     let mut rest = frame.body;
     let topic = utf8(read_bytes(&mut rest)?)?;
-    TopicName::check(topic)?;
     let packet_id = if qos == QoS::AtMostOnce { None } else { Some(read_packet_id(&mut rest)?) };
-    Ok(Publish { dup, qos, packet_id, retain: flags & 1 != 0, topic, payload: rest })
+    let (mut topic_alias, mut expiry_secs, mut properties) = (None, None, Properties::default());
+    if version == ProtocolVersion::V5 {
+        properties = Properties::read_with(&mut rest, Owner::Publish, |property| match property {
+            Property::TopicAlias(alias) => topic_alias = Some(alias),
+            Property::MessageExpiryInterval(secs) => expiry_secs = Some(secs),
+            _ => {}
+        })?;
+    }
+    match TopicName::check(topic) {
+        // What the alias stands for is known to the connection.
+        Err(crate::types::TopicError::Empty) if topic_alias.is_some() => {}
+        Err(crate::types::TopicError::Empty) if version == ProtocolVersion::V5 => return Err(DecodeError::NoTopic),
+        checked => checked?,
+    }
+    let (retain, payload) = (flags & 1 != 0, rest);
+    Ok(Publish { dup, qos, packet_id, retain, topic, topic_alias, expiry_secs, properties, payload })
 }
 
-fn decode_subscribe(body: &[u8]) -> Result<Subscribe<'_>, DecodeError> {
+/// The packets that consist of an identifier, and of a reason and properties since 5.0 where there is something to say.
+fn decode_ack(
+    version: ProtocolVersion,
+    packet_type: PacketType,
+    body: &[u8],
+) -> Result<Acknowledgement<'_>, DecodeError> {
     let mut rest = body;
     let packet_id = read_packet_id(&mut rest)?;
+    let (reason, properties) = read_reason(version, packet_type, Owner::Acknowledgement, rest)?;
+    Ok(Acknowledgement { packet_id, reason, properties })
+}
+
+/// A reason and properties at the end of a packet, each of which may be left out (3.4.2.1, 3.4.2.2.1 and their like).
+fn read_reason(
+    version: ProtocolVersion,
+    packet_type: PacketType,
+    owner: Owner,
+    mut rest: &[u8],
+) -> Result<(ReasonCode, Properties<'_>), DecodeError> {
+    if rest.is_empty() || version != ProtocolVersion::V5 {
+        nothing_left(rest)?;
+        return Ok((ReasonCode::Success, Properties::default()));
+    }
+    let value = read_u8(&mut rest)?;
+    let reason = ReasonCode::from_value(value)
+        .filter(|reason| may_be_sent(packet_type, *reason))
+        .ok_or(DecodeError::ReasonCode(value))?;
+    if rest.is_empty() {
+        return Ok((reason, Properties::default()));
+    }
+    let properties = Properties::read(&mut rest, owner)?;
+    nothing_left(rest)?;
+    Ok((reason, properties))
+}
+
+/// Whether a client may send a reason in a packet of this type (tables 3-4 to 3-10, 3-11).
+fn may_be_sent(packet_type: PacketType, reason: ReasonCode) -> bool {
+    use ReasonCode::*;
+    match packet_type {
+        PacketType::Puback | PacketType::Pubrec => matches!(
+            reason,
+            Success
+                | NoMatchingSubscribers
+                | UnspecifiedError
+                | ImplementationSpecificError
+                | NotAuthorized
+                | TopicNameInvalid
+                | PacketIdentifierInUse
+                | QuotaExceeded
+                | PayloadFormatInvalid
+        ),
+        PacketType::Pubrel | PacketType::Pubcomp => matches!(reason, Success | PacketIdentifierNotFound),
+        PacketType::Disconnect => matches!(
+            reason,
+            Success
+                | DisconnectWithWill
+                | UnspecifiedError
+                | MalformedPacket
+                | ProtocolError
+                | ImplementationSpecificError
+                | TopicNameInvalid
+                | ReceiveMaximumExceeded
+                | TopicAliasInvalid
+                | PacketTooLarge
+                | MessageRateTooHigh
+                | QuotaExceeded
+                | AdministrativeAction
+                | PayloadFormatInvalid
+        ),
+        PacketType::Auth => matches!(reason, ContinueAuthentication | ReAuthenticate),
+        _ => false,
+    }
+}
+
+fn decode_subscribe(version: ProtocolVersion, body: &[u8]) -> Result<Subscribe<'_>, DecodeError> {
+    let mut rest = body;
+    let packet_id = read_packet_id(&mut rest)?;
+    let properties = read_properties(version, Owner::Subscribe, &mut rest)?;
+    let id = properties.iter().find_map(|property| match property {
+        Property::SubscriptionIdentifier(id) => Some(id),
+        _ => None,
+    });
     let filters = rest;
     if rest.is_empty() {
         return Err(DecodeError::NoFilter);
     }
     while !rest.is_empty() {
-        let (filter, _) = read_subscription(&mut rest)?;
+        let (filter, options) = read_subscription(version, &mut rest)?;
         TopicFilter::check(filter)?;
+        if options.no_local && TopicFilter::is_shared(filter) {
+            return Err(DecodeError::NoLocalOfShared);
+        }
     }
-    Ok(Subscribe { packet_id, filters })
+    Ok(Subscribe { version, packet_id, id, properties, filters })
 }
 
-fn decode_unsubscribe(body: &[u8]) -> Result<Unsubscribe<'_>, DecodeError> {
+fn decode_unsubscribe(version: ProtocolVersion, body: &[u8]) -> Result<Unsubscribe<'_>, DecodeError> {
     let mut rest = body;
     let packet_id = read_packet_id(&mut rest)?;
+    let properties = read_properties(version, Owner::Unsubscribe, &mut rest)?;
     let filters = rest;
     if rest.is_empty() {
         return Err(DecodeError::NoFilter);
@@ -121,22 +165,39 @@ fn decode_unsubscribe(body: &[u8]) -> Result<Unsubscribe<'_>, DecodeError> {
     while !rest.is_empty() {
         TopicFilter::check(read_filter(&mut rest)?)?;
     }
-    Ok(Unsubscribe { packet_id, filters })
+    Ok(Unsubscribe { packet_id, properties, filters })
 }
 
-pub(super) fn read_subscription<'a>(rest: &mut &'a [u8]) -> Result<(&'a str, QoS), DecodeError> {
+pub(super) fn read_subscription<'a>(
+    version: ProtocolVersion,
+    rest: &mut &'a [u8],
+) -> Result<(&'a str, SubscriptionOptions), DecodeError> {
     let filter = read_filter(rest)?;
     let bits = read_u8(rest)?;
-    let qos = QoS::from_bits(bits).ok_or(DecodeError::RequestedQoS(bits))?;
-    Ok((filter, qos))
+    // Before 5.0 all but the QoS is reserved.
+    let reserved = if version == ProtocolVersion::V5 { 0b1100_0000 } else { 0b1111_1100 };
+    let qos = QoS::from_bits(bits & 0b11).filter(|_| bits & reserved == 0).ok_or(DecodeError::RequestedQoS(bits))?;
+    let retain_handling = RetainHandling::from_bits(bits >> 4 & 0b11).ok_or(DecodeError::RetainHandling)?;
+    let (no_local, retain_as_published) = (bits & 0b100 != 0, bits & 0b1000 != 0);
+    Ok((filter, SubscriptionOptions { qos, no_local, retain_as_published, retain_handling }))
 }
 
 pub(super) fn read_filter<'a>(rest: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
     utf8(read_bytes(rest)?)
 }
 
+fn decode_disconnect(version: ProtocolVersion, body: &[u8]) -> Result<Disconnect<'_>, DecodeError> {
+    let (reason, properties) = read_reason(version, PacketType::Disconnect, Owner::Disconnect, body)?;
+    Ok(Disconnect { reason, properties })
+}
+
+fn decode_auth(body: &[u8]) -> Result<Auth<'_>, DecodeError> {
+    let (reason, properties) = read_reason(ProtocolVersion::V5, PacketType::Auth, Owner::Auth, body)?;
+    Ok(Auth { reason, properties })
+}
+
 /// `[MQTT-2.2.2-2]`: every flag that is not PUBLISH's is reserved.
-fn check_flags(version: ProtocolVersion, frame: Frame<'_>) -> Result<(), DecodeError> {
+pub(super) fn check_flags(version: ProtocolVersion, frame: Frame<'_>) -> Result<(), DecodeError> {
     let flags = frame.header.flags;
     let expected = match frame.header.packet_type {
         PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => 0b0010,
@@ -148,49 +209,4 @@ fn check_flags(version: ProtocolVersion, frame: Frame<'_>) -> Result<(), DecodeE
         return Ok(());
     }
     Err(DecodeError::Flags { packet_type: frame.header.packet_type as u8, flags })
-}
-
-fn only_packet_id(body: &[u8]) -> Result<PacketId, DecodeError> {
-    let mut rest = body;
-    let packet_id = read_packet_id(&mut rest)?;
-    nothing_left(rest)?;
-    Ok(packet_id)
-}
-
-fn nothing_left(rest: &[u8]) -> Result<(), DecodeError> {
-    if rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes(rest.len())) }
-}
-
-fn read_packet_id(rest: &mut &[u8]) -> Result<PacketId, DecodeError> {
-    PacketId::new(read_u16(rest)?).ok_or(DecodeError::PacketIdZero)
-}
-
-fn read_u8(rest: &mut &[u8]) -> Result<u8, DecodeError> {
-    let (&value, tail) = rest.split_first().ok_or(DecodeError::Truncated)?;
-    *rest = tail;
-    Ok(value)
-}
-
-fn read_u16(rest: &mut &[u8]) -> Result<u16, DecodeError> {
-    let (value, tail) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
-    *rest = tail;
-    Ok(u16::from_be_bytes(*value))
-}
-
-/// Two bytes of length and what they count.
-fn read_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
-    let len = usize::from(read_u16(rest)?);
-    let (value, tail) = rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
-    *rest = tail;
-    Ok(value)
-}
-
-fn read_string<'a>(rest: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
-    let text = utf8(read_bytes(rest)?)?;
-    if text.bytes().any(|byte| byte == 0) { Err(DecodeError::Nul) } else { Ok(text) }
-}
-
-/// Rust's UTF-8 excludes the surrogates, as `[MQTT-1.5.3-1]` asks for.
-fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
-    std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8)
 }

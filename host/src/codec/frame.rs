@@ -19,6 +19,7 @@ pub enum PacketType {
     Pingreq = 12,
     Pingresp = 13,
     Disconnect = 14,
+    Auth = 15,
 }
 
 impl PacketType {
@@ -46,6 +47,7 @@ impl PacketType {
             10 => Self::Unsubscribe,
             12 => Self::Pingreq,
             14 => Self::Disconnect,
+            15 => Self::Auth,
             other => return Err(DecodeError::PacketType(other)),
         })
     }

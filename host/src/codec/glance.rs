@@ -50,7 +50,7 @@ impl<'a> Glance<'a> {
                 Self { packet_id: u16_at(body, 0), ..glance }
             }
             PacketType::Connack => Self { reason_code: body.get(1).copied(), ..glance },
-            PacketType::Disconnect => Self { reason_code: body.first().copied(), ..glance },
+            PacketType::Disconnect | PacketType::Auth => Self { reason_code: body.first().copied(), ..glance },
             PacketType::Connect | PacketType::Pingreq | PacketType::Pingresp => glance,
         }
     }

@@ -1,7 +1,8 @@
 use std::num::NonZeroU16;
 
+use super::Properties;
 use super::decode::{read_filter, read_subscription};
-use crate::types::QoS;
+use crate::types::{QoS, ReasonCode, SubscriptionId, SubscriptionOptions};
 
 /// Names a message, a SUBSCRIBE or an UNSUBSCRIBE until it is acknowledged; never 0 `[MQTT-2.3.1-1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,22 +48,61 @@ pub enum ProtocolVersion {
     V31,
     /// MQTT 3.1.1: protocol name `MQTT`, level 4.
     V311,
+    /// MQTT 5.0: protocol name `MQTT`, level 5.
+    V5,
 }
 
-/// A packet as clients send them, borrowed from the buffer it was read into.
+impl ProtocolVersion {
+    /// The protocol level on the wire (3.1.2.2).
+    pub fn level(self) -> u8 {
+        match self {
+            Self::V31 => 3,
+            Self::V311 => 4,
+            Self::V5 => 5,
+        }
+    }
+
+    /// How many forms a PUBLISH has.
+    pub const PUBLISH_FORMS: usize = 2;
+
+    /// Which of the forms of a PUBLISH this version has: clients of one form get the same bytes.
+    pub const fn publish_form(self) -> usize {
+        match self {
+            Self::V31 | Self::V311 => 0,
+            Self::V5 => 1,
+        }
+    }
+}
+
+/// A packet as clients send them after their CONNECT, borrowed from the buffer it was read into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the standard's")]
 pub enum Packet<'a> {
-    Connect(Connect<'a>),
     Publish(Publish<'a>),
-    Puback(PacketId),
-    Pubrec(PacketId),
-    Pubrel(PacketId),
-    Pubcomp(PacketId),
+    Puback(Acknowledgement<'a>),
+    Pubrec(Acknowledgement<'a>),
+    Pubrel(Acknowledgement<'a>),
+    Pubcomp(Acknowledgement<'a>),
     Subscribe(Subscribe<'a>),
     Unsubscribe(Unsubscribe<'a>),
     Pingreq,
-    Disconnect,
+    Disconnect(Disconnect<'a>),
+    Auth(Auth<'a>),
+}
+
+impl<'a> Packet<'a> {
+    /// The properties of the packet; none where it has none.
+    pub fn properties(&self) -> Properties<'a> {
+        match self {
+            Self::Publish(publish) => publish.properties,
+            Self::Puback(ack) | Self::Pubrec(ack) | Self::Pubrel(ack) | Self::Pubcomp(ack) => ack.properties,
+            Self::Subscribe(subscribe) => subscribe.properties,
+            Self::Unsubscribe(unsubscribe) => unsubscribe.properties,
+            Self::Disconnect(disconnect) => disconnect.properties,
+            Self::Auth(auth) => auth.properties,
+            Self::Pingreq => Properties::default(),
+        }
+    }
 }
 
 /// Asks for a connection (section 3.1).
@@ -70,10 +110,12 @@ pub enum Packet<'a> {
 pub struct Connect<'a> {
     /// The version that the client speaks.
     pub version: ProtocolVersion,
-    /// Whether the session begins empty and ends with the connection (3.1.2.4).
-    pub clean_session: bool,
+    /// Whether the session begins empty (3.1.2.4); before 5.0 also whether it ends with the connection.
+    pub clean_start: bool,
     /// Seconds between two packets at most; 0 for no limit (3.1.2.10).
     pub keep_alive_secs: u16,
+    /// What MQTT 5.0 says beside it (3.1.2.11).
+    pub properties: Properties<'a>,
     /// The client identifier, empty if the broker is to choose one.
     pub client_id: &'a str,
     /// What to publish when the connection ends without a DISCONNECT.
@@ -95,6 +137,8 @@ pub struct Will<'a> {
     pub qos: QoS,
     /// Whether to publish it as a retained message.
     pub retain: bool,
+    /// Those of the message, and how long to wait with it (MQTT 5.0, 3.1.3.2).
+    pub properties: Properties<'a>,
 }
 
 /// Carries an application message (section 3.3).
@@ -108,8 +152,14 @@ pub struct Publish<'a> {
     pub packet_id: Option<PacketId>,
     /// Whether the broker is to keep it.
     pub retain: bool,
-    /// A valid topic name.
+    /// A valid topic name; empty where only the alias says what it is.
     pub topic: &'a str,
+    /// A number that stands for the topic, or will from now on.
+    pub topic_alias: Option<NonZeroU16>,
+    /// Seconds after which it is too old to be delivered.
+    pub expiry_secs: Option<u32>,
+    /// All properties, with those two.
+    pub properties: Properties<'a>,
     /// The message itself.
     pub payload: &'a [u8],
 }
@@ -117,19 +167,24 @@ pub struct Publish<'a> {
 /// Asks for subscriptions (section 3.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscribe<'a> {
+    pub(super) version: ProtocolVersion,
     /// What the SUBACK will name.
     pub packet_id: PacketId,
+    /// What the messages of these subscriptions will carry.
+    pub id: Option<SubscriptionId>,
+    /// All properties, with that one.
+    pub properties: Properties<'a>,
     /// The payload, found to be valid.
     pub(super) filters: &'a [u8],
 }
 
 impl<'a> Subscribe<'a> {
-    /// The topic filters and their requested QoS, in the order of the packet.
+    /// The topic filters and what is wanted of them, in the order of the packet.
     ///
     /// Filters are valid UTF-8 strings; whether each is a valid topic filter was checked too.
-    pub fn filters(&self) -> impl Iterator<Item = (&'a str, QoS)> {
-        let mut rest = self.filters;
-        std::iter::from_fn(move || if rest.is_empty() { None } else { read_subscription(&mut rest).ok() })
+    pub fn filters(&self) -> impl Iterator<Item = (&'a str, SubscriptionOptions)> + use<'a> {
+        let (version, mut rest) = (self.version, self.filters);
+        std::iter::from_fn(move || if rest.is_empty() { None } else { read_subscription(version, &mut rest).ok() })
     }
 }
 
@@ -138,19 +193,57 @@ impl<'a> Subscribe<'a> {
 pub struct Unsubscribe<'a> {
     /// What the UNSUBACK will name.
     pub packet_id: PacketId,
+    /// All properties.
+    pub properties: Properties<'a>,
     /// The payload, found to be valid.
     pub(super) filters: &'a [u8],
 }
 
 impl<'a> Unsubscribe<'a> {
     /// The topic filters, in the order of the packet.
-    pub fn filters(&self) -> impl Iterator<Item = &'a str> {
+    pub fn filters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut rest = self.filters;
         std::iter::from_fn(move || if rest.is_empty() { None } else { read_filter(&mut rest).ok() })
     }
 }
 
-/// The packets that consist of a packet identifier only.
+/// A PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledgement<'a> {
+    /// Which message it is about.
+    pub packet_id: PacketId,
+    /// How it went; before 5.0 always well.
+    pub reason: ReasonCode,
+    /// All properties.
+    pub properties: Properties<'a>,
+}
+
+impl From<PacketId> for Acknowledgement<'_> {
+    /// That all went well.
+    fn from(packet_id: PacketId) -> Self {
+        Self { packet_id, reason: ReasonCode::Success, properties: Properties::default() }
+    }
+}
+
+/// Ends the connection (section 3.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disconnect<'a> {
+    /// Why; before 5.0 always because the client is done.
+    pub reason: ReasonCode,
+    /// All properties.
+    pub properties: Properties<'a>,
+}
+
+/// A step of an exchange that proves who the client is (MQTT 5.0, section 3.15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Auth<'a> {
+    /// Whether it goes on or begins anew.
+    pub reason: ReasonCode,
+    /// All properties.
+    pub properties: Properties<'a>,
+}
+
+/// The packets that acknowledge a message or an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the standard's")]
 pub enum Ack {
@@ -160,41 +253,15 @@ pub enum Ack {
     Pubcomp,
 }
 
-/// What a CONNACK says (table 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ConnectReturnCode {
-    /// The connection stands.
-    Accepted = 0,
-    /// The protocol level is not supported.
-    UnacceptableProtocolVersion = 1,
-    /// The client identifier is not allowed.
-    IdentifierRejected = 2,
-    /// The broker cannot serve now.
-    ServerUnavailable = 3,
-    /// The user name or password is wrong.
-    BadUserNameOrPassword = 4,
-    /// The client may not connect.
-    NotAuthorized = 5,
-}
-
-/// What a SUBACK says of one filter (3.9.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubackCode {
-    /// The subscription stands, with this maximum QoS.
-    Granted(QoS),
-    /// It was refused.
-    Failure,
-}
-
 impl std::fmt::Debug for Connect<'_> {
     /// Leaves the password out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connect")
             .field("version", &self.version)
             .field("client_id", &self.client_id)
-            .field("clean_session", &self.clean_session)
+            .field("clean_start", &self.clean_start)
             .field("keep_alive_secs", &self.keep_alive_secs)
+            .field("properties", &self.properties)
             .field("will", &self.will)
             .field("username", &self.username)
             .finish_non_exhaustive()

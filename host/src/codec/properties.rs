@@ -1,217 +1,363 @@
-//! What holds for every packet, tried with random ones.
+use std::num::{NonZeroU16, NonZeroU32};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
-use super::*;
-use crate::types::random::{Random, for_each_seed};
-use crate::types::{QoS, TopicFilter, TopicName};
+use super::DecodeError;
+use super::fields::{
+    put_bytes, put_variable, read_bytes, read_slice, read_string, read_u8, read_u16, read_u32, read_variable,
+    variable_len,
+};
+use crate::types::{QoS, SubscriptionId, TopicName};
 
-const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V31, ProtocolVersion::V311];
-
-fn text(random: &mut Random, chars: &[char]) -> String {
-    (0..random.below(6)).map(|_| chars[random.below(chars.len())]).collect()
+/// One property of a packet of MQTT 5.0 (table 2-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the standard's")]
+pub enum Property<'a> {
+    /// Whether the payload is text.
+    PayloadFormatIndicator(bool),
+    MessageExpiryInterval(u32),
+    ContentType(&'a str),
+    /// A valid topic name.
+    ResponseTopic(&'a str),
+    CorrelationData(&'a [u8]),
+    SubscriptionIdentifier(SubscriptionId),
+    SessionExpiryInterval(u32),
+    AssignedClientIdentifier(&'a str),
+    ServerKeepAlive(u16),
+    AuthenticationMethod(&'a str),
+    AuthenticationData(&'a [u8]),
+    RequestProblemInformation(bool),
+    WillDelayInterval(u32),
+    RequestResponseInformation(bool),
+    ResponseInformation(&'a str),
+    ServerReference(&'a str),
+    ReasonString(&'a str),
+    ReceiveMaximum(NonZeroU16),
+    TopicAliasMaximum(u16),
+    TopicAlias(NonZeroU16),
+    /// 0 or 1.
+    MaximumQoS(QoS),
+    RetainAvailable(bool),
+    UserProperty(&'a str, &'a str),
+    MaximumPacketSize(NonZeroU32),
+    WildcardSubscriptionAvailable(bool),
+    SubscriptionIdentifierAvailable(bool),
+    SharedSubscriptionAvailable(bool),
 }
 
-/// A valid topic name.
-fn topic(random: &mut Random) -> String {
-    format!("{}/{}", text(random, &['a', '/', ' ', 'ü', '雪']), text(random, &['$', '\u{10ffff}']))
+/// What properties stand in. Two of them are no packets: a will, and all acknowledgements together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Owner {
+    Connect = 1 << 0,
+    Will = 1 << 1,
+    Connack = 1 << 2,
+    Publish = 1 << 3,
+    Acknowledgement = 1 << 4,
+    Subscribe = 1 << 5,
+    /// SUBACK and UNSUBACK too.
+    Suback = 1 << 6,
+    Unsubscribe = 1 << 7,
+    Disconnect = 1 << 8,
+    Auth = 1 << 9,
 }
 
-/// A valid topic filter.
-fn filter(random: &mut Random) -> String {
-    let mut levels: Vec<String> = Vec::new();
-    for _ in 0..random.below(4) {
-        levels.push(if random.one_in(3) { "+".into() } else { text(random, &['a', 'ü']) });
-    }
-    levels.push(if random.one_in(2) { "#".into() } else { "b".into() });
-    levels.join("/")
+const USER_PROPERTY: u8 = 0x26;
+const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
+const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
+const TOPIC_ALIAS: u8 = 0x23;
+
+/// Where a property may stand (table 2-4), as bits of [`Owner`]; none if there is no such property.
+const fn owners(id: u8) -> Option<u16> {
+    use Owner::{Acknowledgement, Auth, Connack, Connect, Disconnect, Publish, Suback, Subscribe, Will};
+    Some(match id {
+        0x01..=0x03 | 0x08 | 0x09 => Publish as u16 | Will as u16,
+        SUBSCRIPTION_IDENTIFIER => Publish as u16 | Subscribe as u16,
+        0x11 => Connect as u16 | Connack as u16 | Disconnect as u16,
+        0x15 | 0x16 => Connect as u16 | Connack as u16 | Auth as u16,
+        0x17 | 0x19 => Connect as u16,
+        0x18 => Will as u16,
+        0x12 | 0x13 | 0x1a | 0x24 | 0x25 | 0x28..=0x2a => Connack as u16,
+        0x1c => Connack as u16 | Disconnect as u16,
+        0x1f => Connack as u16 | Acknowledgement as u16 | Suback as u16 | Disconnect as u16 | Auth as u16,
+        0x21 | 0x22 | 0x27 => Connect as u16 | Connack as u16,
+        TOPIC_ALIAS => Publish as u16,
+        USER_PROPERTY => u16::MAX,
+        _ => return None,
+    })
 }
 
-fn id(random: &mut Random) -> PacketId {
-    PacketId::new(1 + random.below(65_535) as u16).expect("not 0")
-}
-
-fn payload(random: &mut Random) -> Vec<u8> {
-    let len = if random.one_in(20) { random.below(40_000) } else { random.below(300) };
-    (0..len).map(|index| index as u8).collect()
-}
-
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-    out.extend_from_slice(bytes);
-}
-
-/// The packet that `bytes` are, and nothing else.
-fn whole(bytes: &[u8]) -> Frame<'_> {
-    let frame = next_frame(bytes, usize::MAX).expect("well formed").expect("whole");
-    assert_eq!(frame.header.packet_len(), bytes.len());
-    frame
-}
-
-fn check_publish(random: &mut Random) -> BytesMut {
-    let (qos, topic, payload) = (random.qos(), topic(random), payload(random));
-    let packet_id = (qos != QoS::AtMostOnce).then(|| id(random));
-    let (dup, retain) = (packet_id.is_some() && random.one_in(2), random.one_in(2));
-    let mut out = BytesMut::new();
-    PublishHead { dup, qos, retain, topic: &topic, packet_id }.encode(&mut out, payload.len());
-    out.extend_from_slice(&payload);
-    let expected = Packet::Publish(Publish { dup, qos, packet_id, retain, topic: &topic, payload: &payload });
-    for version in VERSIONS {
-        assert_eq!(decode(version, whole(&out)), Ok(expected));
-    }
-    out
-}
-
-fn check_ack(random: &mut Random) -> BytesMut {
-    let id = id(random);
-    let (ack, expected) = [
-        (Ack::Puback, Packet::Puback(id)),
-        (Ack::Pubrec, Packet::Pubrec(id)),
-        (Ack::Pubrel, Packet::Pubrel(id)),
-        (Ack::Pubcomp, Packet::Pubcomp(id)),
-    ][random.below(4)];
-    let mut out = BytesMut::new();
-    encode_ack(&mut out, ack, id);
-    for version in VERSIONS {
-        assert_eq!(decode(version, whole(&out)), Ok(expected));
-    }
-    out
-}
-
-/// SUBSCRIBE and UNSUBSCRIBE are only read: here they are written by hand.
-fn check_filters(random: &mut Random) -> BytesMut {
-    let id = id(random);
-    let wanted: Vec<(String, QoS)> = (0..1 + random.below(5)).map(|_| (filter(random), random.qos())).collect();
-    let subscribes = random.one_in(2);
-    let mut body = id.value().to_be_bytes().to_vec();
-    for (filter, qos) in &wanted {
-        put_string(&mut body, filter.as_bytes());
-        body.extend(subscribes.then_some(*qos as u8));
-    }
-    assert!(body.len() < 128, "the remaining length is one byte");
-    let mut out = BytesMut::from(&[if subscribes { 0x82 } else { 0xa2 }, body.len() as u8][..]);
-    out.extend_from_slice(&body);
-    match decode(ProtocolVersion::V311, whole(&out)).expect("well formed") {
-        Packet::Subscribe(subscribe) if subscribes => {
-            assert_eq!(subscribe.packet_id, id);
-            assert!(subscribe.filters().eq(wanted.iter().map(|(filter, qos)| (filter.as_str(), *qos))));
+impl<'a> Property<'a> {
+    /// Its identifier on the wire.
+    pub const fn id(&self) -> u8 {
+        match self {
+            Self::PayloadFormatIndicator(_) => 0x01,
+            Self::MessageExpiryInterval(_) => MESSAGE_EXPIRY_INTERVAL,
+            Self::ContentType(_) => 0x03,
+            Self::ResponseTopic(_) => 0x08,
+            Self::CorrelationData(_) => 0x09,
+            Self::SubscriptionIdentifier(_) => SUBSCRIPTION_IDENTIFIER,
+            Self::SessionExpiryInterval(_) => 0x11,
+            Self::AssignedClientIdentifier(_) => 0x12,
+            Self::ServerKeepAlive(_) => 0x13,
+            Self::AuthenticationMethod(_) => 0x15,
+            Self::AuthenticationData(_) => 0x16,
+            Self::RequestProblemInformation(_) => 0x17,
+            Self::WillDelayInterval(_) => 0x18,
+            Self::RequestResponseInformation(_) => 0x19,
+            Self::ResponseInformation(_) => 0x1a,
+            Self::ServerReference(_) => 0x1c,
+            Self::ReasonString(_) => 0x1f,
+            Self::ReceiveMaximum(_) => 0x21,
+            Self::TopicAliasMaximum(_) => 0x22,
+            Self::TopicAlias(_) => TOPIC_ALIAS,
+            Self::MaximumQoS(_) => 0x24,
+            Self::RetainAvailable(_) => 0x25,
+            Self::UserProperty(..) => USER_PROPERTY,
+            Self::MaximumPacketSize(_) => 0x27,
+            Self::WildcardSubscriptionAvailable(_) => 0x28,
+            Self::SubscriptionIdentifierAvailable(_) => 0x29,
+            Self::SharedSubscriptionAvailable(_) => 0x2a,
         }
-        Packet::Unsubscribe(unsubscribe) if !subscribes => {
-            assert_eq!(unsubscribe.packet_id, id);
-            assert!(unsubscribe.filters().eq(wanted.iter().map(|(filter, _)| filter.as_str())));
-        }
-        other => panic!("{other:?}"),
     }
-    out
-}
 
-fn check_connect(random: &mut Random) -> BytesMut {
-    let version = VERSIONS[random.below(2)];
-    let (client_id, will_topic, username) = (text(random, &['x', 'ü']), topic(random), text(random, &['u', '雪']));
-    let (payload, password) = (vec![7; random.below(9)], vec![0; random.below(5)]);
-    let (qos, retain) = (random.qos(), random.one_in(2));
-    let will = random.one_in(2).then_some(Will { topic: &will_topic, payload: &payload, qos, retain });
-    let username = random.one_in(2).then_some(username.as_str());
-    let password = (username.is_some() && random.one_in(2)).then_some(&password[..]);
-    let (clean_session, keep_alive_secs) = (random.one_in(2), random.bits() as u16);
-
-    let mut body = Vec::new();
-    put_string(&mut body, if version == ProtocolVersion::V31 { b"MQIsdp" } else { b"MQTT" });
-    body.push(if version == ProtocolVersion::V31 { 3 } else { 4 });
-    let will_flags = will.map_or(0, |will| 4 | (will.qos as u8) << 3 | u8::from(will.retain) << 5);
-    let user_flags = u8::from(username.is_some()) << 7 | u8::from(password.is_some()) << 6;
-    body.push(will_flags | user_flags | u8::from(clean_session) << 1);
-    body.extend_from_slice(&keep_alive_secs.to_be_bytes());
-    put_string(&mut body, client_id.as_bytes());
-    will.iter().for_each(|will| {
-        put_string(&mut body, will.topic.as_bytes());
-        put_string(&mut body, will.payload);
-    });
-    username.iter().for_each(|username| put_string(&mut body, username.as_bytes()));
-    password.iter().for_each(|password| put_string(&mut body, password));
-    assert!(body.len() < 16_384, "the remaining length is at most two bytes");
-    let mut out = BytesMut::from(&[0x10, body.len() as u8 | 0x80, (body.len() >> 7) as u8][..]);
-    out.extend_from_slice(&body);
-    let client_id = client_id.as_str();
-    let expected = Connect { version, clean_session, keep_alive_secs, client_id, will, username, password };
-    assert_eq!(decode_connect(whole(&out)), Ok(expected));
-    out
-}
-
-fn check_any(random: &mut Random) -> BytesMut {
-    match random.below(4) {
-        0 => check_publish(random),
-        1 => check_ack(random),
-        2 => check_filters(random),
-        _ => check_connect(random),
-    }
-}
-
-#[test]
-fn what_is_encoded_is_decoded_as_it_was() {
-    for_each_seed(4_000, |seed| drop(check_any(&mut Random::new(seed))));
-}
-
-/// Nothing a peer sends is a panic, and whatever is decoded has been checked.
-#[test]
-fn mutated_packets_are_refused_or_consistent() {
-    for_each_seed(20_000, |seed| {
-        let random = &mut Random::new(seed);
-        let mut bytes = if random.one_in(8) { BytesMut::new() } else { check_any(random) };
-        for _ in 0..1 + random.below(4) {
-            mutate(random, &mut bytes);
-        }
-        let mut rest = &bytes[..];
-        while let Ok(Some(frame)) = next_frame(rest, MAX) {
-            let packet_len = frame.header.packet_len();
-            assert!(packet_len <= MAX && packet_len == frame.header.header_len + frame.body.len());
-            assert!(matches!(next_frame(&rest[..packet_len - 1], MAX), Ok(None)), "no byte too many");
-            for packet in VERSIONS.into_iter().filter_map(|version| decode(version, frame).ok()) {
-                check_decoded(&packet, frame);
+    fn read(rest: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        // A variable byte integer by the standard; all that exist have one byte.
+        let id = read_u8(rest)?;
+        let not_zero = |value: u16| NonZeroU16::new(value).ok_or(DecodeError::PropertyValue(id));
+        Ok(match id {
+            0x01 => Self::PayloadFormatIndicator(read_flag(id, rest)?),
+            MESSAGE_EXPIRY_INTERVAL => Self::MessageExpiryInterval(read_u32(rest)?),
+            0x03 => Self::ContentType(read_string(rest)?),
+            0x08 => {
+                let topic = read_string(rest)?;
+                TopicName::check(topic).map_err(DecodeError::ResponseTopic)?; // [MQTT-3.3.2-14]
+                Self::ResponseTopic(topic)
             }
-            rest = &rest[packet_len..];
+            0x09 => Self::CorrelationData(read_bytes(rest)?),
+            SUBSCRIPTION_IDENTIFIER => {
+                let value = SubscriptionId::new(read_variable(rest)?);
+                Self::SubscriptionIdentifier(value.ok_or(DecodeError::PropertyValue(id))?)
+            }
+            0x11 => Self::SessionExpiryInterval(read_u32(rest)?),
+            0x12 => Self::AssignedClientIdentifier(read_string(rest)?),
+            0x13 => Self::ServerKeepAlive(read_u16(rest)?),
+            0x15 => Self::AuthenticationMethod(read_string(rest)?),
+            0x16 => Self::AuthenticationData(read_bytes(rest)?),
+            0x17 => Self::RequestProblemInformation(read_flag(id, rest)?),
+            0x18 => Self::WillDelayInterval(read_u32(rest)?),
+            0x19 => Self::RequestResponseInformation(read_flag(id, rest)?),
+            0x1a => Self::ResponseInformation(read_string(rest)?),
+            0x1c => Self::ServerReference(read_string(rest)?),
+            0x1f => Self::ReasonString(read_string(rest)?),
+            0x21 => Self::ReceiveMaximum(not_zero(read_u16(rest)?)?),
+            0x22 => Self::TopicAliasMaximum(read_u16(rest)?),
+            TOPIC_ALIAS => Self::TopicAlias(NonZeroU16::new(read_u16(rest)?).ok_or(DecodeError::TopicAliasZero)?),
+            0x24 => match QoS::from_bits(read_u8(rest)?) {
+                Some(qos) if qos < QoS::ExactlyOnce => Self::MaximumQoS(qos),
+                _ => return Err(DecodeError::PropertyValue(id)),
+            },
+            0x25 => Self::RetainAvailable(read_flag(id, rest)?),
+            USER_PROPERTY => Self::UserProperty(read_string(rest)?, read_string(rest)?),
+            0x27 => {
+                let value = NonZeroU32::new(read_u32(rest)?);
+                Self::MaximumPacketSize(value.ok_or(DecodeError::PropertyValue(id))?)
+            }
+            0x28 => Self::WildcardSubscriptionAvailable(read_flag(id, rest)?),
+            0x29 => Self::SubscriptionIdentifierAvailable(read_flag(id, rest)?),
+            0x2a => Self::SharedSubscriptionAvailable(read_flag(id, rest)?),
+            _ => return Err(DecodeError::PropertyUnknown(id)),
+        })
+    }
+
+    /// Appends the property. Strings and binary data are cut at 65,535 bytes by whoever made them.
+    pub(super) fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(self.id());
+        match *self {
+            Self::PayloadFormatIndicator(flag)
+            | Self::RequestProblemInformation(flag)
+            | Self::RequestResponseInformation(flag)
+            | Self::RetainAvailable(flag)
+            | Self::WildcardSubscriptionAvailable(flag)
+            | Self::SubscriptionIdentifierAvailable(flag)
+            | Self::SharedSubscriptionAvailable(flag) => out.put_u8(flag.into()),
+            Self::MaximumQoS(qos) => out.put_u8(qos as u8),
+            Self::ServerKeepAlive(value) | Self::TopicAliasMaximum(value) => out.put_u16(value),
+            Self::ReceiveMaximum(value) | Self::TopicAlias(value) => out.put_u16(value.get()),
+            Self::MessageExpiryInterval(value)
+            | Self::SessionExpiryInterval(value)
+            | Self::WillDelayInterval(value) => out.put_u32(value),
+            Self::MaximumPacketSize(value) => out.put_u32(value.get()),
+            Self::SubscriptionIdentifier(id) => put_variable(out, id.value() as usize),
+            Self::ContentType(text)
+            | Self::ResponseTopic(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => put_bytes(out, text.as_bytes()),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => put_bytes(out, bytes),
+            Self::UserProperty(name, value) => {
+                put_bytes(out, name.as_bytes());
+                put_bytes(out, value.as_bytes());
+            }
         }
-    });
-}
-
-const MAX: usize = 50_000;
-
-fn mutate(random: &mut Random, bytes: &mut BytesMut) {
-    let at = random.below(bytes.len().min(40) + 1);
-    match random.below(4) {
-        0 => bytes.truncate(at),
-        1 => bytes.extend_from_slice(&random.bits().to_be_bytes()[..random.below(9)]),
-        2 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-        _ if at < bytes.len() => bytes[at] = [0, 1, 2, 0x7f, 0x80, 0xff, b'#', b'+'][random.below(8)],
-        _ => bytes.extend_from_slice(&[random.bits() as u8]),
     }
 }
 
-/// Every byte of the body belongs to a field, and every field is what its type promises.
-fn check_decoded(packet: &Packet<'_>, frame: Frame<'_>) {
-    let fields: usize = match packet {
-        Packet::Publish(publish) => {
-            assert_eq!(TopicName::check(publish.topic), Ok(()));
-            assert_eq!(publish.packet_id.is_some(), publish.qos != QoS::AtMostOnce);
-            2 + publish.topic.len() + 2 * usize::from(publish.packet_id.is_some()) + publish.payload.len()
+fn read_flag(id: u8, rest: &mut &[u8]) -> Result<bool, DecodeError> {
+    match read_u8(rest)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::PropertyValue(id)),
+    }
+}
+
+/// The properties of a packet, found to be valid where they stand. None in versions before 5.0.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Properties<'a> {
+    encoded: &'a [u8],
+    user_properties: u32,
+}
+
+impl<'a> Properties<'a> {
+    /// Reads the length and all that it counts: each property is one that may stand here, and once unless it may repeat.
+    pub(super) fn read(rest: &mut &'a [u8], owner: Owner) -> Result<Self, DecodeError> {
+        Self::read_with(rest, owner, |_| {})
+    }
+
+    /// The same, and shows each property to `found`.
+    pub(super) fn read_with(
+        rest: &mut &'a [u8],
+        owner: Owner,
+        mut found: impl FnMut(Property<'a>),
+    ) -> Result<Self, DecodeError> {
+        let len = read_variable(rest)? as usize;
+        let encoded = read_slice(rest, len)?;
+        // Identifiers are less than 64.
+        let mut seen = 0_u64;
+        let mut user_properties = 0;
+        let mut left = encoded;
+        while !left.is_empty() {
+            let property = Property::read(&mut left)?;
+            let id = property.id();
+            if owners(id).is_none_or(|owners| owners & owner as u16 == 0) {
+                return Err(DecodeError::PropertyMisplaced(id));
+            }
+            let repeats = id == USER_PROPERTY || (id == SUBSCRIPTION_IDENTIFIER && owner == Owner::Publish);
+            if !repeats && seen & 1 << id != 0 {
+                return Err(DecodeError::PropertyTwice(id));
+            }
+            seen |= 1 << id;
+            user_properties += u32::from(id == USER_PROPERTY);
+            found(property);
         }
-        Packet::Subscribe(subscribe) => {
-            assert!(subscribe.filters().all(|(filter, _)| TopicFilter::check(filter).is_ok()));
-            2 + subscribe.filters().map(|(filter, _)| 3 + filter.len()).sum::<usize>()
+        Ok(Self { encoded, user_properties })
+    }
+
+    /// The properties that were kept of a message, which had been read as above.
+    pub fn of_message(properties: &'a crate::types::MessageProperties) -> Self {
+        Self { encoded: &properties.passed_on, user_properties: 0 }
+    }
+
+    /// All of them, in the order of the packet.
+    pub fn iter(&self) -> impl Iterator<Item = Property<'a>> + use<'a> {
+        let mut rest = self.encoded;
+        std::iter::from_fn(move || if rest.is_empty() { None } else { Property::read(&mut rest).ok() })
+    }
+
+    /// Names and values of the user properties, in the order of the packet.
+    pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// How many user properties there are.
+    pub fn user_properties_len(&self) -> usize {
+        self.user_properties as usize
+    }
+
+    /// Bytes of all together.
+    pub fn bytes(&self) -> usize {
+        self.encoded.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.encoded.is_empty()
+    }
+
+    /// Appends those of a PUBLISH that its receivers get unaltered: all but what belongs to this one packet.
+    pub fn copy_passed_on(&self, out: &mut Vec<u8>) {
+        let mut rest = self.encoded;
+        while !rest.is_empty() {
+            let before = rest;
+            let Ok(property) = Property::read(&mut rest) else { return };
+            if !matches!(property.id(), MESSAGE_EXPIRY_INTERVAL | TOPIC_ALIAS | SUBSCRIPTION_IDENTIFIER) {
+                out.extend_from_slice(&before[..before.len() - rest.len()]);
+            }
         }
-        Packet::Unsubscribe(unsubscribe) => {
-            assert!(unsubscribe.filters().all(|filter| TopicFilter::check(filter).is_ok()));
-            2 + unsubscribe.filters().map(|filter| 2 + filter.len()).sum::<usize>()
+    }
+
+    /// The same where it is known that all of them are such.
+    pub(crate) fn encoded(&self) -> &'a [u8] {
+        self.encoded
+    }
+}
+
+impl std::fmt::Debug for Properties<'_> {
+    /// Leaves authentication data out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.iter().filter(|property| !matches!(property, Property::AuthenticationData(_))))
+            .finish()
+    }
+}
+
+/// Appends the length of some properties, and them.
+pub(super) fn put_properties(out: &mut BytesMut, properties: &[Property<'_>]) {
+    put_variable(out, encoded_len(properties));
+    properties.iter().for_each(|property| property.encode(out));
+}
+
+/// Bytes of [`put_properties`].
+pub(super) fn properties_len(properties: &[Property<'_>]) -> usize {
+    let len = encoded_len(properties);
+    variable_len(len) + len
+}
+
+fn encoded_len(properties: &[Property<'_>]) -> usize {
+    properties.iter().map(Property::encoded_len).sum()
+}
+
+impl Property<'_> {
+    fn encoded_len(&self) -> usize {
+        1 + match self {
+            Self::PayloadFormatIndicator(_)
+            | Self::RequestProblemInformation(_)
+            | Self::RequestResponseInformation(_)
+            | Self::RetainAvailable(_)
+            | Self::WildcardSubscriptionAvailable(_)
+            | Self::SubscriptionIdentifierAvailable(_)
+            | Self::SharedSubscriptionAvailable(_)
+            | Self::MaximumQoS(_) => 1,
+            Self::ServerKeepAlive(_) | Self::TopicAliasMaximum(_) | Self::ReceiveMaximum(_) | Self::TopicAlias(_) => 2,
+            Self::MessageExpiryInterval(_)
+            | Self::SessionExpiryInterval(_)
+            | Self::WillDelayInterval(_)
+            | Self::MaximumPacketSize(_) => 4,
+            Self::SubscriptionIdentifier(id) => variable_len(id.value() as usize),
+            Self::ContentType(text)
+            | Self::ResponseTopic(text)
+            | Self::AssignedClientIdentifier(text)
+            | Self::AuthenticationMethod(text)
+            | Self::ResponseInformation(text)
+            | Self::ServerReference(text)
+            | Self::ReasonString(text) => 2 + text.len(),
+            Self::CorrelationData(bytes) | Self::AuthenticationData(bytes) => 2 + bytes.len(),
+            Self::UserProperty(name, value) => 4 + name.len() + value.len(),
         }
-        Packet::Puback(_) | Packet::Pubrec(_) | Packet::Pubrel(_) | Packet::Pubcomp(_) => 2,
-        Packet::Pingreq | Packet::Disconnect => 0,
-        Packet::Connect(connect) => {
-            let will = connect.will.map_or(0, |will| 4 + will.topic.len() + will.payload.len());
-            let username = connect.username.map_or(0, |username| 2 + username.len());
-            let password = connect.password.map_or(0, |password| 2 + password.len());
-            let name = if connect.version == ProtocolVersion::V31 { 8 } else { 6 };
-            name + 4 + 2 + connect.client_id.len() + will + username + password
-        }
-    };
-    assert_eq!(fields, frame.body.len(), "{packet:?}");
+    }
 }

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 
 use super::*;
-use crate::types::{QoS, TopicError};
+use crate::types::{QoS, ReasonCode, SubscriptionOptions, TopicError};
 
 const MAX: usize = 1 << 20;
 
@@ -21,27 +21,43 @@ fn check_error(bytes: &[u8], expected: DecodeError) {
     assert_eq!(error, expected, "{bytes:02x?}");
 }
 
+/// An empty message to the topic `a`.
+fn publish() -> Publish<'static> {
+    Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        packet_id: None,
+        retain: false,
+        topic: "a",
+        topic_alias: None,
+        expiry_secs: None,
+        properties: Properties::default(),
+        payload: b"",
+    }
+}
+
 fn id(value: u16) -> PacketId {
     PacketId::new(value).expect("not 0")
 }
 
 #[test]
 fn acknowledgements_carry_their_identifier() {
-    check(&[0x40, 2, 0x12, 0x34], Packet::Puback(id(0x1234)));
-    check(&[0x50, 2, 0, 1], Packet::Pubrec(id(1)));
-    check(&[0x62, 2, 0xff, 0xff], Packet::Pubrel(id(65_535)));
-    check(&[0x70, 2, 0, 9], Packet::Pubcomp(id(9)));
+    check(&[0x40, 2, 0x12, 0x34], Packet::Puback(id(0x1234).into()));
+    check(&[0x50, 2, 0, 1], Packet::Pubrec(id(1).into()));
+    check(&[0x62, 2, 0xff, 0xff], Packet::Pubrel(id(65_535).into()));
+    check(&[0x70, 2, 0, 9], Packet::Pubcomp(id(9).into()));
     check(&[0xc0, 0], Packet::Pingreq);
-    check(&[0xe0, 0], Packet::Disconnect);
+    check(
+        &[0xe0, 0],
+        Packet::Disconnect(Disconnect { reason: ReasonCode::Success, properties: Properties::default() }),
+    );
 }
 
 #[test]
 fn a_publish_is_borrowed_from_the_buffer() {
-    let expected =
-        Publish { dup: false, qos: QoS::AtMostOnce, packet_id: None, retain: true, topic: "a/b", payload: b"hi" };
+    let expected = Publish { retain: true, topic: "a/b", payload: b"hi", ..publish() };
     check(b"\x31\x07\0\x03a/bhi", Packet::Publish(expected));
-    let expected =
-        Publish { dup: true, qos: QoS::ExactlyOnce, packet_id: Some(id(10)), retain: false, topic: "a", payload: b"" };
+    let expected = Publish { dup: true, qos: QoS::ExactlyOnce, packet_id: Some(id(10)), ..publish() };
     check(b"\x3c\x05\0\x01a\0\x0a", Packet::Publish(expected));
 }
 
@@ -82,7 +98,7 @@ fn malformed_packets_are_told_apart() {
 
 #[test]
 fn a_first_byte_that_no_client_sends_is_refused_at_once() {
-    for first in [0x00, 0x20, 0x90, 0xb0, 0xd0, 0xf0] {
+    for first in [0x00, 0x20, 0x90, 0xb0, 0xd0] {
         assert_eq!(FixedHeader::read(&[first], MAX), Err(DecodeError::PacketType(first >> 4)));
     }
 }
@@ -125,10 +141,17 @@ fn a_connect_has_its_fields_in_order() {
     let payload = b"\0\x02id\0\x01w\0\x02by\0\x04user\0\x02pw";
     let expected = Connect {
         version: ProtocolVersion::V311,
-        clean_session: false,
+        clean_start: false,
         keep_alive_secs: 60,
+        properties: Properties::default(),
         client_id: "id",
-        will: Some(Will { topic: "w", payload: b"by", qos: QoS::AtLeastOnce, retain: true }),
+        will: Some(Will {
+            topic: "w",
+            payload: b"by",
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            properties: Properties::default(),
+        }),
         username: Some("user"),
         password: Some(b"pw"),
     };
@@ -141,7 +164,7 @@ fn a_connect_has_its_fields_in_order() {
 fn connects_that_contradict_themselves_are_refused() {
     let no_id = b"\0\0";
     check_connect_error(&connect_bytes(b"HTTP", 4, 2, no_id), DecodeError::ProtocolName); // [MQTT-3.1.2-1]
-    check_connect_error(&connect_bytes(b"MQTT", 5, 2, no_id), DecodeError::ProtocolLevel(5)); // [MQTT-3.1.2-2]
+    check_connect_error(&connect_bytes(b"MQTT", 6, 2, no_id), DecodeError::ProtocolLevel(6)); // [MQTT-3.1.2-2]
     check_connect_error(&connect_bytes(b"MQTT", 3, 2, no_id), DecodeError::ProtocolLevel(3));
     for flags in [
         0b0000_0011, // [MQTT-3.1.2-3] reserved bit
@@ -176,7 +199,8 @@ fn filters_come_in_the_order_of_the_packet() {
         panic!("a SUBSCRIBE");
     };
     assert_eq!(subscribe.packet_id, id(7));
-    assert_eq!(subscribe.filters().collect::<Vec<_>>(), [("a", QoS::AtLeastOnce), ("+/", QoS::ExactlyOnce)]);
+    let (once, exactly) = (SubscriptionOptions::new(QoS::AtLeastOnce), SubscriptionOptions::new(QoS::ExactlyOnce));
+    assert_eq!(subscribe.filters().collect::<Vec<_>>(), [("a", once), ("+/", exactly)]);
     let bytes = b"\xa2\x08\0\x07\0\x01a\0\x01#";
     let Ok(Packet::Unsubscribe(unsubscribe)) = decode(ProtocolVersion::V311, frame(bytes).expect("framed")) else {
         panic!("an UNSUBSCRIBE");
@@ -196,13 +220,15 @@ fn a_packet_that_is_not_complete_is_waited_for() {
 #[test]
 fn what_is_encoded_is_what_the_standard_shows() {
     let mut out = BytesMut::new();
-    encode_connack(&mut out, true, ConnectReturnCode::Accepted);
-    encode_ack(&mut out, Ack::Puback, id(1));
-    encode_ack(&mut out, Ack::Pubrec, id(2));
-    encode_ack(&mut out, Ack::Pubrel, id(3));
-    encode_ack(&mut out, Ack::Pubcomp, id(0x1234));
-    encode_suback(&mut out, id(10), &[SubackCode::Granted(QoS::ExactlyOnce), SubackCode::Failure]);
-    encode_unsuback(&mut out, id(11));
+    let (v311, success) = (ProtocolVersion::V311, ReasonCode::Success);
+    encode_connack(&mut out, v311, Connack { session_present: true, answer: success.into() });
+    encode_ack(&mut out, v311, Ack::Puback, id(1), success.into());
+    encode_ack(&mut out, v311, Ack::Pubrec, id(2), ReasonCode::NotAuthorized.into());
+    encode_ack(&mut out, v311, Ack::Pubrel, id(3), success.into());
+    encode_ack(&mut out, v311, Ack::Pubcomp, id(0x1234), success.into());
+    encode_suback(&mut out, v311, id(10), &[ReasonCode::GrantedQoS2, ReasonCode::QuotaExceeded], &[]);
+    encode_unsuback(&mut out, v311, id(11), &[success], &[]);
+    encode_disconnect(&mut out, v311, ReasonCode::ServerShuttingDown.into());
     encode_pingresp(&mut out);
     let expected = [
         0x20, 2, 1, 0, 0x40, 2, 0, 1, 0x50, 2, 0, 2, 0x62, 2, 0, 3, 0x70, 2, 0x12, 0x34, 0x90, 4, 0, 10, 2, 0x80, 0xb0,
@@ -221,9 +247,13 @@ fn a_publish_that_was_encoded_is_decoded_as_it_was() {
         ] {
             let payload = vec![7; payload_len];
             let mut out = BytesMut::new();
-            PublishHead { dup, qos, retain: dup, topic: "a/ü", packet_id }.encode(&mut out, payload_len);
+            let version = ProtocolVersion::V311;
+            let properties = PublishProperties::default();
+            let head = PublishHead { version, dup, qos, retain: dup, topic: "a/ü", packet_id, properties };
+            head.encode(&mut out, payload_len);
             out.extend_from_slice(&payload);
-            let expected = Publish { dup, qos, packet_id, retain: dup, topic: "a/ü", payload: &payload };
+            assert_eq!(out.len(), head.packet_len(payload_len));
+            let expected = Publish { dup, qos, packet_id, retain: dup, topic: "a/ü", payload: &payload, ..publish() };
             check(&out, Packet::Publish(expected));
         }
     }
@@ -239,4 +269,23 @@ fn identifiers_follow_each_other_around_zero() {
         assert_eq!(later.distance_from(id(65_530)), distance);
         later = later.next();
     }
+}
+
+/// Table 3.1 of MQTT 3.1.1; `[MQTT-3.2.2-6]`: no CONNACK where it has no code.
+#[test]
+fn a_refusal_before_5_0_has_the_nearest_return_code() {
+    let check = |reason: ReasonCode, expected: &[u8]| {
+        let mut out = BytesMut::new();
+        encode_connack(&mut out, ProtocolVersion::V31, Connack { session_present: false, answer: reason.into() });
+        assert_eq!(out[..], *expected, "{reason:?}");
+    };
+    check(ReasonCode::UnsupportedProtocolVersion, &[0x20, 2, 0, 1]);
+    check(ReasonCode::ClientIdentifierNotValid, &[0x20, 2, 0, 2]);
+    check(ReasonCode::ServerUnavailable, &[0x20, 2, 0, 3]);
+    check(ReasonCode::ConnectionRateExceeded, &[0x20, 2, 0, 3]);
+    check(ReasonCode::BadUserNameOrPassword, &[0x20, 2, 0, 4]);
+    check(ReasonCode::NotAuthorized, &[0x20, 2, 0, 5]);
+    check(ReasonCode::Banned, &[0x20, 2, 0, 5]);
+    check(ReasonCode::BadAuthenticationMethod, &[]);
+    check(ReasonCode::MalformedPacket, &[]);
 }

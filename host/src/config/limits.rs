@@ -35,6 +35,12 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         retained_bytes_max,
         sessions_max,
         session_expiry_secs,
+        session_expiry_max_secs,
+        receive_max,
+        topic_alias_max,
+        keep_alive_max_secs,
+        user_properties_max,
+        properties_bytes_max,
     } = &mut found;
     // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
     set(packet_bytes_max, "packet-bytes-max", 128..=268_435_460, &mut section, report);
@@ -57,6 +63,12 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     set(connect_rate_max, "connect-rate-max", 1..=1_000_000, &mut section, report);
     // A hundred years: nothing here counts further.
     set(session_expiry_secs, "session-expiry-secs", 0..=3_153_600_000, &mut section, report);
+    set(session_expiry_max_secs, "session-expiry-max-secs", 0..=3_153_600_000, &mut section, report);
+    set(receive_max, "receive-max", 1..=65_535, &mut section, report);
+    set(topic_alias_max, "topic-alias-max", 0..=65_535, &mut section, report);
+    set(keep_alive_max_secs, "keep-alive-max-secs", 0..=65_535, &mut section, report);
+    set(user_properties_max, "user-properties-max", ANY, &mut section, report);
+    set(properties_bytes_max, "properties-bytes-max", ANY, &mut section, report);
     section.close(Unknown::Warning, report);
     found
 }

@@ -730,6 +730,12 @@ limits:
   packet-timeout-secs: 15
   connect-rate-max: 16
   session-expiry-secs: 0
+  session-expiry-max-secs: 18
+  receive-max: 19
+  topic-alias-max: 0
+  keep-alive-max-secs: 21
+  user-properties-max: 22
+  properties-bytes-max: 23
 ",
     );
     let expected = Limits {
@@ -750,6 +756,12 @@ limits:
         packet_timeout_secs: 15,
         connect_rate_max: 16,
         session_expiry_secs: 0,
+        session_expiry_max_secs: 18,
+        receive_max: 19,
+        topic_alias_max: 0,
+        keep_alive_max_secs: 21,
+        user_properties_max: 22,
+        properties_bytes_max: 23,
     };
     assert_eq!(config.limits, expected);
     assert_eq!(config.warnings, [""; 0]);

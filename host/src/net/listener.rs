@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use crate::types::TokenBucket;
+use crate::types::{Peer, TokenBucket};
 
 /// How long accepting rests after an error of the system, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,8 +39,8 @@ pub enum TurnedAway {
 pub struct Accepted {
     /// The connection, not tied to a runtime.
     pub stream: std::net::TcpStream,
-    /// The peer's address.
-    pub remote_address: SocketAddr,
+    /// The other end.
+    pub peer: Peer,
     /// Its place among the listener's connections.
     pub admission: Admission,
 }
@@ -113,7 +113,8 @@ impl Listener {
             let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
             match prepared {
                 Ok(stream) => {
-                    return Accepted { stream, remote_address, admission };
+                    let peer = Peer::tcp(remote_address, Arc::clone(&self.name));
+                    return Accepted { stream, peer, admission };
                 }
                 Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
             }

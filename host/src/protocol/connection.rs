@@ -1,10 +1,12 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::{
-    Connect, ConnectReturnCode, DecodeError, Frame, Packet, PacketType, ProtocolVersion, decode, decode_connect,
+    Connect, DecodeError, Frame, Packet, PacketType, Properties, ProtocolVersion, Publish, connect_version, decode,
+    decode_connect,
 };
-use crate::types::Limits;
+use crate::types::{Capabilities, Limits, ReasonCode};
 
+use super::aliases::IncomingAliases;
 use super::dialect;
 
 /// Judges the packets of one network connection, and how long it may be silent.
@@ -19,9 +21,11 @@ pub struct Connection {
     packet_began: Option<Instant>,
     /// How long a packet may take from its first byte to its last.
     packet_time_max: Duration,
+    /// For a client that uses some.
+    aliases: Option<Box<IncomingAliases>>,
 }
 
-/// Why a connection is closed without an answer.
+/// How a client does not keep to the protocol. It ends the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A packet is malformed.
@@ -42,6 +46,55 @@ pub enum Violation {
     /// A packet that began and did not end in time.
     #[error("a packet was not complete in time")]
     PacketTimeout,
+    /// A message with more QoS than its client was told there is `[MQTT-3.2.2-11]`.
+    #[error("QoS of a message is higher than the maximum")]
+    QoSNotSupported,
+    /// A message to be retained where its client was told that none is `[MQTT-3.2.2-14]`.
+    #[error("a message is to be retained, and none is")]
+    RetainNotSupported,
+    /// A message of a client with a subscription identifier `[MQTT-3.3.4-6]`.
+    #[error("a client's message has a subscription identifier")]
+    SubscriptionIdentifier,
+    /// A topic alias above what the client was told it may use `[MQTT-3.3.2-9]`.
+    #[error("topic alias {0} is above the maximum")]
+    TopicAliasAboveMax(u16),
+    /// A topic alias that stands for nothing (MQTT 5.0, 3.3.4).
+    #[error("topic alias {0} stands for no topic")]
+    TopicAliasUnknown(u16),
+    /// More messages without an acknowledgement than the client was told it may send `[MQTT-3.3.4-7]`.
+    #[error("more messages in flight than the receive maximum")]
+    ReceiveMaximum,
+    /// More user properties, or properties with more bytes, than a packet may have.
+    #[error("too many properties")]
+    Properties,
+    /// An AUTH packet without an authentication that it could be a part of (MQTT 5.0, 4.12).
+    #[error("unexpected AUTH")]
+    UnexpectedAuth,
+    /// A session that was to end with its connection is to be kept `[MQTT-3.1.2-23]`.
+    #[error("the session was to end with its connection")]
+    SessionExpiry,
+}
+
+impl Violation {
+    /// What a client of MQTT 5.0 is told (section 4.13).
+    pub fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::Malformed(error) => error.reason_code(),
+            Self::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
+            Self::QoSNotSupported => ReasonCode::QoSNotSupported,
+            Self::RetainNotSupported => ReasonCode::RetainNotSupported,
+            Self::TopicAliasAboveMax(_) => ReasonCode::TopicAliasInvalid,
+            Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
+            Self::Properties => ReasonCode::QuotaExceeded,
+            Self::ConnectTimeout | Self::PacketTimeout => ReasonCode::UnspecifiedError,
+            Self::NotConnect
+            | Self::SecondConnect
+            | Self::SubscriptionIdentifier
+            | Self::TopicAliasUnknown(_)
+            | Self::UnexpectedAuth
+            | Self::SessionExpiry => ReasonCode::ProtocolError,
+        }
+    }
 }
 
 /// Why a CONNECT is not accepted.
@@ -50,7 +103,7 @@ pub enum Rejection {
     /// Close without a CONNACK.
     Close(Violation),
     /// Say so in a CONNACK, then close `[MQTT-3.2.2-5]`.
-    Connack(ConnectReturnCode),
+    Connack(ProtocolVersion, ReasonCode),
 }
 
 impl Connection {
@@ -58,19 +111,31 @@ impl Connection {
     pub fn new(now: Instant, limits: &Limits) -> Self {
         let silence_max = Some(Duration::from_secs(limits.connect_timeout_secs));
         let packet_time_max = Duration::from_secs(limits.packet_timeout_secs);
-        Self { version: None, last_packet: now, silence_max, packet_began: None, packet_time_max }
+        Self { version: None, last_packet: now, silence_max, packet_began: None, packet_time_max, aliases: None }
     }
 
     /// Decodes the first packet.
-    pub fn handle_connect<'a>(&mut self, frame: Frame<'a>, limits: &Limits) -> Result<Connect<'a>, Rejection> {
+    pub fn handle_connect<'a>(
+        &mut self,
+        frame: Frame<'a>,
+        limits: &Limits,
+        capabilities: &Capabilities,
+    ) -> Result<Connect<'a>, Rejection> {
         if frame.header.packet_type != PacketType::Connect {
             return Err(Rejection::Close(Violation::NotConnect));
         }
-        let connect = decode_connect(frame).map_err(|error| match error {
-            DecodeError::ProtocolLevel(_) => Rejection::Connack(ConnectReturnCode::UnacceptableProtocolVersion),
-            error => Rejection::Close(error.into()),
-        })?;
-        dialect::check_client_id(&connect, limits.client_id_bytes_max).map_err(Rejection::Connack)?;
+        let version = connect_version(frame);
+        if version.is_some_and(|version| !dialect::is_served(version)) {
+            return Err(Rejection::Connack(dialect::UNKNOWN_VERSION_FORM, ReasonCode::UnsupportedProtocolVersion));
+        }
+        let connect = decode_connect(frame).map_err(|error| reject(error.into(), version))?;
+        let refused = |reason| Rejection::Connack(connect.version, reason);
+        let will = connect.will.map(|will| will.properties).unwrap_or_default();
+        for properties in [connect.properties, will] {
+            check_properties(properties, limits).map_err(|violation| refused(violation.reason_code()))?;
+        }
+        dialect::check_client_id(&connect, limits.client_id_bytes_max).map_err(refused)?;
+        dialect::check_connect(&connect, capabilities).map_err(refused)?;
         self.version = Some(connect.version);
         Ok(connect)
     }
@@ -89,13 +154,42 @@ impl Connection {
         }
     }
 
-    /// Decodes any later packet.
-    pub fn handle_packet<'a>(&self, frame: Frame<'a>) -> Result<Packet<'a>, Violation> {
-        match (self.version, frame.header.packet_type) {
-            (None, _) => Err(Violation::NotConnect),
-            (Some(_), PacketType::Connect) => Err(Violation::SecondConnect),
-            (Some(version), _) => Ok(decode(version, frame)?),
+    /// Decodes any later packet. A topic alias has been replaced by what it stands for.
+    pub fn handle_packet<'a>(
+        &'a mut self,
+        frame: Frame<'a>,
+        limits: &Limits,
+        capabilities: &Capabilities,
+    ) -> Result<Packet<'a>, Violation> {
+        let version = match (self.version, frame.header.packet_type) {
+            (None, _) => return Err(Violation::NotConnect),
+            (Some(_), PacketType::Connect) => return Err(Violation::SecondConnect),
+            (Some(version), _) => version,
+        };
+        let packet = decode(version, frame)?;
+        check_properties(packet.properties(), limits)?;
+        match packet {
+            Packet::Publish(publish) => {
+                dialect::check_publish(version, &publish, capabilities)?;
+                self.resolve(publish, limits).map(Packet::Publish)
+            }
+            packet => Ok(packet),
         }
+    }
+
+    /// Puts the topic in place of an alias, or learns what the alias is for `[MQTT-3.3.2-12]`.
+    fn resolve<'a>(&'a mut self, mut publish: Publish<'a>, limits: &Limits) -> Result<Publish<'a>, Violation> {
+        let Some(alias) = publish.topic_alias else { return Ok(publish) };
+        if alias.get() > limits.topic_alias_max {
+            return Err(Violation::TopicAliasAboveMax(alias.get()));
+        }
+        if publish.topic.is_empty() {
+            let topic = self.aliases.as_ref().and_then(|aliases| aliases.topic(alias));
+            publish.topic = topic.ok_or(Violation::TopicAliasUnknown(alias.get()))?.as_str();
+        } else {
+            self.aliases.get_or_insert_default().set(alias, publish.topic);
+        }
+        Ok(publish)
     }
 
     /// Something was read at `now`, and a part of a packet is left of it or not.
@@ -141,5 +235,23 @@ impl Connection {
             Some(_) if passed(self.packet_deadline()) => Err(Violation::PacketTimeout),
             _ => Ok(()),
         }
+    }
+}
+
+fn check_properties(properties: Properties<'_>, limits: &Limits) -> Result<(), Violation> {
+    let few = properties.user_properties_len() <= limits.user_properties_max;
+    if few && properties.bytes() <= limits.properties_bytes_max { Ok(()) } else { Err(Violation::Properties) }
+}
+
+/// How a CONNECT is refused that does not keep to the protocol.
+fn reject(violation: Violation, version: Option<ProtocolVersion>) -> Rejection {
+    let reason = violation.reason_code();
+    match (violation, version) {
+        // [MQTT-3.1.2-2]: in the form of MQTT 3.1.1, as nobody knows what a later version looks like.
+        (Violation::Malformed(DecodeError::ProtocolLevel(_)), _) => {
+            Rejection::Connack(dialect::UNKNOWN_VERSION_FORM, reason)
+        }
+        (_, Some(version)) if dialect::answers_malformed_connect(version) => Rejection::Connack(version, reason),
+        (violation, _) => Rejection::Close(violation),
     }
 }

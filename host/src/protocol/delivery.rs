@@ -1,20 +1,25 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::codec::{PacketId, PublishHead};
+use super::aliases::OutgoingAliases;
+use crate::codec::{PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
 use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN};
-use crate::types::{Message, QoS, TopicName};
+use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicName};
 
 /// One message on its way to all its subscribers.
 ///
-/// It is encoded once for each QoS and RETAIN flag that they need, and copied out of the network buffer at most once:
-/// when the first of them has to keep it.
+/// It is encoded once for each form, QoS and RETAIN flag that they need, and copied out of the network buffer at most
+/// once: when the first of them has to keep it.
 #[derive(Debug)]
 pub struct Delivery<'a> {
     topic: &'a TopicName,
     payload: Payload<'a>,
     qos: QoS,
+    now: Instant,
+    passed_on: PassedOn<'a>,
+    expiry: Option<Expiry>,
     scratch: &'a mut Scratch,
     message: Option<Arc<Message>>,
 }
@@ -33,24 +38,110 @@ pub enum Payload<'a> {
     Kept(&'a Arc<Message>),
 }
 
-/// Memory for one packet, kept from message to message.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    packet: BytesMut,
-    /// What `packet` holds: a packet with these flags, whole or without its large payload; none if it is stale.
-    holds: Option<(QoS, bool)>,
-    head_len: usize,
+/// The encoded properties that every receiver of MQTT 5.0 gets.
+#[derive(Debug, Clone, Copy)]
+enum PassedOn<'a> {
+    AsRead(&'a [u8]),
+    /// Others stood between them: they were put together in [`Scratch::passed_on`].
+    InScratch,
 }
 
+impl<'a> PassedOn<'a> {
+    fn bytes<'b>(self, scratch: &'b Scratch) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::AsRead(encoded) => encoded,
+            Self::InScratch => &scratch.passed_on,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Expiry {
+    /// What receivers are told.
+    secs: u32,
+    at: Instant,
+}
+
+/// Memory for the forms of one packet, kept from message to message.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    forms: [Form; FORMS],
+    /// Which of them hold the packet at hand, a bit for each.
+    filled: u16,
+    passed_on: Vec<u8>,
+}
+
+/// Every combination of a PUBLISH's form, QoS and RETAIN flag.
+const FORMS: usize = ProtocolVersion::PUBLISH_FORMS * 3 * 2;
+
+/// A packet, whole or without its large payload.
+#[derive(Debug, Default)]
+struct Form {
+    bytes: BytesMut,
+    /// Where the packet identifier begins.
+    id_at: usize,
+    packet_len: usize,
+}
+
+/// How one client is to be sent a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The highest QoS that its subscriptions were granted.
+    pub granted: QoS,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The identifiers of all its subscriptions that match and have one.
+    pub subscription_ids: &'a [SubscriptionId],
+}
+
+impl Terms<'_> {
+    /// Terms of a subscription without further wishes.
+    pub const fn new(granted: QoS) -> Self {
+        Self { granted, retain: false, subscription_ids: &[] }
+    }
+}
+
+/// What a client takes.
+#[derive(Debug)]
+pub(super) struct Receiver<'a> {
+    pub(super) version: ProtocolVersion,
+    pub(super) packet_bytes_max: u32,
+    pub(super) aliases: Option<&'a mut OutgoingAliases>,
+}
+
+/// The packet would be larger than what the client takes `[MQTT-3.1.2-24]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
 impl<'a> Delivery<'a> {
-    /// Begins the delivery of a message that was published with `qos`.
-    pub fn new(topic: &'a TopicName, payload: Payload<'a>, qos: QoS, scratch: &'a mut Scratch) -> Self {
-        scratch.holds = None;
-        let message = match payload {
-            Payload::Kept(message) => Some(Arc::clone(message)),
-            Payload::Read { .. } => None,
-        };
-        Self { topic, payload, qos, scratch, message }
+    /// Begins the delivery of a message that was published with `qos`, at `now`.
+    pub fn new(topic: &'a TopicName, payload: Payload<'a>, qos: QoS, now: Instant, scratch: &'a mut Scratch) -> Self {
+        scratch.filled = 0;
+        let (mut passed_on, mut expiry, mut kept) = (PassedOn::AsRead(&[]), None, None);
+        if let Payload::Kept(message) = payload {
+            kept = Some(Arc::clone(message));
+            if let Some(properties) = &message.properties {
+                passed_on = PassedOn::AsRead(&properties.passed_on);
+                expiry = properties.expires.map(|at| Expiry { secs: secs_left(at, now), at });
+            }
+        }
+        Self { topic, payload, qos, now, passed_on, expiry, scratch, message: kept }
+    }
+
+    /// The same with the properties of its PUBLISH.
+    pub fn with_properties(mut self, properties: Properties<'a>, expiry_secs: Option<u32>, has_alias: bool) -> Self {
+        if expiry_secs.is_none() && !has_alias {
+            self.passed_on = PassedOn::AsRead(properties.encoded());
+        } else {
+            self.scratch.passed_on.clear();
+            properties.copy_passed_on(&mut self.scratch.passed_on);
+            self.passed_on = PassedOn::InScratch;
+        }
+        self.expiry = expiry_secs.map(|secs| Expiry { secs, at: self.now + Duration::from_secs(secs.into()) });
+        self
     }
 
     /// Where the message was published.
@@ -63,46 +154,141 @@ impl<'a> Delivery<'a> {
         self.qos
     }
 
-    /// The message in memory of its own, for those who keep it.
-    pub fn message(&mut self) -> &Arc<Message> {
-        let (topic, qos) = (self.topic, self.qos);
-        self.message.get_or_insert_with(|| {
-            let payload = match self.payload {
-                Payload::Read { bytes, buffer } => keep(bytes, buffer),
-                Payload::Kept(message) => message.payload.clone(),
-            };
-            Arc::new(Message { topic: topic.clone(), payload, qos, retain: false })
-        })
+    /// When it is delivered.
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
-    /// Appends the message as a PUBLISH.
-    pub(super) fn encode(&mut self, qos: QoS, retain: bool, packet_id: Option<PacketId>, out: &mut Outgoing) {
-        let payload_len = self.payload_bytes().len();
-        let shared = payload_len >= SHARED_BYTES_MIN;
-        if self.scratch.holds != Some((qos, retain)) {
-            let head = PublishHead { dup: false, qos, retain, topic: self.topic.as_str(), packet_id };
-            self.scratch.packet.clear();
-            head.encode(&mut self.scratch.packet, payload_len);
-            self.scratch.head_len = self.scratch.packet.len();
-            if !shared {
-                let bytes = match self.payload {
-                    Payload::Read { bytes, .. } => bytes,
-                    Payload::Kept(message) => &message.payload,
-                };
-                self.scratch.packet.extend_from_slice(bytes);
+    /// The message in memory of its own, for those who keep it.
+    pub fn message(&mut self) -> &Arc<Message> {
+        let Self { topic, payload, qos, passed_on, expiry, scratch, message, .. } = self;
+        message.get_or_insert_with(|| Arc::new(kept(topic, *payload, *qos, passed_on.bytes(scratch), *expiry, &[])))
+    }
+
+    /// The message for a client's queue, and the one identifier that is to be sent with it. Several identifiers are a
+    /// part of a message of its own.
+    pub(super) fn queued(&mut self, subscription_ids: &[SubscriptionId]) -> (Arc<Message>, Option<SubscriptionId>) {
+        match subscription_ids {
+            [] => (Arc::clone(self.message()), None),
+            [id] => (Arc::clone(self.message()), Some(*id)),
+            ids => {
+                let message = kept(self.topic, self.payload, self.qos, self.passed_on(), self.expiry, ids);
+                (Arc::new(message), None)
             }
-            self.scratch.holds = Some((qos, retain));
         }
-        let start = out.tail().len();
-        out.tail().extend_from_slice(&self.scratch.packet);
-        if let Some(packet_id) = packet_id {
-            let end = start + self.scratch.head_len;
-            out.tail()[end - 2..end].copy_from_slice(&packet_id.value().to_be_bytes());
-        }
-        if shared {
+    }
+
+    /// Appends the message as a PUBLISH, if the receiver takes one of its size. `packet_id` is asked for an identifier
+    /// once that is known.
+    pub(super) fn encode(
+        &mut self,
+        receiver: Receiver<'_>,
+        qos: QoS,
+        terms: Terms<'_>,
+        packet_id: impl FnOnce() -> Option<PacketId>,
+        out: &mut Outgoing,
+    ) -> Result<Option<PacketId>, TooLarge> {
+        let packet_id = if terms.subscription_ids.is_empty() && receiver.aliases.is_none() {
+            self.encode_form(&receiver, qos, terms.retain, packet_id, out.tail())?
+        } else {
+            self.encode_alone(receiver, qos, terms, packet_id, out.tail())?
+        };
+        if self.is_shared() {
             let payload = self.message().payload.clone();
             out.push_shared(payload);
         }
+        Ok(packet_id)
+    }
+
+    /// As bytes that others get as well.
+    fn encode_form(
+        &mut self,
+        receiver: &Receiver<'_>,
+        qos: QoS,
+        retain: bool,
+        packet_id: impl FnOnce() -> Option<PacketId>,
+        out: &mut BytesMut,
+    ) -> Result<Option<PacketId>, TooLarge> {
+        let index = (receiver.version.publish_form() * 3 + qos as usize) * 2 + usize::from(retain);
+        if self.scratch.filled & 1 << index == 0 {
+            self.fill(index, receiver.version, qos, retain);
+        }
+        let form = &self.scratch.forms[index];
+        if form.packet_len > receiver.packet_bytes_max as usize {
+            return Err(TooLarge);
+        }
+        let start = out.len();
+        out.extend_from_slice(&form.bytes);
+        let packet_id = packet_id();
+        if let Some(packet_id) = packet_id {
+            let at = start + form.id_at;
+            out[at..at + 2].copy_from_slice(&packet_id.value().to_be_bytes());
+        }
+        Ok(packet_id)
+    }
+
+    fn fill(&mut self, index: usize, version: ProtocolVersion, qos: QoS, retain: bool) {
+        let mut form = std::mem::take(&mut self.scratch.forms[index]);
+        let packet_id = (qos != QoS::AtMostOnce).then_some(PacketId::MIN);
+        let head = PublishHead {
+            version,
+            dup: false,
+            qos,
+            retain,
+            topic: self.topic.as_str(),
+            packet_id,
+            properties: self.properties(&[]),
+        };
+        let payload = self.payload_bytes();
+        form.bytes.clear();
+        form.id_at = head.encode(&mut form.bytes, payload.len());
+        form.packet_len = form.bytes.len() + payload.len();
+        if !self.is_shared() {
+            form.bytes.extend_from_slice(payload);
+        }
+        self.scratch.forms[index] = form;
+        self.scratch.filled |= 1 << index;
+    }
+
+    /// As bytes that nobody else gets: with the identifiers of its subscriptions, and under its aliases.
+    fn encode_alone(
+        &mut self,
+        receiver: Receiver<'_>,
+        qos: QoS,
+        terms: Terms<'_>,
+        packet_id: impl FnOnce() -> Option<PacketId>,
+        out: &mut BytesMut,
+    ) -> Result<Option<PacketId>, TooLarge> {
+        let payload = self.payload_bytes();
+        let mut head = PublishHead {
+            version: receiver.version,
+            dup: false,
+            qos,
+            retain: terms.retain,
+            topic: self.topic.as_str(),
+            packet_id: (qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+            properties: self.properties(terms.subscription_ids),
+        };
+        shorten(&mut head, self.topic, payload.len(), receiver.packet_bytes_max, receiver.aliases)?;
+        head.packet_id = packet_id();
+        head.encode(out, payload.len());
+        if !self.is_shared() {
+            out.extend_from_slice(payload);
+        }
+        Ok(head.packet_id)
+    }
+
+    fn properties<'b>(&'b self, subscription_ids: &'b [SubscriptionId]) -> PublishProperties<'b> {
+        let expiry_secs = self.expiry.map(|expiry| expiry.secs);
+        PublishProperties { passed_on: self.passed_on(), expiry_secs, subscription_ids, topic_alias: None }
+    }
+
+    fn passed_on(&self) -> &[u8] {
+        self.passed_on.bytes(self.scratch)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.payload_bytes().len() >= SHARED_BYTES_MIN
     }
 
     fn payload_bytes(&self) -> &[u8] {
@@ -113,16 +299,87 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Appends a message that has waited, as a PUBLISH.
-pub(super) fn encode_queued(queued: &Queued, dup: bool, packet_id: Option<PacketId>, out: &mut Outgoing) {
-    let Message { topic, payload, .. } = &*queued.message;
-    let head = PublishHead { dup, qos: queued.qos, retain: queued.retain, topic: topic.as_str(), packet_id };
+/// The message in memory of its own, with the identifiers of subscriptions that only one client is to get.
+fn kept(
+    topic: &TopicName,
+    payload: Payload<'_>,
+    qos: QoS,
+    passed_on: &[u8],
+    expiry: Option<Expiry>,
+    subscription_ids: &[SubscriptionId],
+) -> Message {
+    let payload = match payload {
+        Payload::Read { bytes, buffer } => keep(bytes, buffer),
+        Payload::Kept(message) => message.payload.clone(),
+    };
+    let mut message = Message::new(topic.clone(), payload, qos, false);
+    let expires = expiry.map(|expiry| expiry.at);
+    if !passed_on.is_empty() || expires.is_some() || !subscription_ids.is_empty() {
+        let mut all = BytesMut::from(passed_on);
+        subscription_ids.iter().for_each(|id| PublishProperties::append_subscription_id(&mut all, *id));
+        message.properties = Some(Arc::new(MessageProperties { passed_on: all.freeze(), expires }));
+    }
+    message
+}
+
+/// Appends a message that has waited, as a PUBLISH, if the receiver takes one of its size.
+pub(super) fn encode_queued(
+    queued: &Queued,
+    dup: bool,
+    packet_id: Option<PacketId>,
+    receiver: Receiver<'_>,
+    now: Instant,
+    out: &mut Outgoing,
+) -> Result<(), TooLarge> {
+    let Message { topic, payload, properties, .. } = &*queued.message;
+    let mut told = PublishProperties::default();
+    if let Some(properties) = properties {
+        told.passed_on = &properties.passed_on;
+        told.expiry_secs = properties.expires.map(|expires| secs_left(expires, now)); // [MQTT-3.3.2-6]
+    }
+    told.subscription_ids = queued.subscription_id.as_slice();
+    let (version, qos, retain) = (receiver.version, queued.qos, queued.retain);
+    let mut head = PublishHead { version, dup, qos, retain, topic: topic.as_str(), packet_id, properties: told };
+    shorten(&mut head, topic, payload.len(), receiver.packet_bytes_max, receiver.aliases)?;
     head.encode(out.tail(), payload.len());
     if payload.len() >= SHARED_BYTES_MIN {
         out.push_shared(payload.clone());
     } else {
         out.tail().extend_from_slice(payload);
     }
+    Ok(())
+}
+
+/// Uses an alias for the topic, if there is one; sees to it that the packet is no larger than it may be.
+fn shorten(
+    head: &mut PublishHead<'_>,
+    topic: &TopicName,
+    payload_len: usize,
+    packet_bytes_max: u32,
+    aliases: Option<&mut OutgoingAliases>,
+) -> Result<(), TooLarge> {
+    let packet_len = head.packet_len(payload_len);
+    let max = packet_bytes_max as usize;
+    if packet_len > max {
+        return Err(TooLarge);
+    }
+    // An alias that is new costs three bytes, and may make two lengths longer by one each.
+    if let Some(aliases) = aliases.filter(|_| packet_len + 5 <= max)
+        && let Some((alias, is_known)) = aliases.alias(topic)
+    {
+        head.properties.topic_alias = Some(alias);
+        if is_known {
+            head.topic = "";
+        }
+    }
+    Ok(())
+}
+
+/// Whole seconds until `expires`.
+fn secs_left(expires: Instant, now: Instant) -> u32 {
+    let left = expires.saturating_duration_since(now);
+    // Rounded up: what was published just now has all of its time.
+    u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// Shares the network buffer if the payload is most of it; else copies, so that a small message in a queue does not

@@ -1,30 +1,207 @@
-use crate::codec::{Connect, ConnectReturnCode, ProtocolVersion};
+use std::num::{NonZeroU16, NonZeroU32};
+
+use super::Violation;
+use crate::codec::{Connect, Property, ProtocolVersion, Publish};
+use crate::types::{Capabilities, Limits, QoS, ReasonCode, SessionExpiry};
 
 /// Longest client identifier of MQTT 3.1, in characters.
 const V31_CLIENT_ID_CHARS_MAX: usize = 23;
 
-/// Whether the client identifier of a CONNECT may be used as it is; an empty one where the broker chooses.
-pub fn check_client_id(connect: &Connect<'_>, bytes_max: usize) -> Result<(), ConnectReturnCode> {
-    let valid = match connect.version {
-        ProtocolVersion::V31 => (1..=V31_CLIENT_ID_CHARS_MAX).contains(&connect.client_id.chars().count()),
-        // [MQTT-3.1.3-8]: only a session that ends with the connection can do without a name.
-        ProtocolVersion::V311 => !connect.client_id.is_empty() || connect.clean_session,
-    };
-    if valid && connect.client_id.len() <= bytes_max { Ok(()) } else { Err(ConnectReturnCode::IdentifierRejected) }
+/// The largest packet that there can be: what the length field can say, with itself.
+const PACKET_BYTES_MAX: u32 = 268_435_460;
+
+/// The version whose CONNACK is sent to a client of a version that nobody knows.
+pub(super) const UNKNOWN_VERSION_FORM: ProtocolVersion = ProtocolVersion::V311;
+
+/// Whether clients of a version are let in. Those of 5.0 are not yet: not all that they may ask for is done.
+pub(super) fn is_served(version: ProtocolVersion) -> bool {
+    version != ProtocolVersion::V5
 }
 
-/// What a SUBACK says of a filter that is refused.
-///
-/// MQTT 3.1 has no code for it, and 0x80 would be read as one of the QoS values: it grants QoS 0 and delivers nothing.
-pub fn refused_subscription(version: ProtocolVersion) -> crate::codec::SubackCode {
-    use crate::codec::SubackCode;
-    match version {
-        ProtocolVersion::V31 => SubackCode::Granted(crate::types::QoS::AtMostOnce),
-        ProtocolVersion::V311 => SubackCode::Failure,
+/// What a client takes, as its CONNECT says (MQTT 5.0, 3.1.2.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTerms {
+    /// What it speaks.
+    pub version: ProtocolVersion,
+    /// Messages of QoS 1 and 2 that it takes without having acknowledged them.
+    pub receive_max: u16,
+    /// Bytes of the largest packet that it takes.
+    pub packet_bytes_max: u32,
+    /// Topic aliases that it takes.
+    pub topic_alias_max: u16,
+    /// Whether it wants reasons and user properties with acknowledgements.
+    pub problem_information: bool,
+}
+
+impl Default for ClientTerms {
+    /// Those of MQTT 3.1.1, which has no words for others.
+    fn default() -> Self {
+        Self {
+            version: ProtocolVersion::V311,
+            receive_max: u16::MAX,
+            packet_bytes_max: PACKET_BYTES_MAX,
+            topic_alias_max: 0,
+            problem_information: true,
+        }
     }
 }
 
-/// Whether a CONNACK may tell that a session was kept: in MQTT 3.1 that byte is reserved.
-pub fn tells_session_present(version: ProtocolVersion) -> bool {
-    version == ProtocolVersion::V311
+impl ClientTerms {
+    /// Reads them from a CONNECT.
+    pub fn new(connect: &Connect<'_>) -> Self {
+        let mut terms = Self { version: connect.version, ..Self::default() };
+        for property in connect.properties.iter() {
+            match property {
+                Property::ReceiveMaximum(max) => terms.receive_max = max.get(),
+                Property::MaximumPacketSize(max) => terms.packet_bytes_max = max.get().min(PACKET_BYTES_MAX),
+                Property::TopicAliasMaximum(max) => terms.topic_alias_max = max,
+                Property::RequestProblemInformation(wanted) => terms.problem_information = wanted,
+                _ => {}
+            }
+        }
+        terms
+    }
+}
+
+/// What a CONNECT asks for that the broker's settings decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// How long the session outlives its connection.
+    pub session_expiry: SessionExpiry,
+    /// Seconds between two packets at most; 0 for no limit.
+    pub keep_alive_secs: u16,
+    /// Whether each of the two is not what the client asked for.
+    differs: (bool, bool),
+}
+
+impl Granted {
+    /// Grants what a CONNECT asks for, within the limits.
+    pub fn new(connect: &Connect<'_>, limits: &Limits) -> Self {
+        let asked = connect.properties.iter().find_map(|property| match property {
+            Property::SessionExpiryInterval(secs) => Some(SessionExpiry::from_secs(secs)),
+            _ => None,
+        });
+        let (session_expiry, keep_alive_secs) = match connect.version {
+            // A session of MQTT 5.0 ends with its connection unless something else is asked for (3.1.2.11.2).
+            ProtocolVersion::V5 => {
+                let expiry = asked.unwrap_or(SessionExpiry::WITH_CONNECTION).min(limits.session_expiry_max());
+                (expiry, server_keep_alive(connect.keep_alive_secs, limits.keep_alive_max_secs))
+            }
+            ProtocolVersion::V31 | ProtocolVersion::V311 if connect.clean_start => {
+                (SessionExpiry::WITH_CONNECTION, connect.keep_alive_secs)
+            }
+            ProtocolVersion::V31 | ProtocolVersion::V311 => (limits.session_expiry(), connect.keep_alive_secs),
+        };
+        let differs = (asked.is_some_and(|asked| asked != session_expiry), keep_alive_secs != connect.keep_alive_secs);
+        Self { session_expiry, keep_alive_secs, differs }
+    }
+}
+
+/// The keep-alive that the client is held to: no more than the maximum, if there is one.
+fn server_keep_alive(asked_secs: u16, max_secs: u16) -> u16 {
+    match (asked_secs, max_secs) {
+        (asked_secs, 0) => asked_secs,
+        (0, max_secs) => max_secs,
+        (asked_secs, max_secs) => asked_secs.min(max_secs),
+    }
+}
+
+/// What a CONNACK that accepts tells beside that (MQTT 5.0, 3.2.2.3). Nothing in versions that have no properties.
+///
+/// `assigned_client_id` is the client identifier, if the broker chose it.
+pub fn connack_properties<'a>(
+    version: ProtocolVersion,
+    granted: &Granted,
+    limits: &Limits,
+    capabilities: &Capabilities,
+    assigned_client_id: Option<&'a str>,
+) -> Vec<Property<'a>> {
+    if version != ProtocolVersion::V5 {
+        return Vec::new();
+    }
+    let mut properties = Vec::with_capacity(8);
+    let Granted { session_expiry, keep_alive_secs, differs } = granted;
+    properties.extend(differs.0.then_some(Property::SessionExpiryInterval(session_expiry.as_secs())));
+    properties.extend(NonZeroU16::new(limits.receive_max).map(Property::ReceiveMaximum));
+    properties.extend((capabilities.max_qos < QoS::ExactlyOnce).then_some(Property::MaximumQoS(capabilities.max_qos)));
+    properties.extend((!capabilities.retain).then_some(Property::RetainAvailable(false)));
+    let packet_bytes_max = u32::try_from(limits.packet_bytes_max).ok().and_then(NonZeroU32::new);
+    properties.extend(packet_bytes_max.map(Property::MaximumPacketSize));
+    properties.extend(assigned_client_id.map(Property::AssignedClientIdentifier));
+    properties.extend((limits.topic_alias_max > 0).then_some(Property::TopicAliasMaximum(limits.topic_alias_max)));
+    let without = |available: bool, property: Property<'static>| (!available).then_some(property);
+    properties.extend(without(capabilities.wildcard_subscriptions, Property::WildcardSubscriptionAvailable(false)));
+    properties.extend(without(capabilities.subscription_identifiers, Property::SubscriptionIdentifierAvailable(false)));
+    properties.push(Property::SharedSubscriptionAvailable(false));
+    properties.extend(differs.1.then_some(Property::ServerKeepAlive(*keep_alive_secs)));
+    properties
+}
+
+/// Whether the client identifier of a CONNECT may be used as it is; an empty one where the broker chooses.
+pub fn check_client_id(connect: &Connect<'_>, bytes_max: usize) -> Result<(), ReasonCode> {
+    let valid = match connect.version {
+        ProtocolVersion::V31 => (1..=V31_CLIENT_ID_CHARS_MAX).contains(&connect.client_id.chars().count()),
+        // [MQTT-3.1.3-8]: only a session that ends with the connection can do without a name.
+        ProtocolVersion::V311 => !connect.client_id.is_empty() || connect.clean_start,
+        // It is told the name that it is given.
+        ProtocolVersion::V5 => true,
+    };
+    if valid && connect.client_id.len() <= bytes_max { Ok(()) } else { Err(ReasonCode::ClientIdentifierNotValid) }
+}
+
+/// Whether a CONNECT asks for nothing that the broker does not have.
+pub(super) fn check_connect(connect: &Connect<'_>, capabilities: &Capabilities) -> Result<(), ReasonCode> {
+    if connect.version != ProtocolVersion::V5 {
+        return Ok(());
+    }
+    if connect.properties.iter().any(|property| matches!(property, Property::AuthenticationMethod(_))) {
+        return Err(ReasonCode::BadAuthenticationMethod); // [MQTT-4.12.0-1]
+    }
+    match connect.will {
+        Some(will) if will.qos > capabilities.max_qos => Err(ReasonCode::QoSNotSupported), // [MQTT-3.2.2-12]
+        Some(will) if will.retain && !capabilities.retain => Err(ReasonCode::RetainNotSupported), // [MQTT-3.2.2-13]
+        _ => Ok(()),
+    }
+}
+
+/// Whether a PUBLISH asks for nothing that its client was told the broker does not have. Clients of earlier versions
+/// were not told: for them the broker does what it can.
+pub(super) fn check_publish(
+    version: ProtocolVersion,
+    publish: &Publish<'_>,
+    capabilities: &Capabilities,
+) -> Result<(), Violation> {
+    if version != ProtocolVersion::V5 {
+        return Ok(());
+    }
+    if publish.qos > capabilities.max_qos {
+        return Err(Violation::QoSNotSupported); // [MQTT-3.2.2-11]
+    }
+    if publish.retain && !capabilities.retain {
+        return Err(Violation::RetainNotSupported); // [MQTT-3.2.2-14]
+    }
+    // [MQTT-3.3.4-6]
+    if publish.properties.iter().any(|property| matches!(property, Property::SubscriptionIdentifier(_))) {
+        return Err(Violation::SubscriptionIdentifier);
+    }
+    Ok(())
+}
+
+/// Messages of QoS 1 and 2 that a client may send without an acknowledgement `[MQTT-3.3.4-7]`: all that there are
+/// identifiers for, where it cannot be told of less.
+pub(super) fn receive_max(version: ProtocolVersion, limits: &Limits) -> u16 {
+    match version {
+        ProtocolVersion::V31 | ProtocolVersion::V311 => u16::MAX,
+        ProtocolVersion::V5 => limits.receive_max,
+    }
+}
+
+/// Whether a PUBREC of this reason is the end of its message, rather than a promise of a PUBREL `[MQTT-4.3.3-9]`.
+pub(super) fn ends_with_failed_pubrec(version: ProtocolVersion, reason: ReasonCode) -> bool {
+    version == ProtocolVersion::V5 && reason.is_failure()
+}
+
+/// Whether a malformed CONNECT is answered; before 5.0 it is not `[MQTT-3.1.4-1]`.
+pub(super) fn answers_malformed_connect(version: ProtocolVersion) -> bool {
+    version == ProtocolVersion::V5
 }

@@ -21,12 +21,13 @@ impl Inbound {
         self.unreleased.insert(packet_id);
     }
 
-    /// A PUBREL came: the identifier may be used anew.
-    pub fn release(&mut self, packet_id: PacketId) {
-        self.unreleased.remove(&packet_id);
+    /// A PUBREL came, or the message was refused: the identifier may be used anew. Says whether it was in use.
+    pub fn release(&mut self, packet_id: PacketId) -> bool {
+        let was_in_use = self.unreleased.remove(&packet_id);
         if self.unreleased.is_empty() {
             self.unreleased = HashSet::default();
         }
+        was_in_use
     }
 
     /// How many identifiers are remembered.

@@ -3,6 +3,7 @@
 //! Nothing here waits, locks, or looks at a clock: [`Connection`] judges the packets of one network connection,
 //! [`Session`] holds what outlives it.
 
+mod aliases;
 mod connection;
 mod delivery;
 mod dialect;
@@ -16,8 +17,8 @@ mod simulator;
 mod tests;
 
 pub use connection::{Connection, Rejection, Violation};
-pub use delivery::{Delivery, Payload, Scratch};
-pub use dialect::{check_client_id, refused_subscription, tells_session_present};
+pub use delivery::{Delivery, Payload, Scratch, Terms};
+pub use dialect::{ClientTerms, Granted, check_client_id, connack_properties};
 pub use inbound::Inbound;
-pub use outbound::{Delivered, Outbound};
+pub use outbound::{Delivered, Outbound, Undelivered};
 pub use session::{Event, Session};

@@ -1,11 +1,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::codec::{Ack, PacketId, encode_ack};
+use crate::codec::{Ack, PacketId, ProtocolVersion, encode_ack};
 use crate::queue::{MessageQueue, Outgoing, Pushed, Queued};
-use crate::types::{Limits, Message, QoS};
+use crate::types::{Limits, Message, QoS, ReasonCode, SubscriptionId};
 
-use super::delivery::{Delivery, encode_queued};
+use super::aliases::OutgoingAliases;
+use super::delivery::{Delivery, Receiver, Terms, TooLarge, encode_queued};
+use super::dialect::ClientTerms;
 
 /// Packet identifiers between the oldest message in flight and the newest, acknowledged ones in between included. A
 /// client that leaves one message unacknowledged for ever is served until then.
@@ -15,15 +18,27 @@ const INFLIGHT_SPAN_MAX: usize = 16_384;
 #[derive(Debug)]
 pub struct Outbound {
     line: Line,
+    /// What the client speaks, or spoke when it was last here.
+    version: ProtocolVersion,
+    /// The lower of the broker's and the client's maximum of messages in flight `[MQTT-3.3.4-9]`.
+    inflight_max: u16,
+    packet_bytes_max: u32,
     next_id: PacketId,
+    /// How many of `inflight` are not done.
+    inflight_len: u16,
+    /// How many at the end of `inflight` have not been sent on this connection, or the next, done or not.
+    unsent: u16,
+    /// How many of these are not done.
+    unsent_len: u16,
+    /// Messages in `outgoing`.
+    outgoing_len: u32,
     /// In the order of sending, which is the order of identifiers; begins with one that is not done.
     inflight: VecDeque<InFlight>,
-    /// How many of `inflight` are not done.
-    inflight_len: usize,
     queue: MessageQueue,
     outgoing: Outgoing,
-    /// Messages in `outgoing`.
-    outgoing_len: usize,
+    /// For a client that takes some.
+    aliases: Option<Box<OutgoingAliases>>,
+    undelivered: Undelivered,
 }
 
 /// Whether messages can go to the client.
@@ -32,12 +47,18 @@ enum Line {
     /// There is no connection.
     Down,
     /// There is one, and until [`Outbound::release`] everything waits.
-    Held {
-        /// What was not acknowledged has not been sent again on it yet.
-        resend: bool,
-    },
+    Held,
     /// There is one.
     Up,
+}
+
+/// Messages that were to be sent and were not, by the rules of MQTT 5.0.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Undelivered {
+    /// They had expired while they waited `[MQTT-3.3.2-5]`.
+    pub expired: u16,
+    /// They are larger than what the client takes `[MQTT-3.1.2-25]`.
+    pub too_large: u16,
 }
 
 #[derive(Debug)]
@@ -50,7 +71,7 @@ struct InFlight {
 #[derive(Debug)]
 enum State {
     /// A PUBACK at QoS 1, a PUBREC at QoS 2.
-    Published { message: Arc<Message>, qos: QoS, retain: bool },
+    Published { message: Arc<Message>, qos: QoS, retain: bool, subscription_id: Option<SubscriptionId> },
     /// A PUBCOMP.
     Released,
     /// Nothing any more: it stands only between others that are not done.
@@ -70,135 +91,170 @@ pub enum Delivered {
     Dropped,
     /// QoS 0 and the client is away.
     Away,
+    /// The client takes no packet of its size: for it, this counts as sent `[MQTT-3.1.2-25]`.
+    TooLarge,
 }
 
 impl Default for Outbound {
     fn default() -> Self {
+        let ClientTerms { version, receive_max, packet_bytes_max, .. } = ClientTerms::default();
         Self {
             line: Line::Down,
+            version,
+            inflight_max: receive_max,
+            packet_bytes_max,
             next_id: PacketId::MIN,
-            inflight: VecDeque::new(),
             inflight_len: 0,
+            unsent: 0,
+            unsent_len: 0,
+            outgoing_len: 0,
+            inflight: VecDeque::new(),
             queue: MessageQueue::default(),
             outgoing: Outgoing::default(),
-            outgoing_len: 0,
+            aliases: None,
+            undelivered: Undelivered::default(),
         }
     }
 }
 
 impl Outbound {
-    /// Takes a message for the client, under a subscription that was granted `granted`.
-    pub fn deliver(&mut self, delivery: &mut Delivery<'_>, granted: QoS, retain: bool, limits: &Limits) -> Delivered {
-        let qos = granted.min(delivery.qos()); // [MQTT-3.8.4-6]
-        if self.line == Line::Up && self.queue.is_empty() && self.outgoing.len() < limits.outgoing_bytes_max {
-            if qos == QoS::AtMostOnce {
-                delivery.encode(qos, retain, None, &mut self.outgoing);
-                self.outgoing_len += 1;
-                return Delivered::Buffered;
-            }
-            if self.has_room_in_flight(limits) {
-                let packet_id = self.take_packet_id();
-                delivery.encode(qos, retain, Some(packet_id), &mut self.outgoing);
-                self.outgoing_len += 1;
-                let message = Arc::clone(delivery.message());
-                self.push_inflight(packet_id, State::Published { message, qos, retain });
-                return Delivered::Buffered;
-            }
+    /// Takes a message for the client, under the terms of its subscriptions.
+    pub fn deliver(&mut self, delivery: &mut Delivery<'_>, terms: Terms<'_>, limits: &Limits) -> Delivered {
+        let qos = terms.granted.min(delivery.qos()); // [MQTT-3.8.4-6]
+        if self.line == Line::Up
+            && self.queue.is_empty()
+            && self.unsent == 0
+            && self.outgoing.len() < limits.outgoing_bytes_max
+            && (qos == QoS::AtMostOnce || self.has_room_in_flight())
+        {
+            return self.send(delivery, qos, terms);
         }
         if qos == QoS::AtMostOnce && self.line == Line::Down {
             return Delivered::Away;
         }
-        let queued = Queued { message: Arc::clone(delivery.message()), qos, retain };
-        match self.queue.push(queued, limits) {
+        let (message, subscription_id) = delivery.queued(terms.subscription_ids);
+        let queued = Queued { message, qos, retain: terms.retain, subscription_id };
+        match self.queue.push(queued, limits, delivery.now()) {
             Pushed::Kept => Delivered::Queued,
             Pushed::KeptInsteadOf(dropped) => Delivered::QueuedInsteadOf(dropped),
             Pushed::Refused => Delivered::Dropped,
         }
     }
 
+    fn send(&mut self, delivery: &mut Delivery<'_>, qos: QoS, terms: Terms<'_>) -> Delivered {
+        let Self { version, packet_bytes_max, next_id, outgoing, aliases, .. } = self;
+        let receiver =
+            Receiver { version: *version, packet_bytes_max: *packet_bytes_max, aliases: aliases.as_deref_mut() };
+        let packet_id = || (qos != QoS::AtMostOnce).then(|| take_packet_id(next_id));
+        match delivery.encode(receiver, qos, terms, packet_id, outgoing) {
+            Err(TooLarge) => return Delivered::TooLarge,
+            Ok(None) => {}
+            Ok(Some(packet_id)) => {
+                let (message, subscription_id) = delivery.queued(terms.subscription_ids);
+                let state = State::Published { message, qos, retain: terms.retain, subscription_id };
+                self.push_inflight(packet_id, state);
+            }
+        }
+        self.outgoing_len += 1;
+        Delivered::Buffered
+    }
+
     /// Takes retained messages for a new subscription; as many as the store of retained messages holds.
-    pub fn deliver_retained(&mut self, messages: impl Iterator<Item = Queued>, limits: &Limits) {
+    pub fn deliver_retained(&mut self, messages: impl Iterator<Item = Queued>, limits: &Limits, now: Instant) {
         messages.for_each(|queued| self.queue.push_unbounded(queued));
-        self.pump(limits);
+        self.pump(limits, now);
     }
 
     /// The client has a connection: sends again what was not acknowledged `[MQTT-4.4.0-1]`, then what has waited.
-    pub fn connect(&mut self, limits: &Limits) {
-        self.connect_held();
-        self.release(limits);
+    pub fn connect(&mut self, client: ClientTerms, limits: &Limits, now: Instant) {
+        self.connect_held(client, limits);
+        self.release(limits, now);
     }
 
     /// The client has a connection, on which nothing is to be sent until [`release`](Self::release).
-    pub fn connect_held(&mut self) {
-        self.line = Line::Held { resend: true };
-        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
+    pub fn connect_held(&mut self, client: ClientTerms, limits: &Limits) {
+        self.line = Line::Held;
+        self.version = client.version;
+        self.inflight_max = client.receive_max.min(limits.inflight_max);
+        self.packet_bytes_max = client.packet_bytes_max;
+        self.aliases = OutgoingAliases::new(client.topic_alias_max);
+        self.lose_outgoing();
     }
 
     /// From now on everything waits, but for what is bytes already.
     pub fn hold(&mut self) {
         if self.line == Line::Up {
-            self.line = Line::Held { resend: false };
+            self.line = Line::Held;
         }
     }
 
     /// Sends what has been held, in the order in which it would have been sent.
-    pub fn release(&mut self, limits: &Limits) {
-        let Line::Held { resend } = self.line else { return };
-        self.line = Line::Up;
-        if resend {
-            self.resend();
-        }
-        self.pump(limits);
-    }
-
-    fn resend(&mut self) {
-        for InFlight { packet_id, state } in &self.inflight {
-            match state {
-                State::Published { message, qos, retain } => {
-                    let queued = Queued { message: Arc::clone(message), qos: *qos, retain: *retain };
-                    encode_queued(&queued, true, Some(*packet_id), &mut self.outgoing);
-                    self.outgoing_len += 1;
-                }
-                State::Released => encode_ack(self.outgoing.tail(), Ack::Pubrel, *packet_id),
-                State::Done => {}
-            }
+    pub fn release(&mut self, limits: &Limits, now: Instant) {
+        if self.line == Line::Held {
+            self.line = Line::Up;
+            self.pump(limits, now);
         }
     }
 
     /// The connection is gone: what it had not been sent is lost at QoS 0 and kept above. Says how many were lost.
     pub fn disconnect(&mut self) -> usize {
         self.line = Line::Down;
-        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
+        self.aliases = None;
+        self.lose_outgoing();
         self.queue.drop_qos0()
     }
 
-    /// A PUBACK came. One that nothing waits for is ignored.
-    pub fn puback(&mut self, packet_id: PacketId, limits: &Limits) {
-        let done = |state: &State| matches!(state, State::Published { qos: QoS::AtLeastOnce, .. });
-        self.finish(packet_id, done, limits);
+    /// What is bytes will not be sent, and everything in flight is to be sent again.
+    fn lose_outgoing(&mut self) {
+        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
+        // No longer than `INFLIGHT_SPAN_MAX`.
+        (self.unsent, self.unsent_len) = (self.inflight.len() as u16, self.inflight_len);
     }
 
-    /// A PUBREC came: the message is with the client and need not be sent again `[MQTT-4.3.3-1]`.
+    /// A PUBACK came. One that nothing waits for is ignored.
+    pub fn puback(&mut self, packet_id: PacketId, limits: &Limits, now: Instant) {
+        let done = |state: &State| matches!(state, State::Published { qos: QoS::AtLeastOnce, .. });
+        self.finish(packet_id, done, limits, now);
+    }
+
+    /// A PUBREC came: the message is with the client and need not be sent again `[MQTT-4.3.3-1]`. With a failure, that is
+    /// the end of it.
     ///
-    /// Answered even if nothing waits for it, since a PUBREL is what the client waits for.
-    pub fn pubrec(&mut self, packet_id: PacketId, replies: &mut bytes::BytesMut) {
-        if let Some(index) = self.find(packet_id)
-            && matches!(self.inflight[index].state, State::Published { qos: QoS::ExactlyOnce, .. })
-        {
-            self.inflight[index].state = State::Released;
+    /// Otherwise answered even if nothing waits for it, since a PUBREL is what the client waits for.
+    pub fn pubrec(
+        &mut self,
+        packet_id: PacketId,
+        reason: ReasonCode,
+        limits: &Limits,
+        now: Instant,
+        replies: &mut bytes::BytesMut,
+    ) {
+        let waits = |state: &State| matches!(state, State::Published { qos: QoS::ExactlyOnce, .. });
+        if reason.is_failure() {
+            return self.finish(packet_id, waits, limits, now);
         }
-        encode_ack(replies, Ack::Pubrel, packet_id);
+        let mut answer = ReasonCode::PacketIdentifierNotFound;
+        if let Some(index) = self.find(packet_id) {
+            let state = &mut self.inflight[index].state;
+            if waits(state) {
+                *state = State::Released;
+            }
+            if matches!(state, State::Released) {
+                answer = ReasonCode::Success;
+            }
+        }
+        encode_ack(replies, self.version, Ack::Pubrel, packet_id, answer.into());
     }
 
     /// A PUBCOMP came. One that nothing waits for is ignored.
-    pub fn pubcomp(&mut self, packet_id: PacketId, limits: &Limits) {
-        self.finish(packet_id, |state| matches!(state, State::Released), limits);
+    pub fn pubcomp(&mut self, packet_id: PacketId, limits: &Limits, now: Instant) {
+        self.finish(packet_id, |state| matches!(state, State::Released), limits, now);
     }
 
-    /// The messages that are yet to be sent: those that wait and, before [`release`](Self::release) on a new
-    /// connection, those that were not acknowledged on the one before.
+    /// The messages that are yet to be sent: those that wait, and those that were not acknowledged on an earlier connection
+    /// and have not been sent on this one.
     pub fn unsent(&self) -> impl Iterator<Item = &Arc<Message>> {
-        let again = self.inflight.iter().filter(|_| self.is_to_resend()).filter_map(|inflight| match &inflight.state {
+        let again = self.inflight.range(self.unsent_at()..).filter_map(|inflight| match &inflight.state {
             State::Published { message, .. } => Some(message),
             State::Released | State::Done => None,
         });
@@ -208,28 +264,39 @@ impl Outbound {
     /// Drops those of the [`unsent`](Self::unsent) messages that are not to be kept, and says how many.
     pub fn retain_unsent(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
         let mut dropped = self.queue.retain(&mut keep);
-        if self.is_to_resend() {
-            for InFlight { state, .. } in &mut self.inflight {
-                if matches!(state, State::Published { message, .. } if !keep(message)) {
-                    *state = State::Done;
-                    self.inflight_len -= 1;
-                    dropped += 1;
-                }
+        let unsent_at = self.unsent_at();
+        for InFlight { state, .. } in self.inflight.range_mut(unsent_at..) {
+            if matches!(state, State::Published { message, .. } if !keep(message)) {
+                *state = State::Done;
+                self.inflight_len -= 1;
+                self.unsent_len -= 1;
+                dropped += 1;
             }
-            self.trim_inflight();
         }
+        self.forget_done();
         dropped
     }
 
-    fn is_to_resend(&self) -> bool {
-        matches!(self.line, Line::Down | Line::Held { resend: true })
+    /// Where in `inflight` those begin that have not been sent on this connection.
+    fn unsent_at(&self) -> usize {
+        self.inflight.len() - usize::from(self.unsent)
     }
 
     /// Takes the bytes to be written and says how many messages they hold; moves on what has waited for room.
-    pub fn take_outgoing(&mut self, limits: &Limits) -> (Outgoing, usize) {
-        let taken = (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.outgoing_len));
-        self.pump(limits);
+    pub fn take_outgoing(&mut self, limits: &Limits, now: Instant) -> (Outgoing, usize) {
+        let taken = (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.outgoing_len) as usize);
+        self.pump(limits, now);
         taken
+    }
+
+    /// What could not be sent since this was last asked.
+    pub fn take_undelivered(&mut self) -> Undelivered {
+        std::mem::take(&mut self.undelivered)
+    }
+
+    /// What the client speaks, or spoke when it was last here.
+    pub fn version(&self) -> ProtocolVersion {
+        self.version
     }
 
     /// Whether there are bytes to be written.
@@ -239,7 +306,7 @@ impl Outbound {
 
     /// Messages that are sent and not acknowledged.
     pub fn inflight_len(&self) -> usize {
-        self.inflight_len
+        self.inflight_len.into()
     }
 
     /// What the messages that wait are counted as.
@@ -252,35 +319,80 @@ impl Outbound {
         self.queue.len()
     }
 
-    /// Sends from the queue what there is room for.
-    fn pump(&mut self, limits: &Limits) {
+    /// Sends what there is room for: again what was in flight before, then from the queue.
+    fn pump(&mut self, limits: &Limits, now: Instant) {
         while self.line == Line::Up && self.outgoing.len() < limits.outgoing_bytes_max {
+            if self.unsent > 0 {
+                if !self.send_again(now) {
+                    return;
+                }
+                continue;
+            }
             let Some(front) = self.queue.front() else { return };
-            if front.qos != QoS::AtMostOnce && !self.has_room_in_flight(limits) {
+            if front.message.is_expired(now) {
+                self.queue.pop();
+                self.undelivered.expired = self.undelivered.expired.saturating_add(1);
+                continue;
+            }
+            if front.qos != QoS::AtMostOnce && !self.has_room_in_flight() {
                 return;
             }
             let Some(queued) = self.queue.pop() else { return };
-            self.outgoing_len += 1;
-            if queued.qos == QoS::AtMostOnce {
-                encode_queued(&queued, false, None, &mut self.outgoing);
-                continue;
-            }
-            let packet_id = self.take_packet_id();
-            encode_queued(&queued, false, Some(packet_id), &mut self.outgoing);
-            let Queued { message, qos, retain } = queued;
-            self.push_inflight(packet_id, State::Published { message, qos, retain });
+            self.send_queued(queued, now);
         }
     }
 
-    fn has_room_in_flight(&self, limits: &Limits) -> bool {
-        self.inflight_len < usize::from(limits.inflight_max) && self.inflight.len() < INFLIGHT_SPAN_MAX
+    /// Sends the first that was not sent on this connection, unless the client has as many as it takes.
+    fn send_again(&mut self, now: Instant) -> bool {
+        let index = self.unsent_at();
+        let InFlight { packet_id, state } = &mut self.inflight[index];
+        match state {
+            State::Published { .. } if self.inflight_len - self.unsent_len >= self.inflight_max => return false,
+            State::Published { message, qos, retain, subscription_id } => {
+                let (message, subscription_id) = (Arc::clone(message), *subscription_id);
+                let queued = Queued { message, qos: *qos, retain: *retain, subscription_id };
+                let receiver =
+                    Receiver { version: self.version, packet_bytes_max: self.packet_bytes_max, aliases: None };
+                self.unsent_len -= 1;
+                if encode_queued(&queued, true, Some(*packet_id), receiver, now, &mut self.outgoing) == Err(TooLarge) {
+                    // As if it had been acknowledged [MQTT-3.1.2-25]: the client takes less than the last time.
+                    *state = State::Done;
+                    self.inflight_len -= 1;
+                    self.undelivered.too_large = self.undelivered.too_large.saturating_add(1);
+                } else {
+                    self.outgoing_len += 1;
+                }
+            }
+            State::Released => {
+                encode_ack(self.outgoing.tail(), self.version, Ack::Pubrel, *packet_id, ReasonCode::Success.into());
+                self.unsent_len -= 1;
+            }
+            State::Done => {}
+        }
+        self.unsent -= 1;
+        self.forget_done();
+        true
     }
 
-    /// An identifier that no message in flight has: they are consecutive and fewer than there are `[MQTT-2.3.1-4]`.
-    fn take_packet_id(&mut self) -> PacketId {
-        let packet_id = self.next_id;
-        self.next_id = packet_id.next();
-        packet_id
+    fn send_queued(&mut self, queued: Queued, now: Instant) {
+        let Self { version, packet_bytes_max, outgoing, aliases, .. } = self;
+        let receiver =
+            Receiver { version: *version, packet_bytes_max: *packet_bytes_max, aliases: aliases.as_deref_mut() };
+        let packet_id = (queued.qos != QoS::AtMostOnce).then_some(self.next_id);
+        if encode_queued(&queued, false, packet_id, receiver, now, outgoing) == Err(TooLarge) {
+            self.undelivered.too_large = self.undelivered.too_large.saturating_add(1);
+            return;
+        }
+        self.outgoing_len += 1;
+        if packet_id.is_some() {
+            let packet_id = take_packet_id(&mut self.next_id);
+            let Queued { message, qos, retain, subscription_id } = queued;
+            self.push_inflight(packet_id, State::Published { message, qos, retain, subscription_id });
+        }
+    }
+
+    fn has_room_in_flight(&self) -> bool {
+        self.unsent == 0 && self.inflight_len < self.inflight_max && self.inflight.len() < INFLIGHT_SPAN_MAX
     }
 
     fn push_inflight(&mut self, packet_id: PacketId, state: State) {
@@ -288,25 +400,29 @@ impl Outbound {
         self.inflight_len += 1;
     }
 
-    fn finish(&mut self, packet_id: PacketId, may_finish: impl Fn(&State) -> bool, limits: &Limits) {
+    fn finish(&mut self, packet_id: PacketId, may_finish: impl Fn(&State) -> bool, limits: &Limits, now: Instant) {
         let Some(index) = self.find(packet_id) else { return };
         if !may_finish(&self.inflight[index].state) {
             return;
         }
         self.inflight[index].state = State::Done;
         self.inflight_len -= 1;
-        self.trim_inflight();
-        self.pump(limits);
+        if index >= self.unsent_at() {
+            self.unsent_len -= 1;
+        }
+        self.forget_done();
+        self.pump(limits, now);
     }
 
-    /// What is done at the front is over.
-    fn trim_inflight(&mut self) {
+    /// Begins `inflight` with one that is not done.
+    fn forget_done(&mut self) {
         while matches!(self.inflight.front(), Some(InFlight { state: State::Done, .. })) {
             self.inflight.pop_front();
         }
         if self.inflight.is_empty() {
             self.inflight = VecDeque::new();
         }
+        self.unsent = self.unsent.min(self.inflight.len() as u16);
     }
 
     /// Identifiers in flight are consecutive, 0 left out, so that the place of one follows from the first.
@@ -315,4 +431,11 @@ impl Outbound {
         let index = usize::from(packet_id.distance_from(first));
         (index < self.inflight.len()).then_some(index)
     }
+}
+
+/// An identifier that no message in flight has: they are consecutive and fewer than there are `[MQTT-2.3.1-4]`.
+fn take_packet_id(next: &mut PacketId) -> PacketId {
+    let packet_id = *next;
+    *next = packet_id.next();
+    packet_id
 }

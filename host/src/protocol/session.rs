@@ -1,8 +1,10 @@
+use std::time::Instant;
+
 use bytes::BytesMut;
 
-use super::{Inbound, Outbound};
-use crate::codec::{Ack, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp};
-use crate::types::{Limits, QoS};
+use super::{Inbound, Outbound, Violation, dialect};
+use crate::codec::{Ack, Disconnect, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp};
+use crate::types::{Limits, QoS, ReasonCode};
 
 /// The state of a session that outlives its connection (section 4.1), but for its subscriptions.
 #[derive(Debug, Default)]
@@ -24,50 +26,71 @@ pub enum Event<'a> {
     Subscribe(Subscribe<'a>),
     /// Change subscriptions and answer.
     Unsubscribe(Unsubscribe<'a>),
-    /// Close the connection without sending the will `[MQTT-3.14.4-3]`.
-    Disconnect,
+    /// Close the connection; without sending the will if the client has reached its end well `[MQTT-3.14.4-3]`.
+    Disconnect(Disconnect<'a>),
+    /// Close the connection, as its client does not keep to the protocol.
+    Violation(Violation),
 }
 
 impl Session {
-    /// Deals with a packet of an accepted connection; answers are appended to `replies`.
-    pub fn handle<'a>(&mut self, packet: Packet<'a>, limits: &Limits, replies: &mut BytesMut) -> Event<'a> {
+    /// Deals with a packet of an accepted connection at `now`; answers are appended to `replies`.
+    pub fn handle<'a>(
+        &mut self,
+        packet: Packet<'a>,
+        limits: &Limits,
+        now: Instant,
+        replies: &mut BytesMut,
+    ) -> Event<'a> {
+        let version = self.outbound.version();
         match packet {
-            Packet::Publish(publish) => match publish.packet_id {
-                Some(packet_id) if publish.qos == QoS::ExactlyOnce && self.inbound.is_duplicate(packet_id) => {
-                    encode_ack(replies, Ack::Pubrec, packet_id);
-                    return Event::Handled;
-                }
-                packet_id => {
-                    // Before it is routed: should another connection take the session over meanwhile, on another
-                    // thread, the message that is sent again there is this one.
-                    if let Some(packet_id) = packet_id.filter(|_| publish.qos == QoS::ExactlyOnce) {
-                        self.inbound.remember(packet_id);
-                    }
-                    return Event::Publish(publish);
-                }
-            },
-            Packet::Puback(packet_id) => self.outbound.puback(packet_id, limits),
-            Packet::Pubrec(packet_id) => self.outbound.pubrec(packet_id, replies),
-            Packet::Pubcomp(packet_id) => self.outbound.pubcomp(packet_id, limits),
-            Packet::Pubrel(packet_id) => {
-                self.inbound.release(packet_id);
-                encode_ack(replies, Ack::Pubcomp, packet_id);
+            Packet::Publish(publish) => return self.handle_publish(publish, limits, replies),
+            Packet::Puback(ack) => self.outbound.puback(ack.packet_id, limits, now),
+            Packet::Pubrec(ack) => self.outbound.pubrec(ack.packet_id, ack.reason, limits, now, replies),
+            Packet::Pubcomp(ack) => self.outbound.pubcomp(ack.packet_id, limits, now),
+            Packet::Pubrel(ack) => {
+                let was_in_use = self.inbound.release(ack.packet_id);
+                let reason = if was_in_use { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+                encode_ack(replies, version, Ack::Pubcomp, ack.packet_id, reason.into());
             }
             Packet::Pingreq => encode_pingresp(replies),
             Packet::Subscribe(subscribe) => return Event::Subscribe(subscribe),
             Packet::Unsubscribe(unsubscribe) => return Event::Unsubscribe(unsubscribe),
-            // A second CONNECT does not come this far: `Connection` refuses it.
-            Packet::Disconnect | Packet::Connect(_) => return Event::Disconnect,
+            Packet::Disconnect(disconnect) => return Event::Disconnect(disconnect),
+            Packet::Auth(_) => return Event::Violation(Violation::UnexpectedAuth),
         }
         Event::Handled
     }
 
-    /// The message of a PUBLISH has been accepted by all who had to: acknowledges it.
-    pub fn published(&self, qos: QoS, packet_id: PacketId, replies: &mut BytesMut) {
+    fn handle_publish<'a>(&mut self, publish: Publish<'a>, limits: &Limits, replies: &mut BytesMut) -> Event<'a> {
+        let Some(packet_id) = publish.packet_id else { return Event::Publish(publish) };
+        let version = self.outbound.version();
+        if publish.qos == QoS::ExactlyOnce && self.inbound.is_duplicate(packet_id) {
+            encode_ack(replies, version, Ack::Pubrec, packet_id, ReasonCode::Success.into());
+            return Event::Handled;
+        }
+        if self.inbound.len() >= dialect::receive_max(version, limits).into() {
+            return Event::Violation(Violation::ReceiveMaximum);
+        }
+        // Before it is routed: should another connection take the session over meanwhile, on another thread, the
+        // message that is sent again there is this one.
+        if publish.qos == QoS::ExactlyOnce {
+            self.inbound.remember(packet_id);
+        }
+        Event::Publish(publish)
+    }
+
+    /// The message of a PUBLISH has been accepted by all who had to, or refused: acknowledges it.
+    pub fn published(&mut self, qos: QoS, packet_id: PacketId, reason: ReasonCode, replies: &mut BytesMut) {
+        let version = self.outbound.version();
         match qos {
             QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => encode_ack(replies, Ack::Puback, packet_id),
-            QoS::ExactlyOnce => encode_ack(replies, Ack::Pubrec, packet_id),
+            QoS::AtLeastOnce => encode_ack(replies, version, Ack::Puback, packet_id, reason.into()),
+            QoS::ExactlyOnce => {
+                encode_ack(replies, version, Ack::Pubrec, packet_id, reason.into());
+                if dialect::ends_with_failed_pubrec(version, reason) {
+                    self.inbound.release(packet_id);
+                }
+            }
         }
     }
 }

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::*;
-use crate::codec::{Packet, PacketId, ProtocolVersion, Publish, decode, next_frame};
+use crate::codec::{Packet, PacketId, Properties, ProtocolVersion, Publish, decode, next_frame};
 use crate::queue::Outgoing;
-use crate::types::{Limits, QoS, TopicName};
+use crate::types::{Capabilities, Limits, QoS, ReasonCode, TopicName};
 
 /// What a client reads, in words: `PUBLISH 1 q1 dup hello`.
 fn sent(session: &mut Session, limits: &Limits) -> Vec<String> {
-    let (mut outgoing, _) = session.outbound.take_outgoing(limits);
+    let (mut outgoing, _) = session.outbound.take_outgoing(limits, Instant::now());
     words(&outgoing.copy_to_bytes(outgoing.remaining()))
 }
 
@@ -18,10 +18,10 @@ fn words(mut bytes: &[u8]) -> Vec<String> {
     while let Some(frame) = next_frame(bytes, usize::MAX).expect("well formed") {
         words.push(match decode(ProtocolVersion::V311, frame).expect("well formed") {
             Packet::Publish(publish) => describe(&publish),
-            Packet::Pubrel(id) => format!("PUBREL {}", id.value()),
-            Packet::Puback(id) => format!("PUBACK {}", id.value()),
-            Packet::Pubrec(id) => format!("PUBREC {}", id.value()),
-            Packet::Pubcomp(id) => format!("PUBCOMP {}", id.value()),
+            Packet::Pubrel(ack) => format!("PUBREL {}", ack.packet_id.value()),
+            Packet::Puback(ack) => format!("PUBACK {}", ack.packet_id.value()),
+            Packet::Pubrec(ack) => format!("PUBREC {}", ack.packet_id.value()),
+            Packet::Pubcomp(ack) => format!("PUBCOMP {}", ack.packet_id.value()),
             other => format!("{other:?}"),
         });
         bytes = &bytes[frame.header.packet_len()..];
@@ -40,13 +40,29 @@ fn deliver(session: &mut Session, payload: &str, qos: QoS, granted: QoS, limits:
     let topic = TopicName::new("t").expect("valid topic");
     let payload = Payload::Read { bytes: payload.as_bytes(), buffer: None };
     let mut scratch = Scratch::default();
-    session.outbound.deliver(&mut Delivery::new(&topic, payload, qos, &mut scratch), granted, false, limits)
+    let mut delivery = Delivery::new(&topic, payload, qos, Instant::now(), &mut scratch);
+    session.outbound.deliver(&mut delivery, Terms::new(granted), limits)
 }
 
 fn handle(session: &mut Session, packet: Packet<'_>, limits: &Limits) -> Vec<String> {
     let mut replies = BytesMut::new();
-    assert_eq!(session.handle(packet, limits, &mut replies), Event::Handled);
+    assert_eq!(session.handle(packet, limits, Instant::now(), &mut replies), Event::Handled);
     words(&replies)
+}
+
+/// A message of QoS 2 as a client sends it.
+fn qos_2(topic: &str, packet_id: u16) -> Publish<'_> {
+    Publish {
+        dup: false,
+        qos: QoS::ExactlyOnce,
+        packet_id: Some(id(packet_id)),
+        retain: false,
+        topic,
+        topic_alias: None,
+        expiry_secs: None,
+        properties: Properties::default(),
+        payload: b"a",
+    }
 }
 
 fn id(value: u16) -> PacketId {
@@ -55,7 +71,7 @@ fn id(value: u16) -> PacketId {
 
 fn connected(limits: &Limits) -> Session {
     let mut session = Session::default();
-    session.outbound.connect(limits);
+    session.outbound.connect(ClientTerms::default(), limits, Instant::now());
     session
 }
 
@@ -79,13 +95,13 @@ fn unacknowledged_messages_are_sent_again_in_order() {
         deliver(&mut session, payload, QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
     }
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a", "PUBLISH 2 q1 b", "PUBLISH 3 q1 c"]);
-    assert!(handle(&mut session, Packet::Puback(id(2)), &limits).is_empty());
+    assert!(handle(&mut session, Packet::Puback(id(2).into()), &limits).is_empty());
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 4 q1 d"]);
     session.outbound.disconnect();
-    session.outbound.connect(&limits);
+    session.outbound.connect(ClientTerms::default(), &limits, Instant::now());
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 dup a", "PUBLISH 3 q1 dup c", "PUBLISH 4 q1 dup d"]);
     for packet_id in [3, 1, 4] {
-        handle(&mut session, Packet::Puback(id(packet_id)), &limits);
+        handle(&mut session, Packet::Puback(id(packet_id).into()), &limits);
     }
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 5 q1 e"]);
 }
@@ -98,17 +114,17 @@ fn a_released_message_is_not_sent_again() {
     deliver(&mut session, "a", QoS::ExactlyOnce, QoS::ExactlyOnce, &limits);
     deliver(&mut session, "b", QoS::ExactlyOnce, QoS::ExactlyOnce, &limits);
     sent(&mut session, &limits);
-    assert_eq!(handle(&mut session, Packet::Pubrec(id(1)), &limits), ["PUBREL 1"]);
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(1).into()), &limits), ["PUBREL 1"]);
     session.outbound.disconnect();
-    session.outbound.connect(&limits);
+    session.outbound.connect(ClientTerms::default(), &limits, Instant::now());
     assert_eq!(sent(&mut session, &limits), ["PUBREL 1", "PUBLISH 2 q2 dup b"]);
     // A PUBACK is not what a QoS 2 message waits for.
-    handle(&mut session, Packet::Puback(id(2)), &limits);
-    handle(&mut session, Packet::Pubcomp(id(2)), &limits);
+    handle(&mut session, Packet::Puback(id(2).into()), &limits);
+    handle(&mut session, Packet::Pubcomp(id(2).into()), &limits);
     assert_eq!(session.outbound.inflight_len(), 2);
-    assert_eq!(handle(&mut session, Packet::Pubrec(id(2)), &limits), ["PUBREL 2"]);
-    handle(&mut session, Packet::Pubcomp(id(2)), &limits);
-    handle(&mut session, Packet::Pubcomp(id(1)), &limits);
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(2).into()), &limits), ["PUBREL 2"]);
+    handle(&mut session, Packet::Pubcomp(id(2).into()), &limits);
+    handle(&mut session, Packet::Pubcomp(id(1).into()), &limits);
     assert_eq!(session.outbound.inflight_len(), 0);
 }
 
@@ -116,14 +132,14 @@ fn a_released_message_is_not_sent_again() {
 fn acknowledgements_of_nothing_change_nothing() {
     let limits = Limits::default();
     let mut session = connected(&limits);
-    handle(&mut session, Packet::Puback(id(1)), &limits);
-    handle(&mut session, Packet::Pubcomp(id(65_535)), &limits);
+    handle(&mut session, Packet::Puback(id(1).into()), &limits);
+    handle(&mut session, Packet::Pubcomp(id(65_535).into()), &limits);
     // The client waits for a PUBREL, or it would not have sent a PUBREC.
-    assert_eq!(handle(&mut session, Packet::Pubrec(id(7)), &limits), ["PUBREL 7"]);
+    assert_eq!(handle(&mut session, Packet::Pubrec(id(7).into()), &limits), ["PUBREL 7"]);
     assert_eq!(session.outbound.inflight_len(), 0);
     deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a"]);
-    handle(&mut session, Packet::Puback(id(2)), &limits);
+    handle(&mut session, Packet::Puback(id(2).into()), &limits);
     assert_eq!(session.outbound.inflight_len(), 1);
 }
 
@@ -132,20 +148,25 @@ fn acknowledgements_of_nothing_change_nothing() {
 fn a_qos_2_message_that_comes_twice_is_passed_on_once() {
     let limits = Limits::default();
     let mut session = connected(&limits);
-    let publish =
-        Publish { dup: false, qos: QoS::ExactlyOnce, packet_id: Some(id(5)), retain: false, topic: "t", payload: b"a" };
+    let publish = qos_2("t", 5);
     let mut replies = BytesMut::new();
-    assert_eq!(session.handle(Packet::Publish(publish), &limits, &mut replies), Event::Publish(publish));
+    assert_eq!(
+        session.handle(Packet::Publish(publish), &limits, Instant::now(), &mut replies),
+        Event::Publish(publish)
+    );
     assert!(replies.is_empty(), "nothing is acknowledged before it is accepted");
-    session.published(QoS::ExactlyOnce, id(5), &mut replies);
+    session.published(QoS::ExactlyOnce, id(5), ReasonCode::Success, &mut replies);
     assert_eq!(words(&replies), ["PUBREC 5"]);
     // Also on the next connection.
     session.outbound.disconnect();
-    session.outbound.connect(&limits);
+    session.outbound.connect(ClientTerms::default(), &limits, Instant::now());
     let again = Publish { dup: true, ..publish };
     assert_eq!(handle(&mut session, Packet::Publish(again), &limits), ["PUBREC 5"]);
-    assert_eq!(handle(&mut session, Packet::Pubrel(id(5)), &limits), ["PUBCOMP 5"]);
-    assert_eq!(session.handle(Packet::Publish(publish), &limits, &mut replies), Event::Publish(publish));
+    assert_eq!(handle(&mut session, Packet::Pubrel(id(5).into()), &limits), ["PUBCOMP 5"]);
+    assert_eq!(
+        session.handle(Packet::Publish(publish), &limits, Instant::now(), &mut replies),
+        Event::Publish(publish)
+    );
 }
 
 #[test]
@@ -156,7 +177,7 @@ fn identifiers_are_used_again_after_65535_messages() {
         deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
         let expected = (round % 65_535 + 1) as u16;
         assert_eq!(sent(&mut session, &limits), [format!("PUBLISH {expected} q1 a")]);
-        handle(&mut session, Packet::Puback(id(expected)), &limits);
+        handle(&mut session, Packet::Puback(id(expected).into()), &limits);
     }
     assert_eq!(session.outbound.inflight_len(), 0);
 }
@@ -171,19 +192,19 @@ fn a_message_that_is_never_acknowledged_keeps_its_identifier() {
     let mut seen = 0;
     loop {
         deliver(&mut session, "a", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
-        let (mut outgoing, messages) = session.outbound.take_outgoing(&limits);
+        let (mut outgoing, messages) = session.outbound.take_outgoing(&limits, Instant::now());
         if messages == 0 {
             break;
         }
         let bytes = outgoing.copy_to_bytes(outgoing.remaining());
         let packet_id = u16::from_be_bytes([bytes[5], bytes[6]]);
         assert_ne!(packet_id, 1);
-        handle(&mut session, Packet::Puback(id(packet_id)), &limits);
+        handle(&mut session, Packet::Puback(id(packet_id).into()), &limits);
         seen += 1;
         assert!(seen < 65_535, "the identifier would come again");
     }
     // Once it is acknowledged, what has waited goes on.
-    handle(&mut session, Packet::Puback(id(1)), &limits);
+    handle(&mut session, Packet::Puback(id(1).into()), &limits);
     assert_eq!(sent(&mut session, &limits).len(), 1);
 }
 
@@ -196,9 +217,9 @@ fn what_waits_for_an_absent_client_keeps_its_order() {
         let delivered = deliver(&mut session, payload, QoS::AtLeastOnce, QoS::ExactlyOnce, &limits);
         assert_eq!(delivered, Delivered::Queued);
     }
-    session.outbound.connect(&limits);
+    session.outbound.connect(ClientTerms::default(), &limits, Instant::now());
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a", "PUBLISH 2 q1 b"]);
-    handle(&mut session, Packet::Puback(id(1)), &limits);
+    handle(&mut session, Packet::Puback(id(1).into()), &limits);
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 3 q1 c"]);
 }
 
@@ -212,9 +233,9 @@ fn what_comes_while_the_line_is_held_waits_and_keeps_its_order() {
     assert_eq!(deliver(&mut session, "c", QoS::AtLeastOnce, QoS::AtLeastOnce, &limits), Delivered::Queued);
     // What was bytes already goes out, and an acknowledgement sends nothing else.
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 1 q1 a"]);
-    assert!(handle(&mut session, Packet::Puback(id(1)), &limits).is_empty());
+    assert!(handle(&mut session, Packet::Puback(id(1).into()), &limits).is_empty());
     assert!(sent(&mut session, &limits).is_empty());
-    session.outbound.release(&limits);
+    session.outbound.release(&limits, Instant::now());
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 0 q0 b", "PUBLISH 2 q1 c"]);
 }
 
@@ -226,14 +247,14 @@ fn a_new_connection_is_sent_only_what_is_kept_of_the_unsent() {
         deliver(&mut session, payload, QoS::ExactlyOnce, QoS::ExactlyOnce, &limits);
     }
     sent(&mut session, &limits);
-    handle(&mut session, Packet::Pubrec(id(3)), &limits);
+    handle(&mut session, Packet::Pubrec(id(3).into()), &limits);
     session.outbound.disconnect();
-    session.outbound.connect_held();
+    session.outbound.connect_held(ClientTerms::default(), &limits);
     let unsent: Vec<_> = session.outbound.unsent().map(|message| message.payload.clone()).collect();
     assert_eq!(unsent, ["a", "b", "d", "e"], "c was received and waits only for its PUBCOMP");
     assert_eq!(session.outbound.retain_unsent(|message| message.payload != "a" && message.payload != "d"), 2);
     assert!(sent(&mut session, &limits).is_empty(), "held until it is released");
-    session.outbound.release(&limits);
+    session.outbound.release(&limits, Instant::now());
     assert_eq!(sent(&mut session, &limits), ["PUBLISH 2 q2 dup b", "PUBREL 3", "PUBLISH 4 q2 e"]);
     // On a connection that stands, what was sent is not taken back.
     session.outbound.hold();
@@ -255,7 +276,7 @@ fn a_client_that_reads_nothing_has_bounded_memory() {
     }
     let mut received = 0;
     loop {
-        let (_, messages) = session.outbound.take_outgoing(&limits);
+        let (_, messages) = session.outbound.take_outgoing(&limits, Instant::now());
         if messages == 0 {
             break;
         }
@@ -272,7 +293,7 @@ fn large_payloads_are_shared_and_small_ones_copied() {
     let buffer = Bytes::from(vec![1; 20_000]);
     let mut scratch = Scratch::default();
     let payload = Payload::Read { bytes: &buffer[10..], buffer: Some(&buffer) };
-    let mut delivery = Delivery::new(&topic, payload, QoS::AtMostOnce, &mut scratch);
+    let mut delivery = Delivery::new(&topic, payload, QoS::AtMostOnce, Instant::now(), &mut scratch);
     let chunk = |outgoing: &Outgoing| {
         let mut slices = [std::io::IoSlice::new(&[]); 2];
         assert_eq!(outgoing.chunks_vectored(&mut slices), 2);
@@ -280,8 +301,8 @@ fn large_payloads_are_shared_and_small_ones_copied() {
     };
     for _ in 0..2 {
         let mut session = connected(&limits);
-        session.outbound.deliver(&mut delivery, QoS::AtMostOnce, false, &limits);
-        let (outgoing, _) = session.outbound.take_outgoing(&limits);
+        session.outbound.deliver(&mut delivery, Terms::new(QoS::AtMostOnce), &limits);
+        let (outgoing, _) = session.outbound.take_outgoing(&limits, Instant::now());
         assert_eq!(chunk(&outgoing), buffer[10..].as_ptr());
     }
 }
@@ -320,18 +341,20 @@ fn packets_come_in_the_order_that_the_standard_asks_for() {
     let mut connection = Connection::new(Instant::now(), &limits);
     let ping = next_frame(&[0xc0, 0], 100).expect("valid").expect("whole");
     // [MQTT-3.1.0-1]
-    assert_eq!(connection.handle_connect(ping, &limits), Err(Rejection::Close(Violation::NotConnect)));
+    assert_eq!(
+        connection.handle_connect(ping, &limits, &Capabilities::default()),
+        Err(Rejection::Close(Violation::NotConnect))
+    );
     let bytes = b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01x";
     let connect = next_frame(bytes, 100).expect("valid").expect("whole");
-    assert!(connection.handle_connect(connect, &limits).is_ok());
-    assert_eq!(connection.handle_packet(ping), Ok(Packet::Pingreq));
+    assert!(connection.handle_connect(connect, &limits, &Capabilities::default()).is_ok());
+    assert_eq!(connection.handle_packet(ping, &limits, &Capabilities::default()), Ok(Packet::Pingreq));
     // [MQTT-3.1.0-2]
-    assert_eq!(connection.handle_packet(connect), Err(Violation::SecondConnect));
+    assert_eq!(connection.handle_packet(connect, &limits, &Capabilities::default()), Err(Violation::SecondConnect));
 }
 
 #[test]
 fn client_identifiers_are_judged_by_version() {
-    use crate::codec::ConnectReturnCode::{IdentifierRejected, UnacceptableProtocolVersion};
     let check = |name: &str, level: u8, clean: bool, id: &str, expected: Result<(), Rejection>| {
         let limits = Limits { client_id_bytes_max: 30, ..Limits::default() };
         let mut bytes = vec![0x10, (name.len() + 8 + id.len()) as u8, 0, name.len() as u8];
@@ -339,16 +362,18 @@ fn client_identifiers_are_judged_by_version() {
         bytes.extend_from_slice(&[level, u8::from(clean) << 1, 0, 0, 0, id.len() as u8]);
         bytes.extend_from_slice(id.as_bytes());
         let frame = next_frame(&bytes, 100).expect("valid").expect("whole");
-        let result = Connection::new(Instant::now(), &limits).handle_connect(frame, &limits).map(drop);
+        let result =
+            Connection::new(Instant::now(), &limits).handle_connect(frame, &limits, &Capabilities::default()).map(drop);
         assert_eq!(result, expected, "{name} {level} {clean} {id}");
     };
-    let rejected = Err(Rejection::Connack(IdentifierRejected));
+    let rejected = |version| Err(Rejection::Connack(version, ReasonCode::ClientIdentifierNotValid));
+    let (rejected, rejected_31) = (rejected(ProtocolVersion::V311), rejected(ProtocolVersion::V31));
     check("MQTT", 4, true, "", Ok(())); // [MQTT-3.1.3-6]
     check("MQTT", 4, false, "", rejected); // [MQTT-3.1.3-8]
     check("MQTT", 4, false, &"x".repeat(30), Ok(()));
     check("MQTT", 4, false, &"x".repeat(31), rejected);
-    check("MQIsdp", 3, true, "", rejected);
+    check("MQIsdp", 3, true, "", rejected_31);
     check("MQIsdp", 3, true, &"x".repeat(23), Ok(()));
-    check("MQIsdp", 3, true, &"x".repeat(24), rejected);
-    check("MQTT", 5, true, "x", Err(Rejection::Connack(UnacceptableProtocolVersion))); // [MQTT-3.1.2-2]
+    check("MQIsdp", 3, true, &"x".repeat(24), rejected_31);
+    check("MQTT", 5, true, "x", Err(Rejection::Connack(ProtocolVersion::V311, ReasonCode::UnsupportedProtocolVersion))); // [MQTT-3.1.2-2]
 }

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::types::{Limits, Message, QoS};
+use crate::types::{Limits, Message, QoS, SubscriptionId};
 
 /// A message that waits, and how it is to be sent.
 #[derive(Debug, Clone)]
@@ -12,20 +13,23 @@ pub struct Queued {
     pub qos: QoS,
     /// The RETAIN flag to send it with `[MQTT-3.3.1-8]` `[MQTT-3.3.1-9]`.
     pub retain: bool,
+    /// The identifier of the client's subscription, if there is just one.
+    pub subscription_id: Option<SubscriptionId>,
 }
 
-/// What an entry is counted as beside its topic and payload, so that empty messages count as well.
+/// What an entry is counted as beside its topic, payload and properties, so that empty messages count as well.
 const ENTRY_BYTES: usize = 64;
 
 impl Queued {
     fn bytes(&self) -> usize {
-        ENTRY_BYTES + self.message.topic.as_str().len() + self.message.payload.len()
+        ENTRY_BYTES + self.message.bytes()
     }
 }
 
 /// Messages that wait for room in flight, for the socket, or for the client to come back.
 ///
-/// Bounded in messages and bytes. A message that does not fit is dropped: those of QoS 0 first, then the newest.
+/// Bounded in messages and bytes. If a message does not fit, those that have expired make room, then those of QoS 0; or
+/// else it is dropped itself.
 #[derive(Debug, Default)]
 pub struct MessageQueue {
     entries: VecDeque<Queued>,
@@ -34,6 +38,8 @@ pub struct MessageQueue {
     qos0: usize,
     /// How many of the bytes are theirs.
     qos0_bytes: usize,
+    /// How many of the entries may expire.
+    expiring: usize,
 }
 
 /// What became of a message that was to wait.
@@ -48,9 +54,12 @@ pub enum Pushed {
 }
 
 impl MessageQueue {
-    /// Appends a message, within the limits.
-    pub fn push(&mut self, queued: Queued, limits: &Limits) -> Pushed {
+    /// Appends a message at `now`, within the limits.
+    pub fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
         let mut dropped = 0;
+        if self.expiring > 0 && !self.has_room(&queued, limits) {
+            self.retain(|message| !message.is_expired(now)); // [MQTT-3.3.2-5]
+        }
         if !self.has_room(&queued, limits) {
             // Nothing is dropped for the sake of a message that has no room even so.
             if queued.qos == QoS::AtMostOnce || !self.would_have_room(&queued, limits) {
@@ -65,6 +74,7 @@ impl MessageQueue {
     /// Appends a message that is bounded elsewhere: retained ones, of which the store is the bound.
     pub fn push_unbounded(&mut self, queued: Queued) {
         self.bytes += queued.bytes();
+        self.expiring += usize::from(queued.message.expires().is_some());
         if queued.qos == QoS::AtMostOnce {
             self.qos0 += 1;
             self.qos0_bytes += queued.bytes();
@@ -80,11 +90,7 @@ impl MessageQueue {
     /// Takes out the message that waits longest.
     pub fn pop(&mut self) -> Option<Queued> {
         let queued = self.entries.pop_front()?;
-        self.bytes -= queued.bytes();
-        if queued.qos == QoS::AtMostOnce {
-            self.qos0 -= 1;
-            self.qos0_bytes -= queued.bytes();
-        }
+        self.forget(&queued);
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
@@ -98,21 +104,36 @@ impl MessageQueue {
 
     /// Drops the messages that are not to be kept, and says how many.
     pub fn retain(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
-        let before = self.entries.len();
-        let entries = std::mem::take(&mut self.entries);
-        (self.bytes, self.qos0, self.qos0_bytes) = (0, 0, 0);
-        entries.into_iter().filter(|queued| keep(&queued.message)).for_each(|queued| self.push_unbounded(queued));
-        before - self.entries.len()
+        self.retain_entries(|queued| keep(&queued.message))
     }
 
     /// Drops every message of QoS 0 and says how many.
     pub fn drop_qos0(&mut self) -> usize {
-        let dropped = std::mem::take(&mut self.qos0);
-        if dropped > 0 {
-            self.entries.retain(|queued| queued.qos != QoS::AtMostOnce);
-            self.bytes -= std::mem::take(&mut self.qos0_bytes);
+        if self.qos0 == 0 { 0 } else { self.retain_entries(|queued| queued.qos != QoS::AtMostOnce) }
+    }
+
+    fn retain_entries(&mut self, mut keep: impl FnMut(&Queued) -> bool) -> usize {
+        let mut entries = std::mem::take(&mut self.entries);
+        let before = entries.len();
+        entries.retain(|queued| {
+            let keeps = keep(queued);
+            if !keeps {
+                self.forget(queued);
+            }
+            keeps
+        });
+        self.entries = entries;
+        before - self.entries.len()
+    }
+
+    /// Counts a message no longer.
+    fn forget(&mut self, queued: &Queued) {
+        self.bytes -= queued.bytes();
+        self.expiring -= usize::from(queued.message.expires().is_some());
+        if queued.qos == QoS::AtMostOnce {
+            self.qos0 -= 1;
+            self.qos0_bytes -= queued.bytes();
         }
-        dropped
     }
 
     /// What the messages that wait are counted as.
@@ -143,15 +164,25 @@ impl MessageQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
 
     use super::*;
-    use crate::types::TopicName;
+    use crate::types::{MessageProperties, TopicName};
 
     fn queued(qos: QoS, payload: &'static str) -> Queued {
         let topic = TopicName::new("t").expect("valid topic");
-        let message = Message { topic, payload: Bytes::from_static(payload.as_bytes()), qos, retain: false };
-        Queued { message: Arc::new(message), qos, retain: false }
+        let message = Message::new(topic, Bytes::from_static(payload.as_bytes()), qos, false);
+        Queued { message: Arc::new(message), qos, retain: false, subscription_id: None }
+    }
+
+    /// A message of QoS 1 that expires at this time.
+    fn expiring(payload: &'static str, expires: Instant) -> Queued {
+        let mut queued = queued(QoS::AtLeastOnce, payload);
+        let properties = MessageProperties { passed_on: Bytes::new(), expires: Some(expires) };
+        Arc::make_mut(&mut queued.message).properties = Some(Arc::new(properties));
+        queued
     }
 
     fn payloads(queue: &mut MessageQueue) -> Vec<Bytes> {
@@ -161,13 +192,13 @@ mod tests {
     #[test]
     fn a_full_queue_drops_qos_0_first_then_the_newest() {
         let limits = Limits { queue_messages_max: 3, ..Limits::default() };
-        let mut queue = MessageQueue::default();
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), &limits), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits), Pushed::KeptInsteadOf(1));
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits), Pushed::Refused);
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, now), Pushed::KeptInsteadOf(1));
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits, now), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
         assert_eq!(queue.bytes, 0);
     }
@@ -177,7 +208,7 @@ mod tests {
         let limits = Limits::default();
         let mut queue = MessageQueue::default();
         for (qos, payload) in [(QoS::AtMostOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::AtMostOnce, "3")] {
-            queue.push(queued(qos, payload), &limits);
+            queue.push(queued(qos, payload), &limits, Instant::now());
         }
         assert_eq!(queue.retain(|message| message.payload != "1"), 1);
         assert_eq!((queue.qos0, queue.qos0_bytes, queue.bytes), (1, 2 + ENTRY_BYTES, 2 * (2 + ENTRY_BYTES)));
@@ -187,22 +218,36 @@ mod tests {
     #[test]
     fn bytes_are_bounded_too() {
         let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
-        let mut queue = MessageQueue::default();
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), &limits), Pushed::Kept);
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), &limits, now), Pushed::Kept);
         assert_eq!(queue.len(), 2);
     }
 
     #[test]
     fn qos_0_is_not_dropped_in_vain() {
         let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
-        let mut queue = MessageQueue::default();
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), &limits), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits), Pushed::KeptInsteadOf(1));
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits, now), Pushed::KeptInsteadOf(1));
         assert_eq!(payloads(&mut queue), ["123", "678"]);
         assert_eq!((queue.bytes, queue.qos0_bytes), (0, 0));
+    }
+    /// `[MQTT-3.3.2-5]` of MQTT 5.0: what has expired takes nobody's room.
+    #[test]
+    fn expired_messages_make_room() {
+        let limits = Limits { queue_messages_max: 3, ..Limits::default() };
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        let soon = now + Duration::from_secs(1);
+        assert_eq!(queue.push(expiring("1", soon), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(expiring("2", soon + Duration::from_secs(1)), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "3"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "4"), &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, soon), Pushed::Kept);
+        assert_eq!(payloads(&mut queue), ["2", "3", "5"]);
+        assert_eq!((queue.bytes, queue.expiring), (0, 0));
     }
 }

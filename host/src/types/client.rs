@@ -40,8 +40,10 @@ pub struct ClientInfo {
     pub client_id: ClientId,
     /// Whose connection it is.
     pub identity: Identity,
-    /// The peer's address and port.
-    pub remote_address: SocketAddr,
+    /// Where the connection comes from.
+    pub peer: Peer,
+    /// What its CONNECT packet says of the connection.
+    pub connect: ConnectFacts,
 }
 
 impl ClientInfo {
@@ -52,4 +54,93 @@ impl ClientInfo {
             Identity::User(name) => Some(name),
         }
     }
+}
+
+/// The other end of a connection, as the network layer knows it.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address and port.
+    pub remote_address: SocketAddr,
+    /// The name of the listener that accepted it.
+    pub listener: Arc<str>,
+    /// What carries the connection.
+    pub transport: TransportKind,
+    /// What the TLS handshake has shown; none without TLS.
+    pub tls: Option<Arc<TlsFacts>>,
+}
+
+impl Peer {
+    /// One that came over plain TCP.
+    pub fn tcp(remote_address: SocketAddr, listener: Arc<str>) -> Self {
+        Self { remote_address, listener, transport: TransportKind::Tcp, tls: None }
+    }
+}
+
+/// What carries a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// Plain TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
+}
+
+impl TransportKind {
+    /// Its name in the configuration and for plugins.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+}
+
+/// What a TLS handshake has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// The version of the protocol that was agreed on: `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The client's own certificate, verified against the listener's CA; none if the client sent none.
+    pub certificate: Option<CertificateFacts>,
+}
+
+/// What a verified certificate says of its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// The subject's distinguished name as RFC 4514 writes it, for example `CN=sensor-7,O=Example`.
+    pub subject: Box<str>,
+    /// The most specific common name of the subject, if it has one and that is text.
+    pub common_name: Option<Box<str>>,
+    /// The serial number: lower-case hexadecimal digits, two for each byte, no separators.
+    pub serial: Box<str>,
+    /// The SHA-256 of the certificate in DER.
+    pub sha256: [u8; 32],
+}
+
+/// What a CONNECT packet says besides who the client is (3.1.2).
+#[derive(Debug, Clone, Default)]
+pub struct ConnectFacts {
+    /// The protocol level on the wire: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0.
+    pub protocol_level: u8,
+    /// Whether the client asked for an empty session.
+    pub clean_start: bool,
+    /// Seconds between two packets at most; 0 for no limit.
+    pub keep_alive_secs: u16,
+    /// The user properties, in the order of the packet; there are none before 5.0.
+    pub user_properties: Box<[UserProperty]>,
+}
+
+/// A name and a value that mean something to applications (MQTT 5.0, 3.1.2.11.8). Names may repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserProperty {
+    /// The name.
+    pub name: Box<str>,
+    /// The value.
+    pub value: Box<str>,
 }

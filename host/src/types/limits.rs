@@ -1,3 +1,5 @@
+use super::SessionExpiry;
+
 /// Every bound on what clients may make the broker hold, with its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -35,8 +37,37 @@ pub struct Limits {
     pub retained_bytes_max: usize,
     /// Sessions in the broker, connected or waiting for their client.
     pub sessions_max: usize,
-    /// Seconds after which a session ends whose client has not come back; 0 for never.
-    pub session_expiry_secs: u64,
+    /// Seconds after which a session of MQTT 3.1 or 3.1.1 ends whose client has not come back; 0 for never.
+    pub session_expiry_secs: u32,
+    /// The most of that which clients of MQTT 5.0 may choose; 0 for no maximum.
+    pub session_expiry_max_secs: u32,
+    /// Messages of QoS 1 and 2 that a client of MQTT 5.0 may send without an acknowledgement. Earlier versions cannot be
+    /// told of less than 65,535.
+    pub receive_max: u16,
+    /// Topics that one client of MQTT 5.0 may give an alias: each may take `topic_bytes_max`.
+    pub topic_alias_max: u16,
+    /// Seconds of the longest keep-alive of a client of MQTT 5.0, which is told of it; 0 for no maximum.
+    pub keep_alive_max_secs: u16,
+    /// User properties of one packet.
+    pub user_properties_max: usize,
+    /// Bytes of all properties of one packet: they are kept with a message that waits.
+    pub properties_bytes_max: usize,
+}
+
+impl Limits {
+    /// How long a session of MQTT 3.1 or 3.1.1 outlives its connection.
+    pub fn session_expiry(&self) -> SessionExpiry {
+        expiry_or_never(self.session_expiry_secs)
+    }
+
+    /// The longest that a session of MQTT 5.0 outlives its connection.
+    pub fn session_expiry_max(&self) -> SessionExpiry {
+        expiry_or_never(self.session_expiry_max_secs)
+    }
+}
+
+fn expiry_or_never(secs: u32) -> SessionExpiry {
+    if secs == 0 { SessionExpiry::NEVER } else { SessionExpiry::from_secs(secs) }
 }
 
 impl Default for Limits {
@@ -59,6 +90,12 @@ impl Default for Limits {
             retained_bytes_max: 1 << 30,
             sessions_max: 1_000_000,
             session_expiry_secs: 7 * 24 * 3_600,
+            session_expiry_max_secs: 7 * 24 * 3_600,
+            receive_max: 1_024,
+            topic_alias_max: 16,
+            keep_alive_max_secs: 0,
+            user_properties_max: 128,
+            properties_bytes_max: 65_535,
         }
     }
 }

@@ -1,18 +1,28 @@
 //! Checked values that every layer shares: once one of these exists, nobody validates it again.
 
+mod capabilities;
 mod client;
+mod expiry;
 mod limits;
 mod message;
 mod qos;
 mod rate;
+mod reason;
+mod subscription;
 mod topic;
 
 #[cfg(test)]
 pub(crate) mod random;
 
-pub use client::{ClientId, ClientInfo, Identity};
+pub use capabilities::Capabilities;
+pub use client::{
+    CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperty,
+};
+pub use expiry::SessionExpiry;
 pub use limits::Limits;
-pub use message::Message;
+pub use message::{Message, MessageProperties};
 pub use qos::QoS;
 pub use rate::TokenBucket;
+pub use reason::ReasonCode;
+pub use subscription::{RetainHandling, SubscriptionId, SubscriptionOptions};
 pub use topic::{TopicError, TopicFilter, TopicName, levels};

@@ -2,6 +2,9 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+/// How filters of shared subscriptions begin.
+const SHARE_PREFIX: &str = "$share/";
+
 /// The topic of a message: at least one character, no wildcard, no U+0000 `[MQTT-4.7.3-1]` `[MQTT-3.3.2-2]`.
 ///
 /// Cheap to clone.
@@ -81,6 +84,16 @@ impl TopicFilter {
     /// The filter as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it may match more than one topic.
+    pub fn has_wildcard(&self) -> bool {
+        self.0.contains(['+', '#'])
+    }
+
+    /// Whether a filter is one of a shared subscription (MQTT 5.0, 4.8.2).
+    pub fn is_shared(filter: &str) -> bool {
+        filter.starts_with(SHARE_PREFIX)
     }
 
     /// Whether a message published to `topic` is one that this filter asks for.

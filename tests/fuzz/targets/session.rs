@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use amqtt_fuzz::codec::next_frame;
-use amqtt_fuzz::protocol::{Connection, Delivery, Event, Payload, Scratch, Session};
-use amqtt_fuzz::types::{Limits, QoS, TopicName};
+use amqtt_fuzz::protocol::{ClientTerms, Connection, Delivery, Event, Payload, Scratch, Session, Terms};
+use amqtt_fuzz::types::{Capabilities, Limits, QoS, ReasonCode, TopicName};
 use bytes::{Buf, BytesMut};
 use libfuzzer_sys::fuzz_target;
 
@@ -29,41 +29,42 @@ fuzz_target!(|input: (u8, &[u8])| {
     while !rest.is_empty() {
         let mut connection = Connection::new(Instant::now(), &limits);
         let connect = next_frame(CONNECT, 100).expect("valid").expect("whole");
-        connection.handle_connect(connect, &limits).expect("a valid CONNECT");
-        session.outbound.connect(&limits);
-        let consumed = exchange(&connection, &mut session, granted, rest, &limits);
+        let terms = connection.handle_connect(connect, &limits, &Capabilities::default()).map(|c| ClientTerms::new(&c));
+        let terms = terms.expect("a valid CONNECT");
+        session.outbound.connect(terms, &limits, Instant::now());
+        let consumed = exchange(&mut connection, &mut session, granted, rest, &limits);
         session.outbound.disconnect();
         rest = rest.get(consumed.max(1)..).unwrap_or_default();
     }
 });
 
 /// Returns how many bytes were looked at before the connection ended.
-fn exchange(connection: &Connection, session: &mut Session, granted: QoS, bytes: &[u8], limits: &Limits) -> usize {
+fn exchange(connection: &mut Connection, session: &mut Session, granted: QoS, bytes: &[u8], limits: &Limits) -> usize {
     let mut consumed = 0;
     let mut replies = BytesMut::new();
     let mut scratch = Scratch::default();
     while let Ok(Some(frame)) = next_frame(&bytes[consumed..], limits.packet_bytes_max) {
         consumed += frame.header.packet_len();
-        let Ok(packet) = connection.handle_packet(frame) else { break };
-        match session.handle(packet, limits, &mut replies) {
+        let Ok(packet) = connection.handle_packet(frame, limits, &Capabilities::default()) else { break };
+        match session.handle(packet, limits, Instant::now(), &mut replies) {
             Event::Publish(publish) => {
                 let topic = TopicName::new(publish.topic).expect("was checked when decoded");
                 let payload = Payload::Read { bytes: publish.payload, buffer: None };
-                let mut delivery = Delivery::new(&topic, payload, publish.qos, &mut scratch);
-                session.outbound.deliver(&mut delivery, granted, publish.retain, limits);
+                let mut delivery = Delivery::new(&topic, payload, publish.qos, Instant::now(), &mut scratch);
+                session.outbound.deliver(&mut delivery, Terms { retain: publish.retain, ..Terms::new(granted) }, limits);
                 if let Some(packet_id) = publish.packet_id {
-                    session.published(publish.qos, packet_id, &mut replies);
+                    session.published(publish.qos, packet_id, ReasonCode::Success, &mut replies);
                 }
             }
             Event::Subscribe(subscribe) => assert!(subscribe.filters().count() > 0),
             Event::Unsubscribe(unsubscribe) => assert!(unsubscribe.filters().count() > 0),
-            Event::Disconnect => break,
+            Event::Disconnect(_) | Event::Violation(_) => break,
             Event::Handled => {}
         }
         assert!(session.outbound.inflight_len() <= usize::from(limits.inflight_max));
         assert!(session.outbound.queue_len() <= limits.queue_messages_max);
         if consumed % 3 == 0 {
-            let (mut outgoing, _) = session.outbound.take_outgoing(limits);
+            let (mut outgoing, _) = session.outbound.take_outgoing(limits, Instant::now());
             check_well_formed(&outgoing.copy_to_bytes(outgoing.remaining()));
         }
     }

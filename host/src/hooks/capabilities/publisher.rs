@@ -38,7 +38,7 @@ impl Publisher {
         if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX || !self.rate.lock().take(Instant::now()) {
             return Err(PublishError::Limited);
         }
-        let message = Message { topic, payload: payload.into(), qos, retain };
+        let message = Message::new(topic, payload.into(), qos, retain);
         self.broker.publish(message).map_err(|_| PublishError::Limited)
     }
 }

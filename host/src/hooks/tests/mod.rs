@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::guest::{Does, Guest};
 use super::*;
-use crate::types::{ClientId, Identity};
+use crate::types::{ClientId, ConnectFacts, Identity, Peer};
 
 pub(crate) use self::broker::Recorder;
 
@@ -54,7 +54,8 @@ fn fixture(guest: Guest) -> Fixture {
 
 fn client(username: Option<&str>) -> Arc<ClientInfo> {
     let identity = username.map_or(Identity::Anonymous, |name| Identity::User(name.into()));
-    Arc::new(ClientInfo { client_id: ClientId::new("c1"), identity, remote_address: ([127, 0, 0, 1], 1).into() })
+    let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
+    Arc::new(ClientInfo { client_id: ClientId::new("c1"), identity, peer, connect: ConnectFacts::default() })
 }
 
 fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOutcome {

@@ -177,7 +177,7 @@ impl types::HostClient for State {
     }
 
     fn remote_address(&mut self, _: Resource<CurrentClient>) -> wasmtime::Result<String> {
-        Ok(self.current_client()?.remote_address.to_string())
+        Ok(self.current_client()?.peer.remote_address.to_string())
     }
 
     fn drop(&mut self, _: Resource<CurrentClient>) -> wasmtime::Result<()> {

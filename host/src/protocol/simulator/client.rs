@@ -3,9 +3,11 @@ use std::collections::{HashSet, VecDeque};
 use bytes::BytesMut;
 
 use super::Note;
-use crate::codec::{Ack, Packet, PacketId, Publish, PublishHead, encode_ack};
-use crate::types::QoS;
+use crate::codec::{
+    Ack, Acknowledgement, Packet, PacketId, ProtocolVersion, Publish, PublishHead, PublishProperties, encode_ack,
+};
 use crate::types::random::Random;
+use crate::types::{QoS, ReasonCode};
 
 /// Identifiers that a client uses: few, so that they are used again soon.
 const IDS: u16 = 6;
@@ -62,7 +64,7 @@ impl Client {
         self.answers.clear();
         for unacked in &self.unacked {
             if unacked.released {
-                encode_ack(up, Ack::Pubrel, unacked.id);
+                encode_ack(up, ProtocolVersion::V311, Ack::Pubrel, unacked.id, ReasonCode::Success.into());
             } else {
                 write_publish(&unacked.note, true, Some(unacked.id), up);
             }
@@ -73,22 +75,22 @@ impl Client {
     pub(super) fn handle(&mut self, packet: &Packet<'_>) -> Option<Note> {
         match *packet {
             Packet::Publish(publish) => return self.receive(&publish),
-            Packet::Puback(id) => {
+            Packet::Puback(Acknowledgement { packet_id: id, .. }) => {
                 let done = self.take(id);
                 assert!(done.is_some_and(|unacked| unacked.qos == QoS::AtLeastOnce), "PUBACK of {id:?}");
             }
-            Packet::Pubrec(id) => {
+            Packet::Pubrec(Acknowledgement { packet_id: id, .. }) => {
                 // On one connection the broker answers each PUBLISH once.
                 let unacked = self.unacked.iter_mut().find(|unacked| unacked.id == id).expect("PUBREC of a message");
                 assert!(unacked.qos == QoS::ExactlyOnce && !unacked.released, "PUBREC of {unacked:?}");
                 unacked.released = true;
                 self.answers.push_back((Ack::Pubrel, id));
             }
-            Packet::Pubcomp(id) => {
+            Packet::Pubcomp(Acknowledgement { packet_id: id, .. }) => {
                 let done = self.take(id);
                 assert!(done.is_some_and(|unacked| unacked.released), "PUBCOMP of {id:?}");
             }
-            Packet::Pubrel(id) => {
+            Packet::Pubrel(Acknowledgement { packet_id: id, .. }) => {
                 self.unreleased.remove(&id);
                 self.answers.push_back((Ack::Pubcomp, id));
             }
@@ -119,7 +121,7 @@ impl Client {
     /// Sends the answer that waits longest.
     pub(super) fn answer(&mut self, up: &mut BytesMut) -> bool {
         let Some((ack, id)) = self.answers.pop_front() else { return false };
-        encode_ack(up, ack, id);
+        encode_ack(up, ProtocolVersion::V311, ack, id, ReasonCode::Success.into());
         true
     }
 
@@ -132,6 +134,15 @@ impl Client {
 fn write_publish(note: &Note, dup: bool, packet_id: Option<PacketId>, up: &mut BytesMut) {
     let topic = note.topic_name();
     let payload = note.payload();
-    PublishHead { dup, qos: note.qos, retain: false, topic: topic.as_str(), packet_id }.encode(up, payload.len());
+    let head = PublishHead {
+        version: ProtocolVersion::V311,
+        dup,
+        qos: note.qos,
+        retain: false,
+        topic: topic.as_str(),
+        packet_id,
+        properties: PublishProperties::default(),
+    };
+    head.encode(up, payload.len());
     up.extend_from_slice(payload.as_bytes());
 }

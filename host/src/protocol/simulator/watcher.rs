@@ -49,9 +49,9 @@ impl Watcher {
                         Some(id) => self.sends_message(id, note, publish.qos, publish.dup),
                     }
                 }
-                Packet::Pubrel(id) => {
-                    self.sends_again(id);
-                    self.releases(id);
+                Packet::Pubrel(ack) => {
+                    self.sends_again(ack.packet_id);
+                    self.releases(ack.packet_id);
                 }
                 other => panic!("not out of the session's buffer: {other:?}"),
             }
@@ -89,19 +89,20 @@ impl Watcher {
     /// The broker handles what the client sent, and answers.
     pub(super) fn handled(&mut self, packet: &Packet<'_>, answer: &[u8]) {
         match *packet {
-            Packet::Puback(id) => {
-                let sent = self.in_use.remove(&id).expect("the client acknowledges what it got");
+            Packet::Puback(ack) => {
+                let sent = self.in_use.remove(&ack.packet_id).expect("the client acknowledges what it got");
                 assert_eq!(sent.qos, QoS::AtLeastOnce);
                 self.completed += 1;
             }
-            Packet::Pubrec(id) => {
+            Packet::Pubrec(ack) => {
+                let id = ack.packet_id;
                 self.in_use.get_mut(&id).expect("the client acknowledges what it got").received = true;
                 let [high, low] = id.value().to_be_bytes();
                 assert_eq!(answer, [0x62, 2, high, low], "[MQTT-4.3.3-1] a PUBREC is answered by a PUBREL");
                 self.releases(id);
             }
-            Packet::Pubcomp(id) => {
-                let sent = self.in_use.remove(&id).expect("the client acknowledges what it got");
+            Packet::Pubcomp(ack) => {
+                let sent = self.in_use.remove(&ack.packet_id).expect("the client acknowledges what it got");
                 assert!(sent.released, "PUBCOMP before the PUBREL");
                 self.completed += 1;
             }

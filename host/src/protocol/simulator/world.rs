@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 
@@ -6,10 +7,10 @@ use super::Note;
 use super::client::Client;
 use super::watcher::Watcher;
 use crate::codec::{PacketId, ProtocolVersion, decode, next_frame};
-use crate::protocol::{Delivered, Delivery, Event, Payload, Scratch, Session};
+use crate::protocol::{ClientTerms, Delivered, Delivery, Event, Payload, Scratch, Session, Terms};
 use crate::queue::Outgoing;
 use crate::types::random::Random;
-use crate::types::{Limits, QoS, TopicName};
+use crate::types::{Limits, QoS, ReasonCode, TopicName};
 
 /// Which connections are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ const ACTIONS: usize = 8;
 pub(super) struct World {
     random: Random,
     limits: Limits,
+    now: Instant,
     peers: Vec<Peer>,
     cuts: Cuts,
     bytes_moved: usize,
@@ -111,7 +113,7 @@ impl World {
             tally: Tally::default(),
         });
         let peers = peers.collect();
-        Self { random, limits, peers, cuts, bytes_moved: 0, links: 0 }
+        Self { random, limits, now: Instant::now(), peers, cuts, bytes_moved: 0, links: 0 }
     }
 
     /// Lets `steps` things happen.
@@ -207,7 +209,7 @@ impl World {
         link.accepted = true;
         *owner = Some(link.id);
         watcher.connect(session.outbound.inflight_len());
-        session.outbound.connect(&self.limits);
+        session.outbound.connect(ClientTerms::default(), &self.limits, self.now);
         true
     }
 
@@ -263,7 +265,7 @@ impl World {
     /// One packet, as `handle_frame` in `broker/connection.rs`.
     fn broker_reads_from(&mut self, index: usize, link: &mut Link) -> bool {
         if let Some((qos, packet_id)) = link.routed.take() {
-            self.peers[index].session.published(qos, packet_id, &mut link.down);
+            self.peers[index].session.published(qos, packet_id, ReasonCode::Success, &mut link.down);
             return true;
         }
         let bytes = link.at_broker.split();
@@ -274,7 +276,7 @@ impl World {
         let packet = decode(ProtocolVersion::V311, frame).expect("clients keep to the standard");
         let mut replies = BytesMut::new();
         let Peer { session, watcher, .. } = &mut self.peers[index];
-        let event = session.handle(packet, &self.limits, &mut replies);
+        let event = session.handle(packet, &self.limits, self.now, &mut replies);
         watcher.handled(&packet, &replies);
         link.down.extend_from_slice(&replies);
         match event {
@@ -296,14 +298,15 @@ impl World {
         let topic: TopicName = note.topic_name();
         let mut scratch = Scratch::default();
         let payload = Payload::Read { bytes: payload, buffer: None };
-        let mut delivery = Delivery::new(&topic, payload, note.qos, &mut scratch);
+        let mut delivery = Delivery::new(&topic, payload, note.qos, self.now, &mut scratch);
         for Peer { session, tally, granted, .. } in &mut self.peers {
             tally.delivered += 1;
-            match session.outbound.deliver(&mut delivery, *granted, false, &self.limits) {
+            match session.outbound.deliver(&mut delivery, Terms::new(*granted), &self.limits) {
                 Delivered::Buffered | Delivered::Queued => {}
                 Delivered::QueuedInsteadOf(count) => tally.dropped += count,
                 Delivered::Dropped => tally.dropped += 1,
                 Delivered::Away => tally.away += 1,
+                Delivered::TooLarge => panic!("every client takes packets of any size"),
             }
         }
     }
@@ -315,7 +318,7 @@ impl World {
         if *owner != Some(link.id) || !session.outbound.has_outgoing() {
             return false;
         }
-        let (outgoing, _) = session.outbound.take_outgoing(&self.limits);
+        let (outgoing, _) = session.outbound.take_outgoing(&self.limits, self.now);
         let bytes = all(outgoing);
         watcher.sends(*granted, &bytes);
         link.down.extend_from_slice(&bytes);
@@ -408,7 +411,7 @@ fn keeps(qos: QoS, count: usize) -> bool {
 
 /// The broker takes the session's connection away. What lies in the buffer is lost, and read along all the same.
 fn disconnect(session: &mut Session, watcher: &mut Watcher, tally: &mut Tally, granted: QoS, limits: &Limits) {
-    let (outgoing, _) = session.outbound.take_outgoing(&frozen(limits));
+    let (outgoing, _) = session.outbound.take_outgoing(&frozen(limits), Instant::now());
     watcher.sends(granted, &all(outgoing));
     tally.dropped_on_disconnect += session.outbound.disconnect();
 }
