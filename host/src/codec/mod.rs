@@ -31,7 +31,7 @@ pub use error::DecodeError;
 pub use frame::{FixedHeader, Frame, PacketType, next_frame};
 pub use glance::{Glance, PublishGlance};
 pub use packet::{
-    Ack, Acknowledgement, Auth, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish, Subscribe,
-    Unsubscribe, Will,
+    Ack, Acknowledgement, Auth, Connect, Disconnect, PUBLISH_FORMS, Packet, PacketId, ProtocolVersion, Publish,
+    Subscribe, Unsubscribe, Will,
 };
 pub use properties::{Properties, Property};

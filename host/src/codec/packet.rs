@@ -52,6 +52,9 @@ pub enum ProtocolVersion {
     V5,
 }
 
+/// How many forms a PUBLISH has.
+pub const PUBLISH_FORMS: usize = 2;
+
 impl ProtocolVersion {
     /// The protocol level on the wire (3.1.2.2).
     pub fn level(self) -> u8 {
@@ -61,9 +64,6 @@ impl ProtocolVersion {
             Self::V5 => 5,
         }
     }
-
-    /// How many forms a PUBLISH has.
-    pub const PUBLISH_FORMS: usize = 2;
 
     /// Which of the forms of a PUBLISH this version has: clients of one form get the same bytes.
     pub const fn publish_form(self) -> usize {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::aliases::OutgoingAliases;
-use crate::codec::{PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
+use crate::codec::{PUBLISH_FORMS, PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
 use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN};
 use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicName};
 
@@ -75,7 +75,7 @@ pub struct Scratch {
 }
 
 /// Every combination of a PUBLISH's form, QoS and RETAIN flag.
-const FORMS: usize = ProtocolVersion::PUBLISH_FORMS * 3 * 2;
+const FORMS: usize = PUBLISH_FORMS * 3 * 2;
 
 /// A packet, whole or without its large payload.
 #[derive(Debug, Default)]
