@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::directory::Directory;
+use super::process;
 use super::retained::Retained;
+use super::session::MessageCounts;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use crate::hooks::{BrokerServices, Overloaded};
@@ -76,14 +78,12 @@ impl BrokerServices for Core {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let sum = |counter: fn(&WorkerStats) -> u64| self.stats.iter().map(counter).sum::<u64>();
         let connected = self.totals.connected();
-        let (mut inflight, mut queued, mut sessions) = (0, 0, 0_u64);
+        let (mut messages, mut sessions) = (MessageCounts::default(), 0_u64);
         self.directory.for_each(|session| {
-            let counts = session.message_counts();
-            inflight += counts.0 as u64;
-            queued += counts.1 as u64;
+            messages += session.message_counts();
             sessions += 1;
         });
-        vec![
+        let mut counters = vec![
             ("clients-connected", connected),
             ("clients-disconnected", sessions.saturating_sub(connected)),
             ("clients-maximum", self.totals.connected_max()),
@@ -99,8 +99,11 @@ impl BrokerServices for Core {
             ("publish-denied", sum(|stats| stats.publish_denied.value())),
             ("bytes-received", sum(|stats| stats.bytes_received.value())),
             ("bytes-sent", sum(|stats| stats.bytes_sent.value())),
-            ("messages-inflight", inflight),
-            ("messages-queued", queued),
+            ("connects-accepted", self.totals.accepted()),
+            ("messages-inflight", messages.inflight_in + messages.inflight_out),
+            ("messages-inflight-in", messages.inflight_in),
+            ("messages-inflight-out", messages.inflight_out),
+            ("messages-queued", messages.queued),
             ("queue-bytes", self.directory.queued_bytes() as u64),
             ("sessions-expired", self.totals.expired()),
             ("accepts-paused", self.totals.accepts_paused()),
@@ -115,7 +118,10 @@ impl BrokerServices for Core {
             ("packet-timeouts", sum(|stats| stats.packet_timeouts.value())),
             ("keep-alive-timeouts", sum(|stats| stats.keep_alive_timeouts.value())),
             ("retained-count", self.retained.len() as u64),
+            ("retained-bytes", self.retained.bytes() as u64),
             ("subscriptions-count", self.subscriptions.len() as u64),
-        ]
+        ];
+        counters.extend(process::counters());
+        counters
     }
 }

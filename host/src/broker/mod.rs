@@ -6,6 +6,7 @@ mod core;
 mod directory;
 mod events;
 mod expiry;
+mod process;
 mod publish;
 mod reader;
 mod retained;

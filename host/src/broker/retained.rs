@@ -100,6 +100,11 @@ impl Retained {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Bytes of topic and payload of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.inner.read().bytes
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.inner.read().tree.len()

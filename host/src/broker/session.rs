@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet};
-use std::ops::{Deref, DerefMut};
+use std::ops::{AddAssign, Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -375,9 +375,33 @@ impl SessionHandle {
     }
 
     /// Messages in flight and waiting.
-    pub(super) fn message_counts(&self) -> (usize, usize) {
+    pub(super) fn message_counts(&self) -> MessageCounts {
         let shared = self.lock();
-        (shared.session.outbound.inflight_len(), shared.session.outbound.queue_len())
+        let Session { outbound, inbound } = &shared.session;
+        MessageCounts {
+            inflight_in: inbound.len() as u64,
+            inflight_out: outbound.inflight_len() as u64,
+            queued: outbound.queue_len() as u64,
+        }
+    }
+}
+
+/// How many messages sessions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct MessageCounts {
+    /// From clients, at QoS 2 and not yet released.
+    pub(super) inflight_in: u64,
+    /// To clients, sent and not yet acknowledged.
+    pub(super) inflight_out: u64,
+    /// To clients, not yet sent.
+    pub(super) queued: u64,
+}
+
+impl AddAssign for MessageCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.inflight_in += other.inflight_in;
+        self.inflight_out += other.inflight_out;
+        self.queued += other.queued;
     }
 }
 

@@ -76,6 +76,7 @@ impl Counter {
 pub(super) struct Shared {
     connected: AtomicU64,
     connected_max: AtomicU64,
+    accepted: AtomicU64,
     refused: AtomicU64,
     accepts_paused: AtomicU64,
     expired: AtomicU64,
@@ -84,6 +85,7 @@ pub(super) struct Shared {
 impl Shared {
     /// A client was accepted.
     pub(super) fn connect(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
         let connected = self.connected.fetch_add(1, Ordering::Relaxed) + 1;
         self.connected_max.fetch_max(connected, Ordering::Relaxed);
     }
@@ -117,6 +119,10 @@ impl Shared {
 
     pub(super) fn connected(&self) -> u64 {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     pub(super) fn connected_max(&self) -> u64 {

@@ -7,10 +7,12 @@ use crate::hooks::{CacheFor, Verdict};
 /// Topics whose verdict one connection remembers.
 const SLOTS: usize = 32;
 
+/// Slots that one topic may be in: where only one is, a few topics that take turns drive each other out all the time.
+const WAYS: usize = 4;
+
 /// What topic-check said of the topics that one connection publishes to.
 ///
-/// It belongs to a connection, and so to one session and one identity. Two topics that meet at a slot drive each other
-/// out.
+/// It belongs to a connection, and so to one session and one identity.
 #[derive(Debug, Default)]
 pub(super) struct VerdictCache {
     /// Made with the first verdict that may be kept: most connections only listen.
@@ -23,12 +25,15 @@ struct Slots {
     number: u64,
     /// Where the last verdict was found, which is where the next one is looked for first.
     last: usize,
+    /// Which of its slots the next new topic takes.
+    next_way: usize,
     entries: [Option<Entry>; SLOTS],
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Entry {
+    hash: u64,
     topic: Box<str>,
     remembered: Remembered,
 }
@@ -62,15 +67,13 @@ impl VerdictCache {
     /// What was said of `topic`, if it still holds for `number`.
     pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<bool> {
         let slots = self.slots.as_deref_mut().filter(|slots| slots.number == number)?;
-        let is_of_topic = |entry: &&Entry| *entry.topic == *topic;
         // Most publishers repeat a topic, and comparing costs less than hashing.
-        if let Some(entry) = slots.entries[slots.last].as_ref().filter(is_of_topic) {
+        if let Some(entry) = slots.entries[slots.last].as_ref().filter(|entry| *entry.topic == *topic) {
             return entry.remembered.allowed();
         }
-        let slot = slots.slot(topic);
-        let entry = slots.entries[slot].as_ref().filter(is_of_topic)?;
+        let slot = slots.find(topic, slots.hasher.hash_one(topic))?;
         slots.last = slot;
-        entry.remembered.allowed()
+        slots.entries[slot].as_ref()?.remembered.allowed()
     }
 
     /// Remembers a verdict for as long as it may be. `number` is that of before it was asked for.
@@ -80,20 +83,35 @@ impl VerdictCache {
             Some(slots) if slots.number == number => slots,
             slots => slots.insert(Box::new(Slots::new(number))),
         };
-        let slot = slots.slot(topic);
-        slots.entries[slot] = Some(Entry { topic: topic.into(), remembered });
+        let hash = slots.hasher.hash_one(topic);
+        let slot = slots.find(topic, hash).unwrap_or_else(|| slots.free(hash));
+        slots.entries[slot] = Some(Entry { hash, topic: topic.into(), remembered });
         slots.last = slot;
     }
 }
 
 impl Slots {
     fn new(number: u64) -> Self {
-        Self { number, last: 0, entries: [const { None }; SLOTS], hasher: RandomState::new() }
+        Self { number, last: 0, next_way: 0, entries: [const { None }; SLOTS], hasher: RandomState::new() }
     }
 
-    fn slot(&self, topic: &str) -> usize {
-        self.hasher.hash_one(topic) as usize % SLOTS
+    /// Where a topic is, if it is there.
+    fn find(&self, topic: &str, hash: u64) -> Option<usize> {
+        let is_of_topic = |entry: &Entry| entry.hash == hash && *entry.topic == *topic;
+        ways(hash).find(|slot| self.entries[*slot].as_ref().is_some_and(is_of_topic))
     }
+
+    /// Where a new topic goes: to a free slot, else in place of another.
+    fn free(&mut self, hash: u64) -> usize {
+        self.next_way = (self.next_way + 1) % WAYS;
+        ways(hash).find(|slot| self.entries[*slot].is_none()).unwrap_or(ways(hash).start + self.next_way)
+    }
+}
+
+/// The slots that a topic of this hash may be in.
+fn ways(hash: u64) -> std::ops::Range<usize> {
+    let first = hash as usize % (SLOTS / WAYS) * WAYS;
+    first..first + WAYS
 }
 
 #[cfg(test)]
@@ -120,17 +138,20 @@ mod tests {
     #[test]
     fn topics_that_take_turns_are_found() {
         let mut cache = VerdictCache::default();
-        let verdict = |allowed| Verdict { allowed, cache: CacheFor::UntilReload };
-        // Two that do not meet at a slot.
-        let others: Vec<String> = (0..SLOTS).map(|index| index.to_string()).collect();
-        cache.remember("a", verdict(true), 1);
-        let Some(slots) = &cache.slots else { panic!("a verdict that may be kept is kept") };
-        let other = others.iter().find(|other| slots.slot(other) != slots.slot("a")).expect("not all meet").clone();
-        cache.remember(&other, verdict(false), 1);
-        for _ in 0..3 {
-            assert_eq!(cache.verdict("a", 1), Some(true));
-            assert_eq!(cache.verdict(&other, 1), Some(false));
+        // As many as always find room, wherever they meet.
+        let topics: Vec<String> = (0..WAYS).map(|index| index.to_string()).collect();
+        for (index, topic) in topics.iter().enumerate() {
+            cache.remember(topic, Verdict { allowed: index % 2 == 0, cache: CacheFor::UntilReload }, 1);
         }
+        for _ in 0..3 {
+            for (index, topic) in topics.iter().enumerate() {
+                assert_eq!(cache.verdict(topic, 1), Some(index % 2 == 0));
+            }
+        }
+        // One that is asked about again has one slot still.
+        cache.remember("0", Verdict { allowed: false, cache: CacheFor::UntilReload }, 1);
+        assert_eq!(cache.verdict("0", 1), Some(false));
+        assert_eq!(cache.slots.map(|slots| slots.entries.iter().flatten().count()), Some(WAYS));
     }
 
     #[test]

@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+
+use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
+
+use crate::broker::Broker;
+use crate::client::Client;
+
+/// What a value looks like.
+#[derive(Clone, Copy)]
+enum Shape {
+    Whole,
+    /// With so many digits behind the point.
+    Decimal(usize),
+    Span,
+    Version,
+}
+use Shape::{Decimal, Span, Version, Whole};
+
+/// Every topic of the README below `$SYS/broker/` that has a name of its own.
+const TOPICS: [(&str, Shape); 44] = [
+    ("version", Version),
+    ("uptime", Whole),
+    ("uptime/formatted", Span),
+    ("clients/connected", Whole),
+    ("clients/active", Whole),
+    ("clients/disconnected", Whole),
+    ("clients/inactive", Whole),
+    ("clients/maximum", Whole),
+    ("clients/total", Whole),
+    ("clients/expired", Whole),
+    ("messages/received", Whole),
+    ("messages/sent", Whole),
+    ("messages/publish/received", Whole),
+    ("messages/publish/sent", Whole),
+    ("publish/messages/received", Whole),
+    ("publish/messages/sent", Whole),
+    ("publish/messages/dropped", Whole),
+    ("messages/inflight", Whole),
+    ("messages/inflight/in", Whole),
+    ("messages/inflight/out", Whole),
+    ("messages/inflight/stored", Whole),
+    ("messages/stored", Whole),
+    ("store/messages/count", Whole),
+    ("store/messages/bytes", Whole),
+    ("messages/retained/count", Whole),
+    ("retained messages/count", Whole),
+    ("messages/subscriptions/count", Whole),
+    ("subscriptions/count", Whole),
+    ("load/bytes/received", Whole),
+    ("load/bytes/sent", Whole),
+    ("bytes/received", Whole),
+    ("bytes/sent", Whole),
+    ("heap/size", Decimal(2)),
+    ("heap/maximum", Decimal(2)),
+    ("heap/current", Whole),
+    ("cpu/percent", Decimal(1)),
+    ("cpu/maximum", Decimal(1)),
+    ("counters/publish-denied", Whole),
+    ("load/messages/received/1min", Decimal(2)),
+    ("load/messages/sent/5min", Decimal(2)),
+    ("load/bytes/received/15min", Decimal(2)),
+    ("load/publish/received/1min", Decimal(2)),
+    ("load/publish/dropped/1min", Decimal(2)),
+    ("load/connections/1min", Decimal(2)),
+];
+
+impl Shape {
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Whole => text.parse::<u64>().is_ok(),
+            Self::Decimal(digits) => {
+                text.parse::<f64>().is_ok() && text.split_once('.').is_some_and(|(_, after)| after.len() == digits)
+            }
+            Self::Span => text.split(':').count() == 3 && text.starts_with("0:"),
+            Self::Version => text == env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// What a client that subscribes now finds retained, below `$SYS/broker/`.
+fn retained(broker: &Broker) -> BTreeMap<String, String> {
+    let mut client = Client::connect(broker, "reader");
+    client.subscribe("$SYS/broker/#", AtMostOnce);
+    let words = client.receive_all().into_iter();
+    let of_topic = |words: String| {
+        let (topic, value) = words.strip_suffix(" r")?.strip_prefix("$SYS/broker/")?.rsplit_once(' ')?;
+        Some((topic.to_owned(), value.to_owned()))
+    };
+    words.filter_map(of_topic).collect()
+}
+
+#[test]
+fn every_topic_is_retained_and_has_its_shape() {
+    let mut broker = Broker::start("sys_interval: 1\nplugins: [auth_anonymous, broker_sys]\n");
+    let mut alice = Client::connect(&broker, "alice");
+    alice.subscribe("$SYS/broker/load/connections/15min", AtMostOnce);
+    // The last topic of a round, and the one of the round after it, so that everything above has been counted.
+    alice.publish("kept", AtLeastOnce, true, "retained");
+    for _ in 0..3 {
+        alice.receive();
+    }
+    let found = retained(&broker);
+    for (topic, shape) in TOPICS {
+        let text = found.get(topic).unwrap_or_else(|| panic!("no {topic} in {found:?}"));
+        assert!(shape.fits(text), "{topic} {text}");
+    }
+    let value = |topic: &str| found[topic].parse::<f64>().expect("a number");
+    assert!(value("clients/connected") >= 1.0 && value("clients/maximum") >= 1.0);
+    assert!(value("messages/publish/received") >= 1.0 && value("messages/retained/count") >= 2.0);
+    assert!(value("heap/current") > 1_000_000.0 && value("heap/size") > 1.0);
+    assert!(value("load/connections/1min") > 0.0 && value("load/bytes/received/15min") > 0.0);
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+}
+
+#[test]
+fn an_interval_of_0_turns_it_off() {
+    let broker = Broker::start("sys_interval: 0\nplugins: [auth_anonymous, broker_sys]\n");
+    let mut client = Client::connect(&broker, "client");
+    client.subscribe("$SYS/#", AtMostOnce);
+    assert!(client.receive_all().is_empty());
+}
