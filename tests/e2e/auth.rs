@@ -1,6 +1,8 @@
+use amqtt_tests::guests;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 
+use crate::bounds::wait_for_counter;
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
 
@@ -96,7 +98,7 @@ fn topic_acl_decides_who_publishes_and_subscribes() {
     assert!(alice.receive_all().is_empty());
 }
 
-/// It is judged when it is announced; that it is judged again when it is sent shows only where rules change between.
+/// It is judged when it is announced; the next test has the other time.
 #[test]
 fn a_will_does_not_pass_the_acl_by() {
     let broker = Broker::start(ACL);
@@ -110,4 +112,22 @@ fn a_will_does_not_pass_the_acl_by() {
     assert_eq!(with_will("elsewhere"), Err(ConnectReturnCode::NotAuthorized));
     assert_eq!(with_will("will/me"), Ok(()));
     assert_eq!(alice.receive_words(), "will/me gone");
+}
+
+/// The plugin allows it at the CONNECT and not a second time.
+#[test]
+fn a_will_is_judged_again_when_it_is_sent() {
+    let config = "sys_interval: 1\nplugins: [auth_anonymous, guest_allow_once, broker_sys]\n\
+                  topic-check: {plugins: [guest_allow_once]}\n";
+    let broker = Setup::new(config).plugin_dir_with(guests::ALLOW_ONCE).start();
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("#", AtMostOnce);
+    for topic in ["once/will", "will"] {
+        let mut options = options(&broker, "client");
+        options.set_last_will(LastWill::new(topic, "gone", AtLeastOnce, false));
+        Client::connect_with(options).expect("allowed when it is announced").vanish();
+    }
+    assert_eq!(watcher.receive_words(), "will gone");
+    wait_for_counter(&broker, "counters/publish-denied", 1);
+    assert!(watcher.receive_all().is_empty());
 }

@@ -16,7 +16,7 @@ fn setup(limits: &[&str]) -> Setup {
 }
 
 /// Waits until a topic below `$SYS/broker/` tells this value.
-fn wait_for_counter(broker: &Broker, topic: &str, expected: u64) {
+pub(crate) fn wait_for_counter(broker: &Broker, topic: &str, expected: u64) {
     let mut client = Client::connect(broker, "counter-watcher");
     client.subscribe(&format!("$SYS/broker/{topic}"), AtMostOnce);
     // One comes every second.
@@ -89,6 +89,56 @@ fn subscriptions() {
     client.unsubscribe("a");
     assert_eq!(client.subscribe("c", AtMostOnce), granted);
     wait_for_counter(&broker, "counters/subscriptions-refused", 1);
+}
+
+/// However often a filter stands in a SUBSCRIBE: each time is a lookup of retained messages.
+#[test]
+fn filters_of_one_subscribe() {
+    let broker = setup(&["subscriptions-max: 3"]).start();
+    let mut peer = open(&broker);
+    let filters = b"\0\x01a\0".repeat(5);
+    let subscribe = [&[0x82, 2 + filters.len() as u8, 0, 1], &filters[..]].concat();
+    peer.write_all(&[CONNECT, &subscribe].concat()).expect("is open");
+    let mut answer = [0; 4 + 9];
+    peer.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer[4..], [0x90, 7, 0, 1, 0, 0, 0, 0x80, 0x80]);
+    wait_for_counter(&broker, "counters/subscriptions-refused", 2);
+}
+
+/// Of large messages, as many bytes may be in flight as may wait.
+#[test]
+fn bytes_in_flight() {
+    let broker = setup(&["queue-bytes-max: 25000"]).start();
+    let mut subscriber = open(&broker);
+    subscriber.write_all(&[CONNECT, b"\x82\x06\0\x01\0\x01a\x01"].concat()).expect("is open");
+    let mut answer = [0; 4 + 5];
+    subscriber.read_exact(&mut answer).expect("is answered");
+    let mut publisher = Client::connect(&broker, "publisher");
+    for _ in 0..6 {
+        publisher.publish("a", AtLeastOnce, false, "x".repeat(10_000));
+    }
+    // Two are on their way to a client that acknowledges nothing, and two wait.
+    wait_for_counter(&broker, "messages/inflight", 2);
+    wait_for_counter(&broker, "publish/messages/dropped", 2);
+    wait_for_counter(&broker, "counters/queue-bytes", 4 * (64 + 1 + 10_000));
+}
+
+/// Whoever subscribes again and again and reads nothing does not hold what is retained many times over.
+#[test]
+fn retained_messages_that_wait_in_a_session() {
+    let mut broker = setup(&["queue-bytes-max: 100000", "queue-messages-max: 5", "outgoing-bytes-max: 1000"]).start();
+    let mut publisher = Client::connect(&broker, "publisher");
+    for topic in 0..50 {
+        publisher.publish(&format!("kept/{topic}"), AtMostOnce, true, "x".repeat(1_000));
+    }
+    let mut stuck = open(&broker);
+    let subscribe = b"\x82\x0b\0\x01\0\x06kept/#\0";
+    stuck.write_all(&[CONNECT, &subscribe.repeat(1_000)].concat()).expect("is open");
+    broker.wait_for_log("the queue of client \"x\" is full");
+    // All of them come, although only five other messages might wait.
+    let mut late = Client::connect(&broker, "late");
+    late.subscribe("kept/#", AtMostOnce);
+    assert_eq!(late.receive_all().len(), 50);
 }
 
 #[test]

@@ -68,6 +68,29 @@ fn overlapping_subscriptions_give_one_message() {
     assert!(client.receive_all().is_empty());
 }
 
+/// `[MQTT-3.3.5-1]`: the other way that the standard allows, where it is configured.
+#[test]
+fn overlapping_subscriptions_give_one_message_each() {
+    let broker = Broker::start("overlapping-subscriptions: each\nplugins: [auth_anonymous]\n");
+    let mut client = Client::connect(&broker, "client");
+    let mut other = Client::connect(&broker, "other");
+    for (filter, granted) in [("a/#", AtMostOnce), ("a/+", ExactlyOnce), ("a/b", AtLeastOnce), ("b/#", ExactlyOnce)] {
+        client.subscribe(filter, granted);
+    }
+    other.subscribe("+/b", AtLeastOnce);
+    client.publish("a/b", ExactlyOnce, false, "each");
+    let mut at = [(); 3].map(|()| client.receive().qos as u8);
+    at.sort_unstable();
+    assert_eq!(at, [0, 1, 2]);
+    assert!(client.receive_all().is_empty());
+    assert_eq!(other.receive_all(), ["a/b each"]);
+    // [MQTT-3.8.4-3]: the same filter again is the same subscription.
+    client.subscribe("a/b", AtMostOnce);
+    client.unsubscribe("a/#");
+    client.publish("a/b", AtLeastOnce, false, "each");
+    assert_eq!(client.receive_all(), ["a/b each", "a/b each"]);
+}
+
 #[test]
 fn retained_messages_are_kept_replaced_and_deleted() {
     let broker = Broker::open();

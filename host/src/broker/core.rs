@@ -10,7 +10,7 @@ use super::session::MessageCounts;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use crate::hooks::{BrokerServices, Overloaded};
-use crate::types::{Capabilities, ClientInfo, Limits, Message};
+use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Core {
     pub(super) fn new(
         limits: Limits,
         capabilities: Capabilities,
+        overlapping: Overlapping,
         keep_alive_delay: Option<Duration>,
         workers: usize,
         internal: mpsc::Sender<Internal>,
@@ -52,7 +53,7 @@ impl Core {
             capabilities,
             keep_alive_delay,
             directory: Directory::new(),
-            subscriptions: Subscriptions::new(),
+            subscriptions: Subscriptions::new(overlapping),
             retained: Retained::default(),
             stats: (0..workers).map(|_| WorkerStats::default()).collect(),
             totals: Shared::default(),

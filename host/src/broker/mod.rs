@@ -88,7 +88,7 @@ impl Broker {
         let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
         let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
         let capabilities = Capabilities { max_qos: config.max_qos, ..Capabilities::default() };
-        let core = Arc::new(Core::new(config.limits, capabilities, delay, workers, internal));
+        let core = Arc::new(Core::new(config.limits, capabilities, config.overlapping, delay, workers, internal));
         let hooks = Hooks::load(config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let sockets = listen(&config.listeners, &core.limits)?;

@@ -185,11 +185,9 @@ fn may_receive(checker: &mut TopicChecker, route: &Route, index: usize, generati
 }
 
 /// Counts messages that did not fit, and says so at the first and then at each doubling.
-fn count_dropped(stats: &WorkerStats, count: usize, topic: &str, client_id: &str) {
+pub(super) fn count_dropped(stats: &WorkerStats, count: usize, topic: &str, client_id: &str) {
     let counter = &stats.publish_dropped;
-    let before = counter.value();
-    counter.add(count);
-    if before == 0 || before.ilog2() != counter.value().ilog2() {
+    if counter.add_and_tell(count) {
         tracing::warn!(
             "the queue of client {client_id:?} is full: a message to {topic:?} was dropped \
              ({} messages on this worker so far)",

@@ -9,11 +9,15 @@ use crate::types::TopicName;
 /// Topics whose subscribers one worker remembers. Past it, it forgets all and starts anew.
 const ROUTES_MAX: usize = 16_384;
 
+/// Bytes of those topics and of what there is for each subscriber: topics may be long, and subscribers many.
+const ROUTES_BYTES_MAX: usize = 16 << 20;
+
 /// The subscribers of topics that were published to before, as long as no subscription changes.
 #[derive(Debug, Default)]
 pub(super) struct RouteCache {
     generation: u64,
     routes: HashMap<TopicName, Rc<Route>, ahash::RandomState>,
+    bytes: usize,
 }
 
 /// A topic and who is subscribed to it.
@@ -36,6 +40,12 @@ struct Received {
 }
 
 impl Route {
+    /// What it is counted as.
+    fn bytes(&self) -> usize {
+        const SUBSCRIBER_BYTES: usize = size_of::<Subscriber>() + size_of::<Cell<Option<Received>>>();
+        self.topic.as_str().len() + self.subscribers.len() * SUBSCRIBER_BYTES
+    }
+
     /// Whether the subscriber of this index may be delivered the topic, if that is known.
     pub(super) fn may_receive(&self, index: usize, generation: u64) -> Option<bool> {
         let received = self.received.get()?[index].get()?;
@@ -57,18 +67,51 @@ impl RouteCache {
         // Before the tree is read: a change in between makes the entry stale, not wrong.
         let generation = subscriptions.generation();
         if self.generation != generation {
-            self.routes.clear();
+            self.forget();
             self.generation = generation;
         } else if let Some(route) = self.routes.get(topic) {
             return Some(Rc::clone(route));
         }
-        if self.routes.len() >= ROUTES_MAX {
-            self.routes.clear();
-        }
         let name = TopicName::new(topic).ok()?;
         let subscribers = subscriptions.subscribers(topic);
         let route = Rc::new(Route { topic: name.clone(), subscribers, received: OnceCell::new() });
-        self.routes.insert(name, Rc::clone(&route));
+        self.remember(name, &route);
         Some(route)
+    }
+
+    /// A route that is larger than all of them may be is looked up each time.
+    fn remember(&mut self, name: TopicName, route: &Rc<Route>) {
+        let bytes = route.bytes();
+        if bytes > ROUTES_BYTES_MAX {
+            return;
+        }
+        if self.routes.len() >= ROUTES_MAX || self.bytes + bytes > ROUTES_BYTES_MAX {
+            self.forget();
+        }
+        self.bytes += bytes;
+        self.routes.insert(name, Rc::clone(route));
+    }
+
+    fn forget(&mut self) {
+        self.routes.clear();
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Overlapping;
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes() {
+        let subscriptions = Subscriptions::new(Overlapping::Once);
+        let mut cache = RouteCache::default();
+        for number in 0..600 {
+            assert!(cache.route(&format!("{number:065000}"), &subscriptions).is_some());
+            let bytes: usize = cache.routes.values().map(|route| route.bytes()).sum();
+            assert!(bytes == cache.bytes && bytes <= ROUTES_BYTES_MAX, "{bytes} counted as {}", cache.bytes);
+        }
+        assert!(cache.routes.len() > 50, "most are remembered");
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::subscriptions::Wanted;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
-use crate::queue::Outgoing;
+use crate::queue::{Outgoing, Queued};
 use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, TopicFilter, TopicName};
 
 /// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
@@ -227,6 +227,24 @@ impl SessionHandle {
             wakes.push(link.waker.clone());
         }
         delivered
+    }
+
+    /// Takes retained messages for a subscription of the connection `link_id`, and says how many had no room.
+    pub(super) fn deliver_retained(
+        &self,
+        link_id: u64,
+        messages: impl Iterator<Item = Queued>,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<usize, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        let outbound = &mut shared.session.outbound;
+        let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
+        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all);
+        Ok(outbound.deliver_retained(messages, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
 
     /// Records a subscription while `index` enters it where publishers look.

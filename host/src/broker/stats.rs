@@ -66,6 +66,13 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Relaxed);
     }
 
+    /// Adds, and says whether that is worth telling: the first, and then each doubling.
+    pub(super) fn add_and_tell(&self, count: usize) -> bool {
+        let before = self.value();
+        self.add(count);
+        before == 0 || before.ilog2() != self.value().ilog2()
+    }
+
     pub(super) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

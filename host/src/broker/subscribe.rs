@@ -3,6 +3,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::connection::{Client, End};
+use super::publish::count_dropped;
 use super::retained::Found;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
@@ -21,8 +22,13 @@ impl Worker {
         replies: &mut BytesMut,
     ) -> Result<(), End> {
         let mut reasons = Vec::new();
-        for (filter, options) in subscribe.filters() {
-            reasons.push(self.subscribe_one(client, filter, Wanted { options, id: subscribe.id })?);
+        for (index, (filter, options)) in subscribe.filters().enumerate() {
+            // The same filter may stand there a million times, and each time is a lookup of retained messages.
+            reasons.push(if index < self.core.limits.subscriptions_max {
+                self.subscribe_one(client, filter, Wanted { options, id: subscribe.id })?
+            } else {
+                self.refuse_subscription(client, filter)
+            });
         }
         encode_suback(replies, client.terms.version, subscribe.packet_id, &reasons, &[]);
         Ok(())
@@ -69,15 +75,7 @@ impl Worker {
         let is_new = match client.session.subscribe(client.link_id, &filter, wanted, &core.limits, index)? {
             Subscribed::New => true,
             Subscribed::Again => false,
-            Subscribed::TooMany => {
-                self.stats().subscriptions_refused.add(1);
-                tracing::warn!(
-                    "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
-                    client.info.client_id,
-                    core.limits.subscriptions_max
-                );
-                return Ok(ReasonCode::QuotaExceeded);
-            }
+            Subscribed::TooMany => return Ok(self.refuse_subscription(client, filter.as_str())),
         };
         let sends_retained = match wanted.options.retain_handling {
             RetainHandling::Always => true,
@@ -107,6 +105,18 @@ impl Worker {
             .then_some(ReasonCode::SubscriptionIdentifiersNotSupported)
     }
 
+    /// Counts a subscription that is one too many, and says so at the first and then at each doubling.
+    fn refuse_subscription(&self, client: &Client, filter: &str) -> ReasonCode {
+        if self.stats().subscriptions_refused.add_and_tell(1) {
+            tracing::warn!(
+                "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
+                client.info.client_id,
+                self.core.limits.subscriptions_max
+            );
+        }
+        ReasonCode::QuotaExceeded
+    }
+
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
     fn send_retained(&mut self, client: &Client, filter: &TopicFilter, wanted: Wanted) -> Result<(), End> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
@@ -122,8 +132,10 @@ impl Worker {
             subscription_id: wanted.id,
             message,
         });
-        let limits = &self.core.limits;
-        client.session.with(client.link_id, |session| session.outbound.deliver_retained(queued, limits, now))?;
+        let dropped = client.session.deliver_retained(client.link_id, queued, &self.core.limits, now)?;
+        if dropped > 0 {
+            count_dropped(self.stats(), dropped, filter.as_str(), client.session.client_id.as_str());
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use super::session::SessionHandle;
 use crate::protocol::Terms;
 use crate::routing::SubscriptionTree;
-use crate::types::{ClientId, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
+use crate::types::{ClientId, Overlapping, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
 
 /// All subscriptions of the broker.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Subscriptions {
     tree: RwLock<SubscriptionTree<u64, Subscription>>,
     /// Goes up with every change, so that workers know when what they remember of it is stale.
     generation: AtomicU64,
+    overlapping: Overlapping,
 }
 
 /// One subscription of a session, but for its filter.
@@ -55,8 +56,8 @@ enum Audience {
 }
 
 impl Subscriptions {
-    pub(super) fn new() -> Self {
-        Self { tree: RwLock::default(), generation: AtomicU64::new(1) }
+    pub(super) fn new(overlapping: Overlapping) -> Self {
+        Self { tree: RwLock::default(), generation: AtomicU64::new(1), overlapping }
     }
 
     /// Adds a subscription or replaces the session's one of the same filter `[MQTT-3.8.4-3]`.
@@ -80,14 +81,15 @@ impl Subscriptions {
         }
     }
 
-    /// Whose subscriptions match a topic: each session once, with the highest QoS that it was granted
-    /// `[MQTT-3.3.5-1]` and the identifiers of all `[MQTT-3.3.4-3]` to `[MQTT-3.3.4-5]`; those of one QoS together.
+    /// Whose subscriptions match a topic, those of one QoS together: each session once, with the highest QoS that it was
+    /// granted and the identifiers of all `[MQTT-3.3.4-3]` to `[MQTT-3.3.4-5]`, or once for each of its subscriptions.
     pub(super) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
         let mut found: Vec<Subscription> = Vec::new();
         self.tree.read().matches(topic, |_, subscription| found.push(subscription.clone()));
         found.sort_unstable_by_key(|subscription| subscription.session.key);
         let mut subscribers = Vec::with_capacity(found.len());
-        for of_session in found.chunk_by(|a, b| a.session.key == b.session.key) {
+        let once = self.overlapping == Overlapping::Once;
+        for of_session in found.chunk_by(|a, b| once && a.session.key == b.session.key) {
             Subscriber::push_all(of_session, &mut subscribers);
         }
         subscribers.sort_by_key(|subscriber| subscriber.qos);

@@ -30,7 +30,7 @@ use self::report::Report;
 use self::section::{Section, Unknown};
 use crate::hooks::HookSpec;
 use crate::net::BindAddress;
-use crate::types::{Limits, QoS};
+use crate::types::{Limits, Overlapping, QoS};
 
 /// What a broker runs with when no file is named.
 const DEFAULT: &str = "\
@@ -70,6 +70,8 @@ pub struct Config {
     pub sys_interval_secs: u64,
     /// The highest QoS that is granted and accepted.
     pub max_qos: QoS,
+    /// How often a client is sent a message that several of its subscriptions ask for.
+    pub overlapping: Overlapping,
     /// What people should know of, one line each. Not logged yet.
     pub warnings: Vec<String>,
 }
@@ -193,6 +195,7 @@ fn read_root(root: &yaml::Node, base_dir: Option<&Path>, report: &mut Report) ->
     let timeout_disconnect_delay = seconds(top.take("timeout-disconnect-delay"), report);
     let sys_interval = seconds(top.take("sys-interval"), report);
     let max_qos = top.take("max-qos").and_then(|field| field.integer(0..=2, report));
+    let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
     let base = base_dir.unwrap_or(Path::new(""));
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
@@ -225,6 +228,7 @@ fn read_root(root: &yaml::Node, base_dir: Option<&Path>, report: &mut Report) ->
             Some(1) => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         },
+        overlapping,
         warnings: Vec::new(),
     })
 }
@@ -233,6 +237,17 @@ fn read_root(root: &yaml::Node, base_dir: Option<&Path>, report: &mut Report) ->
 fn sys_interval_secs(hooks: &HookSpec) -> Option<u64> {
     let plugin = hooks.plugins.iter().find(|plugin| plugin.name == known::BROKER_SYS)?;
     plugin.settings.get("sys-interval")?.as_u64()
+}
+
+fn overlapping(field: Option<Field<'_>>, report: &mut Report) -> Overlapping {
+    const WANTED: &str = "`once` or `each`";
+    let Some(field) = field else { return Overlapping::Once };
+    match field.text(WANTED, report) {
+        Some("each") => return Overlapping::Each,
+        Some("once") | None => {}
+        Some(_) => field.wrong(WANTED, None, report),
+    }
+    Overlapping::Once
 }
 
 fn plugin_dirs(field: Option<Field<'_>>, base_dir: &Path, report: &mut Report) -> Vec<PathBuf> {

@@ -410,6 +410,22 @@ fn numbers_out_of_range_are_errors() {
 }
 
 #[test]
+fn overlapping_subscriptions_give_one_message_or_one_each() {
+    assert_eq!(config("").overlapping, Overlapping::Once);
+    assert_eq!(config("overlapping-subscriptions: once").overlapping, Overlapping::Once);
+    assert_eq!(config("overlapping_subscriptions: each").overlapping, Overlapping::Each);
+    check_error(
+        "overlapping-subscriptions: twice",
+        "amqtt.yaml:2:28: key `overlapping-subscriptions`: found `twice`, wanted `once` or `each`",
+    );
+    check_error(
+        "overlapping-subscriptions: true",
+        "amqtt.yaml:2:28: key `overlapping-subscriptions`: found `true`, wanted `once` or `each`\n  \
+         hint: quote it if it is meant as text",
+    );
+}
+
+#[test]
 fn unknown_keys_are_errors_where_they_could_open_the_broker() {
     check_error(
         "auth:\n  alow-anonymous: false",

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::aliases::OutgoingAliases;
 use crate::codec::{PUBLISH_FORMS, PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
-use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN};
+use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN, large_entry_bytes};
 use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicName};
 
 /// One message on its way to all its subscribers.
@@ -157,6 +157,11 @@ impl<'a> Delivery<'a> {
     /// When it is delivered.
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// What the message is counted as while it is in flight, if it is a large one.
+    pub(super) fn large_bytes(&self) -> usize {
+        large_entry_bytes(self.topic.as_str().len() + self.payload_bytes().len() + self.passed_on().len())
     }
 
     /// The message in memory of its own, for those who keep it.

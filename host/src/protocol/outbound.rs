@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::{Ack, PacketId, ProtocolVersion, encode_ack};
-use crate::queue::{MessageQueue, Outgoing, Pushed, Queued};
+use crate::queue::{MessageQueue, Outgoing, Pushed, Queued, large_bytes};
 use crate::types::{Limits, Message, QoS, ReasonCode, SubscriptionId};
 
 use super::aliases::OutgoingAliases;
@@ -26,6 +26,8 @@ pub struct Outbound {
     next_id: PacketId,
     /// How many of `inflight` are not done.
     inflight_len: u16,
+    /// What the large messages of `inflight` are counted as: small ones are bounded by their number.
+    inflight_bytes: usize,
     /// How many at the end of `inflight` have not been sent on this connection, or the next, done or not.
     unsent: u16,
     /// How many of these are not done.
@@ -78,6 +80,16 @@ enum State {
     Done,
 }
 
+impl State {
+    /// What its message is counted as, if it is a large one.
+    fn large_bytes(&self) -> usize {
+        match self {
+            Self::Published { message, .. } => large_bytes(message),
+            Self::Released | Self::Done => 0,
+        }
+    }
+}
+
 /// What became of a message for one subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
@@ -105,6 +117,7 @@ impl Default for Outbound {
             packet_bytes_max,
             next_id: PacketId::MIN,
             inflight_len: 0,
+            inflight_bytes: 0,
             unsent: 0,
             unsent_len: 0,
             outgoing_len: 0,
@@ -125,7 +138,7 @@ impl Outbound {
             && self.queue.is_empty()
             && self.unsent == 0
             && self.outgoing.len() < limits.outgoing_bytes_max
-            && (qos == QoS::AtMostOnce || self.has_room_in_flight())
+            && (qos == QoS::AtMostOnce || self.has_room_in_flight(delivery.large_bytes(), limits))
         {
             return self.send(delivery, qos, terms);
         }
@@ -159,10 +172,17 @@ impl Outbound {
         Delivered::Buffered
     }
 
-    /// Takes retained messages for a new subscription; as many as the store of retained messages holds.
-    pub fn deliver_retained(&mut self, messages: impl Iterator<Item = Queued>, limits: &Limits, now: Instant) {
-        messages.for_each(|queued| self.queue.push_unbounded(queued));
-        self.pump(limits, now);
+    /// Takes retained messages for a new subscription, and says how many were dropped for want of room.
+    pub fn deliver_retained(&mut self, messages: impl Iterator<Item = Queued>, limits: &Limits, now: Instant) -> usize {
+        let mut dropped = 0;
+        for queued in messages {
+            if self.queue.is_empty() && self.may_send(&queued, limits) {
+                self.send_queued(queued, now);
+            } else {
+                dropped += usize::from(!self.queue.push_retained(queued, limits));
+            }
+        }
+        dropped
     }
 
     /// The client has a connection: sends again what was not acknowledged `[MQTT-4.4.0-1]`, then what has waited.
@@ -196,12 +216,12 @@ impl Outbound {
         }
     }
 
-    /// The connection is gone: what it had not been sent is lost at QoS 0 and kept above. Says how many were lost.
-    pub fn disconnect(&mut self) -> usize {
+    /// The connection is gone: what it had not been sent is lost at QoS 0, as what comes later is, and kept above.
+    pub fn disconnect(&mut self) {
         self.line = Line::Down;
         self.aliases = None;
         self.lose_outgoing();
-        self.queue.drop_qos0()
+        self.queue.drop_qos0();
     }
 
     /// What is bytes will not be sent, and everything in flight is to be sent again.
@@ -235,11 +255,10 @@ impl Outbound {
         }
         let mut answer = ReasonCode::PacketIdentifierNotFound;
         if let Some(index) = self.find(packet_id) {
-            let state = &mut self.inflight[index].state;
-            if waits(state) {
-                *state = State::Released;
+            if waits(&self.inflight[index].state) {
+                self.set_state(index, State::Released);
             }
-            if matches!(state, State::Released) {
+            if matches!(self.inflight[index].state, State::Released) {
                 answer = ReasonCode::Success;
             }
         }
@@ -267,6 +286,7 @@ impl Outbound {
         let unsent_at = self.unsent_at();
         for InFlight { state, .. } in self.inflight.range_mut(unsent_at..) {
             if matches!(state, State::Published { message, .. } if !keep(message)) {
+                self.inflight_bytes -= state.large_bytes();
                 *state = State::Done;
                 self.inflight_len -= 1;
                 self.unsent_len -= 1;
@@ -309,9 +329,9 @@ impl Outbound {
         self.inflight_len.into()
     }
 
-    /// What the messages that wait are counted as.
+    /// What the messages that wait are counted as, and the large ones in flight.
     pub fn queue_bytes(&self) -> usize {
-        self.queue.bytes()
+        self.queue.bytes() + self.inflight_bytes
     }
 
     /// Messages that wait.
@@ -334,12 +354,20 @@ impl Outbound {
                 self.undelivered.expired = self.undelivered.expired.saturating_add(1);
                 continue;
             }
-            if front.qos != QoS::AtMostOnce && !self.has_room_in_flight() {
+            if !self.may_send(front, limits) {
                 return;
             }
             let Some(queued) = self.queue.pop() else { return };
             self.send_queued(queued, now);
         }
+    }
+
+    /// Whether there is room for a message in the buffer, and in flight where it needs that.
+    fn may_send(&self, queued: &Queued, limits: &Limits) -> bool {
+        self.line == Line::Up
+            && self.unsent == 0
+            && self.outgoing.len() < limits.outgoing_bytes_max
+            && (queued.qos == QoS::AtMostOnce || self.has_room_in_flight(large_bytes(&queued.message), limits))
     }
 
     /// Sends the first that was not sent on this connection, unless the client has as many as it takes.
@@ -356,6 +384,7 @@ impl Outbound {
                 self.unsent_len -= 1;
                 if encode_queued(&queued, true, Some(*packet_id), receiver, now, &mut self.outgoing) == Err(TooLarge) {
                     // As if it had been acknowledged [MQTT-3.1.2-25]: the client takes less than the last time.
+                    self.inflight_bytes -= state.large_bytes();
                     *state = State::Done;
                     self.inflight_len -= 1;
                     self.undelivered.too_large = self.undelivered.too_large.saturating_add(1);
@@ -391,13 +420,30 @@ impl Outbound {
         }
     }
 
-    fn has_room_in_flight(&self) -> bool {
-        self.unsent == 0 && self.inflight_len < self.inflight_max && self.inflight.len() < INFLIGHT_SPAN_MAX
+    /// Whether one more message may be in flight, which counts as `bytes`. One is always, however large.
+    fn has_room_in_flight(&self, bytes: usize, limits: &Limits) -> bool {
+        self.unsent == 0
+            && self.inflight_len < self.inflight_max
+            && self.inflight.len() < INFLIGHT_SPAN_MAX
+            && (bytes == 0 || self.inflight_bytes == 0 || self.inflight_bytes + bytes <= limits.queue_bytes_max)
+    }
+
+    /// Makes this the identifier of the next message, while none is in flight.
+    #[cfg(test)]
+    pub(super) fn continue_with(&mut self, packet_id: PacketId) {
+        assert!(self.inflight.is_empty());
+        self.next_id = packet_id;
     }
 
     fn push_inflight(&mut self, packet_id: PacketId, state: State) {
+        self.inflight_bytes += state.large_bytes();
         self.inflight.push_back(InFlight { packet_id, state });
         self.inflight_len += 1;
+    }
+
+    fn set_state(&mut self, index: usize, state: State) {
+        let old = std::mem::replace(&mut self.inflight[index].state, state);
+        self.inflight_bytes -= old.large_bytes();
     }
 
     fn finish(&mut self, packet_id: PacketId, may_finish: impl Fn(&State) -> bool, limits: &Limits, now: Instant) {
@@ -405,7 +451,7 @@ impl Outbound {
         if !may_finish(&self.inflight[index].state) {
             return;
         }
-        self.inflight[index].state = State::Done;
+        self.set_state(index, State::Done);
         self.inflight_len -= 1;
         if index >= self.unsent_at() {
             self.unsent_len -= 1;

@@ -4,8 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::*;
 use crate::codec::{Packet, PacketId, Properties, ProtocolVersion, Publish, decode, next_frame};
-use crate::queue::Outgoing;
-use crate::types::{Capabilities, Limits, QoS, ReasonCode, TopicName};
+use crate::queue::{Outgoing, Queued};
+use crate::types::{Capabilities, Limits, Message, QoS, ReasonCode, TopicName};
 
 /// What a client reads, in words: `PUBLISH 1 q1 dup hello`.
 fn sent(session: &mut Session, limits: &Limits) -> Vec<String> {
@@ -284,6 +284,53 @@ fn a_client_that_reads_nothing_has_bounded_memory() {
     }
     assert_eq!(received + dropped, 10_000);
     assert!(received < 500, "256 KiB of bytes and 100 messages in the queue, not {received}");
+}
+
+/// A client that reads and never acknowledges must not hold its number of messages at any size.
+#[test]
+fn large_messages_in_flight_are_bounded_in_bytes() {
+    let limits = Limits { queue_bytes_max: 25_000, ..Limits::default() };
+    let mut session = connected(&limits);
+    let large = "x".repeat(10_000);
+    let mut dropped = 0;
+    for _ in 0..10 {
+        match deliver(&mut session, &large, QoS::ExactlyOnce, QoS::ExactlyOnce, &limits) {
+            Delivered::Dropped => dropped += 1,
+            _ => drop(session.outbound.take_outgoing(&limits, Instant::now())),
+        }
+    }
+    assert_eq!((session.outbound.inflight_len(), session.outbound.queue_len(), dropped), (2, 2, 6));
+    assert_eq!(session.outbound.queue_bytes(), 4 * (64 + 1 + 10_000));
+    // With the client, a message is held no more, and makes room.
+    for packet_id in 1..=4 {
+        handle(&mut session, Packet::Pubrec(id(packet_id).into()), &limits);
+        handle(&mut session, Packet::Pubcomp(id(packet_id).into()), &limits);
+        drop(session.outbound.take_outgoing(&limits, Instant::now()));
+    }
+    assert_eq!((session.outbound.inflight_len(), session.outbound.queue_len()), (0, 0));
+    assert_eq!(session.outbound.queue_bytes(), 0);
+    // One is always, however large; small ones are bounded by their number.
+    let too_large = "x".repeat(30_000);
+    for payload in [&too_large[..], "small", "small"] {
+        let delivered = deliver(&mut session, payload, QoS::AtLeastOnce, QoS::AtLeastOnce, &limits);
+        assert_eq!(delivered, Delivered::Buffered);
+    }
+    assert_eq!(session.outbound.inflight_len(), 3);
+}
+
+/// Whoever asks again and again, and reads nothing, must not hold the store of retained messages many times over.
+#[test]
+fn retained_messages_that_wait_are_bounded_in_bytes() {
+    let limits = Limits { queue_bytes_max: 10_000, queue_messages_max: 3, ..Limits::default() };
+    let mut session = Session::default();
+    let topic = TopicName::new("t").expect("valid topic");
+    let message = Message::new(topic, Bytes::from(vec![1; 35]), QoS::AtLeastOnce, true);
+    let queued = Queued { message: message.into(), qos: QoS::AtLeastOnce, retain: true, subscription_id: None };
+    let store = || std::iter::repeat_n(queued.clone(), 60);
+    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 0);
+    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 20);
+    assert_eq!(session.outbound.queue_len(), 100);
+    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 60);
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::SHARED_BYTES_MIN;
 use crate::types::{Limits, Message, QoS, SubscriptionId};
 
 /// A message that waits, and how it is to be sent.
@@ -26,20 +27,74 @@ impl Queued {
     }
 }
 
+/// What a message is counted as that is bounded by its number unless it is large: 0 for a small one.
+pub fn large_bytes(message: &Message) -> usize {
+    large_entry_bytes(message.bytes())
+}
+
+/// The same of a message of so many bytes of topic, payload and properties.
+pub fn large_entry_bytes(message_bytes: usize) -> usize {
+    let bytes = ENTRY_BYTES + message_bytes;
+    if bytes < SHARED_BYTES_MIN { 0 } else { bytes }
+}
+
 /// Messages that wait for room in flight, for the socket, or for the client to come back.
 ///
 /// Bounded in messages and bytes. If a message does not fit, those that have expired make room, then those of QoS 0; or
 /// else it is dropped itself.
 #[derive(Debug, Default)]
 pub struct MessageQueue {
-    entries: VecDeque<Queued>,
+    entries: VecDeque<Entry>,
+    all: Sum,
+    /// The part of `all` that has QoS 0.
+    qos0: Sum,
+}
+
+#[derive(Debug)]
+struct Entry {
+    queued: Queued,
+    /// Whether it counts as a message that waits: all but retained ones for a new subscription do.
+    counted: bool,
+}
+
+/// What some of the entries are counted as.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sum {
+    entries: usize,
+    counted: usize,
     bytes: usize,
-    /// How many of the entries have QoS 0.
-    qos0: usize,
-    /// How many of the bytes are theirs.
-    qos0_bytes: usize,
-    /// How many of the entries may expire.
+    /// How many may expire.
     expiring: usize,
+}
+
+impl Sum {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            entries: 1,
+            counted: entry.counted.into(),
+            bytes: entry.queued.bytes(),
+            expiring: entry.queued.message.expires().is_some().into(),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.counted += other.counted;
+        self.bytes += other.bytes;
+        self.expiring += other.expiring;
+    }
+
+    fn remove(&mut self, other: Self) {
+        self.entries -= other.entries;
+        self.counted -= other.counted;
+        self.bytes -= other.bytes;
+        self.expiring -= other.expiring;
+    }
+
+    /// Whether one more message fits, which counts as `bytes`.
+    fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
+        self.counted < limits.queue_messages_max && self.bytes + bytes <= limits.queue_bytes_max
+    }
 }
 
 /// What became of a message that was to wait.
@@ -56,50 +111,60 @@ pub enum Pushed {
 impl MessageQueue {
     /// Appends a message at `now`, within the limits.
     pub fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
-        let mut dropped = 0;
-        if self.expiring > 0 && !self.has_room(&queued, limits) {
+        let (mut dropped, bytes) = (0, queued.bytes());
+        if self.all.expiring > 0 && !self.all.has_room(bytes, limits) {
             self.retain(|message| !message.is_expired(now)); // [MQTT-3.3.2-5]
         }
-        if !self.has_room(&queued, limits) {
+        if !self.all.has_room(bytes, limits) {
+            let mut without_qos0 = self.all;
+            without_qos0.remove(self.qos0);
             // Nothing is dropped for the sake of a message that has no room even so.
-            if queued.qos == QoS::AtMostOnce || !self.would_have_room(&queued, limits) {
+            if queued.qos == QoS::AtMostOnce || !without_qos0.has_room(bytes, limits) {
                 return Pushed::Refused;
             }
             dropped = self.drop_qos0();
         }
-        self.push_unbounded(queued);
+        self.append(Entry { queued, counted: true });
         if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
     }
 
-    /// Appends a message that is bounded elsewhere: retained ones, of which the store is the bound.
-    pub fn push_unbounded(&mut self, queued: Queued) {
-        self.bytes += queued.bytes();
-        self.expiring += usize::from(queued.message.expires().is_some());
-        if queued.qos == QoS::AtMostOnce {
-            self.qos0 += 1;
-            self.qos0_bytes += queued.bytes();
+    /// Appends a retained message for a new subscription, and says whether there was room: its bytes count, but not the
+    /// number of messages, since who asks for a large store is to have it.
+    pub fn push_retained(&mut self, queued: Queued, limits: &Limits) -> bool {
+        let has_room = self.all.bytes + queued.bytes() <= limits.queue_bytes_max;
+        if has_room {
+            self.append(Entry { queued, counted: false });
         }
-        self.entries.push_back(queued);
+        has_room
+    }
+
+    fn append(&mut self, entry: Entry) {
+        let sum = Sum::of(&entry);
+        self.all.add(sum);
+        if entry.queued.qos == QoS::AtMostOnce {
+            self.qos0.add(sum);
+        }
+        self.entries.push_back(entry);
     }
 
     /// The message that waits longest.
     pub fn front(&self) -> Option<&Queued> {
-        self.entries.front()
+        self.entries.front().map(|entry| &entry.queued)
     }
 
     /// Takes out the message that waits longest.
     pub fn pop(&mut self) -> Option<Queued> {
-        let queued = self.entries.pop_front()?;
-        self.forget(&queued);
+        let entry = self.entries.pop_front()?;
+        self.forget(&entry);
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
-        Some(queued)
+        Some(entry.queued)
     }
 
     /// The messages that wait, those that wait longest first.
     pub fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
-        self.entries.iter().map(|queued| &queued.message)
+        self.entries.iter().map(|entry| &entry.queued.message)
     }
 
     /// Drops the messages that are not to be kept, and says how many.
@@ -109,16 +174,16 @@ impl MessageQueue {
 
     /// Drops every message of QoS 0 and says how many.
     pub fn drop_qos0(&mut self) -> usize {
-        if self.qos0 == 0 { 0 } else { self.retain_entries(|queued| queued.qos != QoS::AtMostOnce) }
+        if self.qos0.entries == 0 { 0 } else { self.retain_entries(|queued| queued.qos != QoS::AtMostOnce) }
     }
 
     fn retain_entries(&mut self, mut keep: impl FnMut(&Queued) -> bool) -> usize {
         let mut entries = std::mem::take(&mut self.entries);
         let before = entries.len();
-        entries.retain(|queued| {
-            let keeps = keep(queued);
+        entries.retain(|entry| {
+            let keeps = keep(&entry.queued);
             if !keeps {
-                self.forget(queued);
+                self.forget(entry);
             }
             keeps
         });
@@ -127,18 +192,17 @@ impl MessageQueue {
     }
 
     /// Counts a message no longer.
-    fn forget(&mut self, queued: &Queued) {
-        self.bytes -= queued.bytes();
-        self.expiring -= usize::from(queued.message.expires().is_some());
-        if queued.qos == QoS::AtMostOnce {
-            self.qos0 -= 1;
-            self.qos0_bytes -= queued.bytes();
+    fn forget(&mut self, entry: &Entry) {
+        let sum = Sum::of(entry);
+        self.all.remove(sum);
+        if entry.queued.qos == QoS::AtMostOnce {
+            self.qos0.remove(sum);
         }
     }
 
     /// What the messages that wait are counted as.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.all.bytes
     }
 
     /// How many messages wait.
@@ -149,16 +213,6 @@ impl MessageQueue {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// Whether there is room once every message of QoS 0 is dropped.
-    fn would_have_room(&self, queued: &Queued, limits: &Limits) -> bool {
-        self.entries.len() - self.qos0 < limits.queue_messages_max
-            && self.bytes - self.qos0_bytes + queued.bytes() <= limits.queue_bytes_max
-    }
-
-    fn has_room(&self, queued: &Queued, limits: &Limits) -> bool {
-        self.entries.len() < limits.queue_messages_max && self.bytes + queued.bytes() <= limits.queue_bytes_max
     }
 }
 
@@ -200,7 +254,7 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, now), Pushed::KeptInsteadOf(1));
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits, now), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
-        assert_eq!(queue.bytes, 0);
+        assert_eq!(queue.all, Sum::default());
     }
 
     #[test]
@@ -211,7 +265,8 @@ mod tests {
             queue.push(queued(qos, payload), &limits, Instant::now());
         }
         assert_eq!(queue.retain(|message| message.payload != "1"), 1);
-        assert_eq!((queue.qos0, queue.qos0_bytes, queue.bytes), (1, 2 + ENTRY_BYTES, 2 * (2 + ENTRY_BYTES)));
+        assert_eq!(queue.all, Sum { entries: 2, counted: 2, bytes: 2 * (2 + ENTRY_BYTES), expiring: 0 });
+        assert_eq!(queue.qos0, Sum { entries: 1, counted: 1, bytes: 2 + ENTRY_BYTES, expiring: 0 });
         assert_eq!(payloads(&mut queue), ["2", "3"]);
     }
 
@@ -234,8 +289,9 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits, now), Pushed::Refused);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits, now), Pushed::KeptInsteadOf(1));
         assert_eq!(payloads(&mut queue), ["123", "678"]);
-        assert_eq!((queue.bytes, queue.qos0_bytes), (0, 0));
+        assert_eq!((queue.all, queue.qos0), (Sum::default(), Sum::default()));
     }
+
     /// `[MQTT-3.3.2-5]` of MQTT 5.0: what has expired takes nobody's room.
     #[test]
     fn expired_messages_make_room() {
@@ -248,6 +304,22 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "4"), &limits, now), Pushed::Refused);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, soon), Pushed::Kept);
         assert_eq!(payloads(&mut queue), ["2", "3", "5"]);
-        assert_eq!((queue.bytes, queue.expiring), (0, 0));
+        assert_eq!(queue.all, Sum::default());
+    }
+
+    #[test]
+    fn retained_messages_take_bytes_and_no_places() {
+        let limits = Limits { queue_messages_max: 1, queue_bytes_max: 5 * (ENTRY_BYTES + 2), ..Limits::default() };
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::AtMostOnce] {
+            assert!(queue.push_retained(queued(qos, "r"), &limits));
+        }
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Kept);
+        // Its place is taken by the one before, and not by what was retained.
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "2"), &limits, now), Pushed::Refused);
+        assert!(queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
+        assert!(!queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
+        assert_eq!(payloads(&mut queue), ["r", "r", "r", "1", "R"]);
+        assert_eq!((queue.all, queue.qos0), (Sum::default(), Sum::default()));
     }
 }

@@ -3,5 +3,5 @@
 mod messages;
 mod outgoing;
 
-pub use messages::{MessageQueue, Pushed, Queued};
+pub use messages::{MessageQueue, Pushed, Queued, large_bytes, large_entry_bytes};
 pub use outgoing::{Outgoing, SHARED_BYTES_MIN};

@@ -12,18 +12,21 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session.
+    /// Subscriptions of one session, and filters of one SUBSCRIBE.
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
-    /// Messages that wait in one session: for room in flight, for a slow connection, for the client to come back.
+    /// Messages that wait in one session: for room in flight, for a slow connection, for the client to come back. Retained
+    /// messages for a new subscription do not count.
     pub queue_messages_max: usize,
-    /// Bytes of topic and payload that wait in one session.
+    /// Bytes of topic and payload that wait in one session, retained messages included; as many may be in flight, in
+    /// messages of 4 KiB and more.
     pub queue_bytes_max: usize,
     /// Encoded bytes that wait for one connection before further messages wait in the session's queue, where they are
     /// shared with other sessions.
     pub outgoing_bytes_max: usize,
-    /// Bytes of topic and payload that wait in all sessions together, with what each entry itself takes.
+    /// Bytes of topic and payload that wait in all sessions together, with what each entry itself takes; messages in
+    /// flight of 4 KiB and more included.
     pub queue_total_bytes_max: usize,
     /// Seconds for which a new connection may stay without a complete CONNECT packet.
     pub connect_timeout_secs: u64,

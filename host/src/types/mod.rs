@@ -5,6 +5,7 @@ mod client;
 mod expiry;
 mod limits;
 mod message;
+mod overlapping;
 mod qos;
 mod rate;
 mod reason;
@@ -21,6 +22,7 @@ pub use client::{
 pub use expiry::SessionExpiry;
 pub use limits::Limits;
 pub use message::{Message, MessageProperties};
+pub use overlapping::Overlapping;
 pub use qos::QoS;
 pub use rate::TokenBucket;
 pub use reason::ReasonCode;

@@ -148,7 +148,7 @@ const STATEMENTS: &str = "
 3.3.2-2 | no wildcards in a topic name | publish::a_malformed_publish_closes_the_connection topic::topic_names_have_no_wildcards
 3.3.2-3 | what is sent matches the filter | topics::wildcards_match_levels tree::the_tree_agrees_with_matching_one_filter_at_a_time
 3.3.4-1 | the answer to a PUBLISH depends on its QoS | publish::qos_0_is_sent_once_and_not_answered publish::a_qos_1_identifier_is_free_after_the_puback publish::a_qos_2_message_is_received_once
-3.3.5-1 | overlapping subscriptions: the highest QoS | messages::overlapping_subscriptions_give_one_message
+3.3.5-1 | overlapping subscriptions: the highest QoS | messages::overlapping_subscriptions_give_one_message messages::overlapping_subscriptions_give_one_message_each
 3.3.5-2 | not allowed: acknowledged all the same, or closed | publish::a_publish_that_is_not_allowed_is_acknowledged
 3.6.1-1 | flags of PUBREL | fields::reserved_flags_close_the_connection codec::malformed_packets_are_told_apart
 3.8.1-1 | flags of SUBSCRIBE | fields::reserved_flags_close_the_connection codec::malformed_packets_are_told_apart

@@ -1,20 +1,24 @@
-//! A connection and its session, fed with arbitrary bytes after a CONNECT: never a panic, every answer well formed, the
-//! limits kept. What it publishes comes back to it.
+//! A connection of either version and its session, fed with arbitrary bytes after a CONNECT: never a panic, every answer
+//! well formed, the limits kept. What it publishes and keeps retained comes back to it where it has subscribed.
 #![no_main]
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use amqtt_fuzz::codec::next_frame;
+use amqtt_fuzz::codec::{Publish, Subscribe, next_frame};
 use amqtt_fuzz::protocol::{ClientTerms, Connection, Delivery, Event, Payload, Scratch, Session, Terms};
-use amqtt_fuzz::types::{Capabilities, Limits, QoS, ReasonCode, TopicName};
+use amqtt_fuzz::queue::Queued;
+use amqtt_fuzz::routing::{RetainedTree, SubscriptionTree};
+use amqtt_fuzz::types::{Capabilities, Limits, Message, QoS, ReasonCode, TopicFilter, TopicName};
 use bytes::{Buf, BytesMut};
 use libfuzzer_sys::fuzz_target;
 
 const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x00\0\0\0\x01x";
+const CONNECT_V31: &[u8] = b"\x10\x0f\0\x06MQIsdp\x03\x00\0\0\0\x01x";
 
-fuzz_target!(|input: (u8, &[u8])| {
-    let (granted, bytes) = input;
-    let granted = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(granted % 3)];
+// The first byte chooses the version and the highest QoS.
+fuzz_target!(|input: &[u8]| {
+    let Some((&choice, bytes)) = input.split_first() else { return };
     let limits = Limits {
         packet_bytes_max: 1 << 16,
         inflight_max: 3,
@@ -23,53 +27,116 @@ fuzz_target!(|input: (u8, &[u8])| {
         outgoing_bytes_max: 40,
         ..Limits::default()
     };
-    let mut session = Session::default();
+    let mut broker = Broker {
+        max_qos: [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(choice % 3)],
+        limits,
+        now: Instant::now(),
+        session: Session::default(),
+        subscriptions: SubscriptionTree::new(),
+        retained: RetainedTree::new(),
+    };
+    let connect = if choice & 0x80 == 0 { CONNECT } else { CONNECT_V31 };
     let mut rest = bytes;
     // What is malformed ends the connection; the client comes again with what is behind it.
     while !rest.is_empty() {
-        let mut connection = Connection::new(Instant::now(), &limits);
-        let connect = next_frame(CONNECT, 100).expect("valid").expect("whole");
-        let terms = connection.handle_connect(connect, &limits, &Capabilities::default()).map(|c| ClientTerms::new(&c));
-        let terms = terms.expect("a valid CONNECT");
-        session.outbound.connect(terms, &limits, Instant::now());
-        let consumed = exchange(&mut connection, &mut session, granted, rest, &limits);
-        session.outbound.disconnect();
+        let mut connection = Connection::new(Instant::now(), &broker.limits);
+        let frame = next_frame(connect, 100).expect("valid").expect("whole");
+        let connect = connection.handle_connect(frame, &broker.limits, &Capabilities::default());
+        let terms = ClientTerms::new(&connect.expect("a valid CONNECT"));
+        broker.session.outbound.connect(terms, &broker.limits, broker.now);
+        let consumed = broker.exchange(&mut connection, rest);
+        broker.session.outbound.disconnect();
         rest = rest.get(consumed.max(1)..).unwrap_or_default();
     }
 });
 
-/// Returns how many bytes were looked at before the connection ended.
-fn exchange(connection: &mut Connection, session: &mut Session, granted: QoS, bytes: &[u8], limits: &Limits) -> usize {
-    let mut consumed = 0;
-    let mut replies = BytesMut::new();
-    let mut scratch = Scratch::default();
-    while let Ok(Some(frame)) = next_frame(&bytes[consumed..], limits.packet_bytes_max) {
-        consumed += frame.header.packet_len();
-        let Ok(packet) = connection.handle_packet(frame, limits, &Capabilities::default()) else { break };
-        match session.handle(packet, limits, Instant::now(), &mut replies) {
-            Event::Publish(publish) => {
-                let topic = TopicName::new(publish.topic).expect("was checked when decoded");
-                let payload = Payload::Read { bytes: publish.payload, buffer: None };
-                let mut delivery = Delivery::new(&topic, payload, publish.qos, Instant::now(), &mut scratch);
-                session.outbound.deliver(&mut delivery, Terms { retain: publish.retain, ..Terms::new(granted) }, limits);
-                if let Some(packet_id) = publish.packet_id {
-                    session.published(publish.qos, packet_id, ReasonCode::Success, &mut replies);
+/// As much of a broker as one client needs.
+struct Broker {
+    limits: Limits,
+    now: Instant,
+    max_qos: QoS,
+    session: Session,
+    subscriptions: SubscriptionTree<(), QoS>,
+    retained: RetainedTree<Arc<Message>>,
+}
+
+impl Broker {
+    /// Returns how many bytes were looked at before the connection ended.
+    fn exchange(&mut self, connection: &mut Connection, bytes: &[u8]) -> usize {
+        let mut consumed = 0;
+        let mut replies = BytesMut::new();
+        while let Ok(Some(frame)) = next_frame(&bytes[consumed..], self.limits.packet_bytes_max) {
+            consumed += frame.header.packet_len();
+            let Ok(packet) = connection.handle_packet(frame, &self.limits, &Capabilities::default()) else { break };
+            match self.session.handle(packet, &self.limits, self.now, &mut replies) {
+                Event::Publish(publish) => {
+                    self.route(&publish);
+                    if let Some(packet_id) = publish.packet_id {
+                        self.session.published(publish.qos, packet_id, ReasonCode::Success, &mut replies);
+                    }
                 }
+                Event::Subscribe(subscribe) => self.subscribe(&subscribe),
+                Event::Unsubscribe(unsubscribe) => {
+                    assert!(unsubscribe.filters().count() > 0);
+                    for filter in unsubscribe.filters() {
+                        self.subscriptions.remove(&TopicFilter::new(filter).expect("was checked when decoded"), &());
+                    }
+                }
+                Event::Disconnect(_) | Event::Violation(_) => break,
+                Event::Handled => {}
             }
-            Event::Subscribe(subscribe) => assert!(subscribe.filters().count() > 0),
-            Event::Unsubscribe(unsubscribe) => assert!(unsubscribe.filters().count() > 0),
-            Event::Disconnect(_) | Event::Violation(_) => break,
-            Event::Handled => {}
+            self.check_limits();
+            if consumed % 3 == 0 {
+                let (mut outgoing, _) = self.session.outbound.take_outgoing(&self.limits, self.now);
+                check_well_formed(&outgoing.copy_to_bytes(outgoing.remaining()));
+            }
         }
-        assert!(session.outbound.inflight_len() <= usize::from(limits.inflight_max));
-        assert!(session.outbound.queue_len() <= limits.queue_messages_max);
-        if consumed % 3 == 0 {
-            let (mut outgoing, _) = session.outbound.take_outgoing(limits, Instant::now());
-            check_well_formed(&outgoing.copy_to_bytes(outgoing.remaining()));
+        check_well_formed(&replies);
+        consumed
+    }
+
+    fn route(&mut self, publish: &Publish<'_>) {
+        let topic = TopicName::new(publish.topic).expect("was checked when decoded");
+        let mut granted = None;
+        self.subscriptions.matches(publish.topic, |(), qos| granted = granted.max(Some(*qos)));
+        let mut scratch = Scratch::default();
+        let payload = Payload::Read { bytes: publish.payload, buffer: None };
+        let mut delivery = Delivery::new(&topic, payload, publish.qos, self.now, &mut scratch);
+        if publish.retain && publish.payload.is_empty() {
+            self.retained.remove(&topic);
+        } else if publish.retain {
+            self.retained.insert(&topic, Arc::clone(delivery.message()));
+        }
+        if let Some(granted) = granted {
+            self.session.outbound.deliver(&mut delivery, Terms::new(granted), &self.limits);
         }
     }
-    check_well_formed(&replies);
-    consumed
+
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
+        assert!(subscribe.filters().count() > 0);
+        for (filter, options) in subscribe.filters() {
+            let filter = TopicFilter::new(filter).expect("was checked when decoded");
+            let granted = options.qos.min(self.max_qos);
+            self.subscriptions.insert(&filter, (), granted);
+            let mut found = Vec::new();
+            self.retained.matches(&filter, |message| found.push(Arc::clone(message)));
+            let queued = found.into_iter().map(|message| Queued {
+                qos: message.qos.min(granted),
+                retain: true,
+                subscription_id: None,
+                message,
+            });
+            self.session.outbound.deliver_retained(queued, &self.limits, self.now);
+        }
+    }
+
+    fn check_limits(&self) {
+        let (outbound, limits) = (&self.session.outbound, &self.limits);
+        assert!(outbound.inflight_len() <= usize::from(limits.inflight_max));
+        // An entry counts at least 64 bytes; one message may be in flight that is larger than all.
+        assert!(outbound.queue_len() <= limits.queue_bytes_max / 64);
+        assert!(outbound.queue_bytes() <= 2 * limits.queue_bytes_max + limits.packet_bytes_max + 64);
+    }
 }
 
 /// Nothing but whole packets of the types that both sides send; but for the answer to a ping.

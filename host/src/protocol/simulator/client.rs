@@ -2,15 +2,18 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::BytesMut;
 
-use super::Note;
+use super::{FILTER, Note};
 use crate::codec::{
     Ack, Acknowledgement, Packet, PacketId, ProtocolVersion, Publish, PublishHead, PublishProperties, encode_ack,
 };
 use crate::types::random::Random;
 use crate::types::{QoS, ReasonCode};
 
-/// Identifiers that a client uses: few, so that they are used again soon.
+/// Identifiers that a client uses for messages: few, so that they are used again soon.
 const IDS: u16 = 6;
+
+/// The one that it uses for everything else.
+const OTHER_ID: u8 = 7;
 
 /// A client that keeps to the standard, with a session of its own that outlives connections.
 #[derive(Debug, Default)]
@@ -52,6 +55,17 @@ impl Client {
         self.unacked.extend(id.map(|id| Unacked { id, note, qos, released: false }));
     }
 
+    /// Asks for all messages at some QoS, or for none. The answer is not modelled: it may be lost with the connection, and
+    /// what was asked for is what the broker has read.
+    pub(super) fn change_subscription(&self, random: &mut Random, up: &mut BytesMut) {
+        let qos = (!random.one_in(4)).then(|| random.qos() as u8);
+        let first_byte = if qos.is_some() { 0x82 } else { 0xa2 };
+        let len = 4 + FILTER.len() as u8 + u8::from(qos.is_some());
+        up.extend_from_slice(&[first_byte, len, 0, OTHER_ID, 0, FILTER.len() as u8]);
+        up.extend_from_slice(FILTER.as_bytes());
+        up.extend(qos);
+    }
+
     fn free_id(&mut self) -> Option<PacketId> {
         let ids = (1..=IDS).map(|step| (self.last_id + step - 1) % IDS + 1);
         let id = ids.filter_map(PacketId::new).find(|id| self.unacked.iter().all(|unacked| unacked.id != *id))?;
@@ -71,8 +85,8 @@ impl Client {
         }
     }
 
-    /// Deals with a packet; returns the message, if it is one that the application is to see.
-    pub(super) fn handle(&mut self, packet: &Packet<'_>) -> Option<Note> {
+    /// Deals with a packet; returns the message and its RETAIN flag, if it is one that the application is to see.
+    pub(super) fn handle(&mut self, packet: &Packet<'_>) -> Option<(Note, bool)> {
         match *packet {
             Packet::Publish(publish) => return self.receive(&publish),
             Packet::Puback(Acknowledgement { packet_id: id, .. }) => {
@@ -104,8 +118,8 @@ impl Client {
         self.unacked.remove(index)
     }
 
-    fn receive(&mut self, publish: &Publish<'_>) -> Option<Note> {
-        let note = Note::read(publish);
+    fn receive(&mut self, publish: &Publish<'_>) -> Option<(Note, bool)> {
+        let note = (Note::read(publish), publish.retain);
         match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(id)) => {
                 self.answers.push_back((Ack::Pubrec, id));
@@ -138,7 +152,7 @@ fn write_publish(note: &Note, dup: bool, packet_id: Option<PacketId>, up: &mut B
         version: ProtocolVersion::V311,
         dup,
         qos: note.qos,
-        retain: false,
+        retain: note.retains(),
         topic: topic.as_str(),
         packet_id,
         properties: PublishProperties::default(),

@@ -5,6 +5,8 @@
 //! all is quiet.
 
 mod client;
+mod peer;
+mod tally;
 mod watcher;
 mod world;
 
@@ -13,6 +15,9 @@ use crate::types::random::{Random, for_each_seed};
 use crate::types::{QoS, TopicName};
 
 use world::{Cuts, World};
+
+/// What every client subscribes to, or not: all topics of notes.
+const FILTER: &str = "topic/+";
 
 /// A message, as its payload tells it: what was published by whom, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +36,12 @@ impl Note {
         let (author, number, qos, topic) = (field(), field(), field(), field());
         let note = Self { author, number, qos: QoS::from_bits(qos as u8).expect("a QoS"), topic };
         assert_eq!(publish.topic, note.topic_name().as_str());
-        assert!(!publish.retain, "[MQTT-3.3.1-9]");
         note
+    }
+
+    /// Every fifth is published to be retained.
+    fn retains(&self) -> bool {
+        self.number % 5 == 4
     }
 
     /// Every thirteenth is large enough to be shared between buffers.

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
 use super::Note;
-use crate::codec::{Packet, PacketId, ProtocolVersion, decode, next_frame};
+use super::tally::Tally;
+use crate::codec::{Packet, PacketId, ProtocolVersion, Publish, decode, next_frame};
 use crate::types::QoS;
 
 /// Reads along what the broker sends to one client, and holds it to the standard.
@@ -23,6 +24,7 @@ pub(super) struct Watcher {
 struct Sent {
     note: Note,
     qos: QoS,
+    retain: bool,
     /// Its PUBREL was sent.
     released: bool,
     /// The client has sent the PUBREC.
@@ -38,15 +40,15 @@ impl Watcher {
     }
 
     /// The broker sends these whole packets out of the session's buffer.
-    pub(super) fn sends(&mut self, granted: QoS, mut bytes: &[u8]) {
+    pub(super) fn sends(&mut self, tally: &Tally, mut bytes: &[u8]) {
         while let Some(frame) = next_frame(bytes, usize::MAX).expect("well formed") {
             match decode(ProtocolVersion::V311, frame).expect("well formed") {
                 Packet::Publish(publish) => {
                     let note = Note::read(&publish);
-                    assert_eq!(publish.qos, granted.min(note.qos), "[MQTT-3.8.4-6] {note:?}");
+                    tally.check_sent(&note, publish.qos, publish.retain);
                     match publish.packet_id {
                         None => self.qos0_sent += 1,
-                        Some(id) => self.sends_message(id, note, publish.qos, publish.dup),
+                        Some(id) => self.sends_message(id, note, &publish),
                     }
                 }
                 Packet::Pubrel(ack) => {
@@ -60,17 +62,19 @@ impl Watcher {
         assert!(bytes.is_empty(), "a part of a packet was left");
     }
 
-    fn sends_message(&mut self, id: PacketId, note: Note, qos: QoS, dup: bool) {
+    fn sends_message(&mut self, id: PacketId, note: Note, publish: &Publish<'_>) {
+        let (qos, retain) = (publish.qos, publish.retain);
         assert!(!self.on_connection.contains(&id) || !self.in_use.contains_key(&id), "{id:?} twice on a connection");
         self.on_connection.push(id);
-        if dup {
+        if publish.dup {
             self.sends_again(id);
             let sent = self.in_use.get(&id).expect("DUP is for what was sent before");
             assert!(!sent.received, "[MQTT-4.3.3-1] not sent again after its PUBREC: {sent:?}");
-            assert_eq!((&sent.note, sent.qos), (&note, qos), "[MQTT-2.3.1-4] {id:?} is used by another message");
+            let before = (&sent.note, sent.qos, sent.retain);
+            assert_eq!(before, (&note, qos, retain), "[MQTT-2.3.1-4] {id:?} is used by another message");
         } else {
             assert_eq!(self.again, 0, "what was sent before comes first [MQTT-4.6.0-1]");
-            let old = self.in_use.insert(id, Sent { note, qos, released: false, received: false });
+            let old = self.in_use.insert(id, Sent { note, qos, retain, released: false, received: false });
             assert!(old.is_none(), "[MQTT-2.3.1-4] {id:?} is in use by {old:?}");
         }
     }

@@ -1,16 +1,16 @@
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
-use super::Note;
-use super::client::Client;
-use super::watcher::Watcher;
-use crate::codec::{PacketId, ProtocolVersion, decode, next_frame};
-use crate::protocol::{ClientTerms, Delivered, Delivery, Event, Payload, Scratch, Session, Terms};
-use crate::queue::Outgoing;
+use super::peer::{Link, Peer};
+use super::{FILTER, Note};
+use crate::codec::{ProtocolVersion, Publish, Subscribe, decode, next_frame};
+use crate::protocol::{Delivered, Delivery, Event, Payload, Scratch, Terms};
+use crate::queue::Queued;
+use crate::routing::{RetainedTree, SubscriptionTree};
 use crate::types::random::Random;
-use crate::types::{Limits, QoS, ReasonCode, TopicName};
+use crate::types::{Limits, Message, QoS, ReasonCode, TopicFilter};
 
 /// Which connections are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,65 +31,12 @@ pub(super) struct World {
     limits: Limits,
     now: Instant,
     peers: Vec<Peer>,
+    /// By index of the peer, with the granted QoS.
+    subscriptions: SubscriptionTree<usize, QoS>,
+    retained: RetainedTree<(Note, Arc<Message>)>,
     cuts: Cuts,
     bytes_moved: usize,
     links: usize,
-}
-
-/// A client, its session in the broker, and what lies between.
-#[derive(Debug)]
-struct Peer {
-    client: Client,
-    session: Session,
-    granted: QoS,
-    watcher: Watcher,
-    /// The client's connection.
-    link: Option<Link>,
-    /// Earlier connections whose end the broker has not seen.
-    old_links: Vec<Link>,
-    /// Which connection the broker has given the session to.
-    owner: Option<usize>,
-    tally: Tally,
-}
-
-/// One network connection.
-#[derive(Debug, Default)]
-struct Link {
-    id: usize,
-    /// The broker has seen its CONNECT.
-    accepted: bool,
-    /// From the client, on the way.
-    up: BytesMut,
-    /// To the client, on the way.
-    down: BytesMut,
-    /// Arrived at the broker, and not yet a whole packet.
-    at_broker: BytesMut,
-    /// Arrived at the client, and not yet a whole packet.
-    at_client: BytesMut,
-    /// A message was routed and is to be acknowledged: another connection may come between, on another thread.
-    routed: Option<(QoS, PacketId)>,
-}
-
-/// What became of the messages for one client.
-#[derive(Debug, Default)]
-struct Tally {
-    /// Messages that were handed to the session.
-    delivered: usize,
-    /// Dropped for lack of room, or since the client was away, or when it went.
-    dropped: usize,
-    away: usize,
-    dropped_on_disconnect: usize,
-    /// How often the application saw a message, by author and number.
-    seen: HashMap<(usize, usize), usize>,
-    /// The last message of each author that was new.
-    last: HashMap<usize, usize>,
-    /// How often the broker routed a message of this client.
-    routed: HashMap<usize, usize>,
-}
-
-/// Limits under which nothing moves from the queue to the buffer.
-fn frozen(limits: &Limits) -> Limits {
-    Limits { outgoing_bytes_max: 0, ..limits.clone() }
 }
 
 impl World {
@@ -102,18 +49,13 @@ impl World {
             outgoing_bytes_max: 1 + random.below(120),
             ..Limits::default()
         };
-        let peers = (0..2 + random.below(2)).map(|_| Peer {
-            client: Client::default(),
-            session: Session::default(),
-            granted: random.qos(),
-            watcher: Watcher::default(),
-            link: None,
-            old_links: Vec::new(),
-            owner: None,
-            tally: Tally::default(),
-        });
-        let peers = peers.collect();
-        Self { random, limits, now: Instant::now(), peers, cuts, bytes_moved: 0, links: 0 }
+        let peers: Vec<Peer> = (0..2 + random.below(2)).map(|_| Peer::new(&mut random)).collect();
+        let mut subscriptions = SubscriptionTree::new();
+        for index in 0..peers.len() {
+            subscriptions.insert(&filter(), index, random.qos());
+        }
+        let (now, retained) = (Instant::now(), RetainedTree::new());
+        Self { random, limits, now, peers, subscriptions, retained, cuts, bytes_moved: 0, links: 0 }
     }
 
     /// Lets `steps` things happen.
@@ -121,14 +63,14 @@ impl World {
         for _ in 0..steps {
             let index = self.random.below(self.peers.len());
             match self.random.below(12) {
-                0 | 1 => self.publish(index),
+                0 | 1 => self.client_asks(index),
                 2 if self.random.one_in(3) && self.cuts == Cuts::Random => self.cut(index),
                 _ => {
                     let action = self.random.below(ACTIONS);
                     self.step(index, action);
                 }
             }
-            self.check_limits(index);
+            self.peers[index].check_limits(&self.limits);
         }
     }
 
@@ -142,7 +84,7 @@ impl World {
             for index in 0..self.peers.len() {
                 for action in 0..ACTIONS {
                     moved |= self.step(index, action);
-                    self.check_limits(index);
+                    self.peers[index].check_limits(&self.limits);
                 }
             }
             if !moved {
@@ -156,10 +98,24 @@ impl World {
         matches!(self.cuts, Cuts::After(bytes) if self.bytes_moved > bytes)
     }
 
-    fn publish(&mut self, index: usize) {
-        let peer = &mut self.peers[index];
-        if let Some(link) = &mut peer.link {
-            peer.client.publish(index, &mut self.random, &mut link.up);
+    /// After [`settle`](Self::settle): nothing is left, and everyone got what was promised.
+    pub(super) fn check(&self) {
+        for (author, peer) in self.peers.iter().enumerate() {
+            for (number, qos) in peer.client.published.iter().enumerate() {
+                let routed = peer.tally.routed.get(&number).copied().unwrap_or(0);
+                assert!(keeps(*qos, routed), "{number} of {author} was routed {routed} times at {qos:?}");
+            }
+            peer.check_rest();
+        }
+    }
+
+    /// The client publishes, or changes its subscription.
+    fn client_asks(&mut self, index: usize) {
+        let Peer { client, link: Some(link), .. } = &mut self.peers[index] else { return };
+        if self.random.one_in(6) {
+            client.change_subscription(&mut self.random, &mut link.up);
+        } else {
+            client.publish(index, &mut self.random, &mut link.up);
         }
     }
 
@@ -173,11 +129,11 @@ impl World {
     fn step(&mut self, index: usize, action: usize) -> bool {
         match action {
             0 => self.open(index),
-            1 => self.accept(index),
+            1 => self.peers[index].accept(&self.limits, self.now),
             2 => self.move_bytes(index, true),
             6 => self.move_bytes(index, false),
             3 => self.broker_reads(index),
-            4 => self.broker_writes(index),
+            4 => self.peers[index].write(&self.limits, self.now),
             5 => self.client_reads(index),
             _ => self.old_link_moves(index),
         }
@@ -185,31 +141,13 @@ impl World {
 
     fn open(&mut self, index: usize) -> bool {
         let peer = &mut self.peers[index];
-        if peer.link.is_some() {
-            return peer.link.as_mut().is_some_and(|link| peer.client.answer(&mut link.up));
+        if let Some(link) = &mut peer.link {
+            return peer.client.answer(&mut link.up);
         }
         self.links += 1;
         let mut link = Link { id: self.links, ..Link::default() };
         peer.client.connect(&mut link.up);
         peer.link = Some(link);
-        true
-    }
-
-    /// As `broker/session.rs` does: whoever has the session loses it.
-    fn accept(&mut self, index: usize) -> bool {
-        let Peer { link: Some(link), session, watcher, owner, tally, granted, .. } = &mut self.peers[index] else {
-            return false;
-        };
-        if link.accepted {
-            return false;
-        }
-        if owner.is_some() {
-            disconnect(session, watcher, tally, *granted, &self.limits);
-        }
-        link.accepted = true;
-        *owner = Some(link.id);
-        watcher.connect(session.outbound.inflight_len());
-        session.outbound.connect(ClientTerms::default(), &self.limits, self.now);
         true
     }
 
@@ -233,19 +171,17 @@ impl World {
 
     /// The broker hears of an earlier connection: some more of its bytes, or its end.
     fn old_link_moves(&mut self, index: usize) -> bool {
-        if self.peers[index].old_links.is_empty() {
+        let peer = &mut self.peers[index];
+        if peer.old_links.is_empty() {
             return false;
         }
-        let mut link = self.peers[index].old_links.remove(0);
-        let is_owner = self.peers[index].owner == Some(link.id);
+        let mut link = peer.old_links.remove(0);
         // Once displaced, nothing of it reaches the session: but for what was under way already.
-        if !is_owner {
+        if peer.owner != Some(link.id) {
             return true;
         }
         if self.random.one_in(3) {
-            let Peer { session, watcher, tally, granted, owner, .. } = &mut self.peers[index];
-            disconnect(session, watcher, tally, *granted, &self.limits);
-            *owner = None;
+            peer.disconnect(&self.limits, self.now);
             return true;
         }
         let count = link.up.len().min(self.random.below(60));
@@ -282,51 +218,62 @@ impl World {
         match event {
             Event::Handled => {}
             Event::Publish(publish) => {
-                let note = Note::read(&publish);
-                assert_eq!((note.author, note.qos), (index, publish.qos));
-                self.route(&note, publish.payload);
+                self.route(index, &publish);
                 link.routed = publish.packet_id.map(|packet_id| (publish.qos, packet_id));
             }
-            other => panic!("no client asks for {other:?}"),
+            Event::Subscribe(subscribe) => self.subscribe(index, &subscribe),
+            Event::Unsubscribe(_) => drop(self.subscriptions.remove(&filter(), &index)),
+            Event::Disconnect(_) | Event::Violation(_) => panic!("no client asks for it"),
         }
         link.at_broker.extend_from_slice(&bytes[frame.header.packet_len()..]);
         true
     }
 
-    fn route(&mut self, note: &Note, payload: &[u8]) {
-        *self.peers[note.author].tally.routed.entry(note.number).or_default() += 1;
-        let topic: TopicName = note.topic_name();
+    /// As `route` in `broker/publish.rs`.
+    fn route(&mut self, author: usize, publish: &Publish<'_>) {
+        let note = Note::read(publish);
+        assert_eq!((note.author, note.qos, note.retains()), (author, publish.qos, publish.retain));
+        *self.peers[author].tally.routed.entry(note.number).or_default() += 1;
+        let topic = note.topic_name();
         let mut scratch = Scratch::default();
-        let payload = Payload::Read { bytes: payload, buffer: None };
+        let payload = Payload::Read { bytes: publish.payload, buffer: None };
         let mut delivery = Delivery::new(&topic, payload, note.qos, self.now, &mut scratch);
-        for Peer { session, tally, granted, .. } in &mut self.peers {
-            tally.delivered += 1;
-            match session.outbound.deliver(&mut delivery, Terms::new(*granted), &self.limits) {
+        if publish.retain {
+            self.retained.insert(&topic, (note.clone(), Arc::clone(delivery.message())));
+        }
+        let Self { subscriptions, peers, limits, .. } = self;
+        subscriptions.matches(topic.as_str(), |index, granted| {
+            let Peer { session, tally, .. } = &mut peers[*index];
+            tally.deliver(&note, note.qos.min(*granted), false);
+            match session.outbound.deliver(&mut delivery, Terms::new(*granted), limits) {
                 Delivered::Buffered | Delivered::Queued => {}
                 Delivered::QueuedInsteadOf(count) => tally.dropped += count,
                 Delivered::Dropped => tally.dropped += 1,
                 Delivered::Away => tally.away += 1,
                 Delivered::TooLarge => panic!("every client takes packets of any size"),
             }
-        }
+        });
     }
 
-    fn broker_writes(&mut self, index: usize) -> bool {
-        let Peer { link: Some(link), session, watcher, owner, granted, .. } = &mut self.peers[index] else {
-            return false;
-        };
-        if *owner != Some(link.id) || !session.outbound.has_outgoing() {
-            return false;
+    /// As `subscribe_one` in `broker/subscribe.rs`.
+    fn subscribe(&mut self, index: usize, subscribe: &Subscribe<'_>) {
+        let Self { subscriptions, retained, peers, limits, now, .. } = self;
+        let Peer { session, tally, .. } = &mut peers[index];
+        for (_, options) in subscribe.filters() {
+            let granted = options.qos;
+            subscriptions.insert(&filter(), index, granted);
+            let mut messages = Vec::new();
+            retained.matches(&filter(), |(note, message)| {
+                let qos = message.qos.min(granted);
+                tally.deliver(note, qos, true);
+                messages.push(Queued { message: Arc::clone(message), qos, retain: true, subscription_id: None });
+            });
+            tally.dropped += session.outbound.deliver_retained(messages.into_iter(), limits, *now);
         }
-        let (outgoing, _) = session.outbound.take_outgoing(&self.limits, self.now);
-        let bytes = all(outgoing);
-        watcher.sends(*granted, &bytes);
-        link.down.extend_from_slice(&bytes);
-        true
     }
 
     fn client_reads(&mut self, index: usize) -> bool {
-        let Peer { client, link: Some(link), tally, granted, .. } = &mut self.peers[index] else { return false };
+        let Peer { client, link: Some(link), .. } = &mut self.peers[index] else { return false };
         let bytes = link.at_client.split();
         let Some(frame) = next_frame(&bytes, usize::MAX).expect("well formed") else {
             link.at_client = bytes;
@@ -335,69 +282,16 @@ impl World {
         let packet = decode(ProtocolVersion::V311, frame).expect("well formed");
         let seen = client.handle(&packet);
         link.at_client.extend_from_slice(&bytes[frame.header.packet_len()..]);
-        // A message that was lost, at QoS 0 or for lack of room, and that its publisher has sent again, comes late.
-        let may_be_lost = *granted == QoS::AtMostOnce || tally.dropped > 0;
-        if let Some(note) = seen {
-            let routed_again = self.peers[note.author].tally.routed.get(&note.number).is_some_and(|times| *times > 1);
-            self.peers[index].tally.see(&note, may_be_lost && routed_again);
+        if let Some((note, retain)) = seen {
+            let times_routed = self.peers[note.author].tally.routed.get(&note.number).copied().unwrap_or(0);
+            self.peers[index].tally.see(&note, retain, times_routed);
         }
         true
     }
-
-    fn check_limits(&self, index: usize) {
-        let Peer { session, watcher, .. } = &self.peers[index];
-        assert!(session.outbound.inflight_len() <= usize::from(self.limits.inflight_max), "in flight");
-        assert!(watcher.in_use_len() <= usize::from(self.limits.inflight_max), "in flight");
-        assert!(session.outbound.queue_len() <= self.limits.queue_messages_max, "waiting");
-    }
-
-    /// After [`settle`](Self::settle): nothing is left, and everyone got what was promised.
-    pub(super) fn check(&self) {
-        for Peer { client, session, link, watcher, .. } in &self.peers {
-            assert!(client.is_quiet(), "{client:?}");
-            assert_eq!((session.outbound.inflight_len(), session.outbound.queue_len()), (0, 0));
-            assert!(session.inbound.is_empty() && !session.outbound.has_outgoing() && watcher.in_use_len() == 0);
-            let link = link.as_ref().expect("is connected at the end");
-            assert!(
-                link.up.is_empty() && link.down.is_empty() && link.at_broker.is_empty() && link.at_client.is_empty()
-            );
-        }
-        for author in 0..self.peers.len() {
-            for (number, qos) in self.peers[author].client.published.iter().enumerate() {
-                let routed = self.peers[author].tally.routed.get(&number).copied().unwrap_or(0);
-                assert!(keeps(*qos, routed), "{number} of {author} was routed {routed} times at {qos:?}");
-            }
-        }
-        self.peers.iter().for_each(|peer| self.check_arrivals(peer));
-    }
-
-    fn check_arrivals(&self, Peer { tally, granted, watcher, .. }: &Peer) {
-        let left = tally.delivered - tally.dropped - tally.away - tally.dropped_on_disconnect;
-        assert_eq!(left, watcher.completed + watcher.qos0_sent, "every message is accounted for: {tally:?}");
-        let mut missing = 0;
-        for (author, peer) in self.peers.iter().enumerate() {
-            for (number, published) in peer.client.published.iter().enumerate() {
-                let seen = tally.seen.get(&(author, number)).copied().unwrap_or(0);
-                let qos = *granted.min(published);
-                // What the publisher sent at QoS 1 may come twice, at whatever QoS it is passed on.
-                let at_most = if *published == QoS::AtLeastOnce || qos == QoS::AtLeastOnce { usize::MAX } else { 1 };
-                assert!(seen <= at_most, "{number} of {author} came {seen} times at {qos:?}");
-                missing += usize::from(qos != QoS::AtMostOnce && seen == 0);
-            }
-        }
-        assert!(missing <= tally.dropped, "{missing} are missing and {} were dropped", tally.dropped);
-    }
 }
 
-impl Tally {
-    fn see(&mut self, note: &Note, may_come_late: bool) {
-        let seen = self.seen.entry((note.author, note.number)).or_default();
-        *seen += 1;
-        if *seen == 1 && !may_come_late {
-            let last = self.last.insert(note.author, note.number);
-            assert!(last.is_none_or(|last| last < note.number), "[MQTT-4.6.0-6] {note:?} after {last:?}");
-        }
-    }
+fn filter() -> TopicFilter {
+    TopicFilter::new(FILTER).expect("valid filter")
 }
 
 /// Whether `count` times is what a QoS promises.
@@ -407,15 +301,4 @@ fn keeps(qos: QoS, count: usize) -> bool {
         QoS::AtLeastOnce => count >= 1,
         QoS::ExactlyOnce => count == 1,
     }
-}
-
-/// The broker takes the session's connection away. What lies in the buffer is lost, and read along all the same.
-fn disconnect(session: &mut Session, watcher: &mut Watcher, tally: &mut Tally, granted: QoS, limits: &Limits) {
-    let (outgoing, _) = session.outbound.take_outgoing(&frozen(limits), Instant::now());
-    watcher.sends(granted, &all(outgoing));
-    tally.dropped_on_disconnect += session.outbound.disconnect();
-}
-
-fn all(mut outgoing: Outgoing) -> bytes::Bytes {
-    outgoing.copy_to_bytes(outgoing.remaining())
 }
