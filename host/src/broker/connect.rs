@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep_until, timeout};
 
+use super::aside::Asking;
 use super::connection::{Client, End, Wire};
 use super::directory::Opened;
 use super::events;
@@ -21,7 +22,7 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Answer, Connack, Connect, ProtocolVersion, Will, encode_connack, next_frame};
-use crate::hooks::{AuthOutcome, Credentials, Event, EventKind, Hooks};
+use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks};
 use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties};
 use crate::types::{
     ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Peer, ReasonCode, TopicName,
@@ -89,9 +90,17 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         AuthOutcome::Denied => return refused(ReasonCode::NotAuthorized, "anonymous client denied"),
         AuthOutcome::Failed => return refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
     }
+    let mut verdicts = VerdictCache::default();
+    if let Some(will) = &request.will {
+        let topic = std::iter::once(will.topic.as_str());
+        let asking = Asking::begin(&mut worker.borrow_mut(), client, Action::Publish, topic);
+        if let Some(mut asking) = asking {
+            poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
+        }
+    }
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let worker = &mut *worker.borrow_mut();
-    let opened = open(worker, wire, request, waker);
+    let opened = open(worker, wire, request, verdicts, waker);
     worker.wake_all();
     opened
 }
@@ -233,16 +242,22 @@ fn kept_will(will: &Will<'_>) -> Option<Message> {
 }
 
 /// Makes an authenticated connection a client.
-fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task::Waker) -> Result<Client, Rejected> {
+fn open(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    request: Request,
+    mut verdicts: VerdictCache,
+    waker: std::task::Waker,
+) -> Result<Client, Rejected> {
     let Request { client, terms, granted, .. } = request;
     let version = terms.version;
-    let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if !worker.may_publish(&mut publisher, will.topic.as_str()) {
             let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
             return Err(Rejected::Connack(version, ReasonCode::NotAuthorized, why));
         }
+        verdicts.forget_answers();
     }
     let (core, generation) = (Arc::clone(&worker.core), worker.hooks.verdict_number());
     let link_id = worker.take_link_id();
@@ -273,7 +288,7 @@ fn open(worker: &mut Worker, wire: &mut Wire, request: Request, waker: std::task
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, terms, verdicts, review: None })
+    Ok(Client { info: client, session, link_id, terms, verdicts, review: None, asking: None })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

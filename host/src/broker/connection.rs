@@ -3,13 +3,14 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
+use super::aside::Asking;
 use super::connect;
 use super::events;
 use super::publish::Publisher;
@@ -50,6 +51,18 @@ pub(super) struct Client {
     pub(super) verdicts: VerdictCache,
     /// What is under way since permissions have changed.
     pub(super) review: Option<Review>,
+    /// What has to be answered before its next packet is dealt with.
+    pub(super) asking: Option<Asking>,
+}
+
+impl Client {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(asking) = &mut self.asking {
+            ready!(asking.poll_answer(&mut self.verdicts, cx));
+            self.asking = None;
+        }
+        Poll::Ready(())
+    }
 }
 
 /// Why a connection is over.
@@ -71,6 +84,8 @@ pub(super) enum End {
     Shutdown,
     #[error("an answer would be larger than what it takes")]
     AnswerTooLarge,
+    #[error("a fault of the broker, see above: please report it")]
+    Panic,
 }
 
 impl End {
@@ -82,6 +97,7 @@ impl End {
             Self::Displaced => Some(ReasonCode::SessionTakenOver),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
             Self::AnswerTooLarge => Some(ReasonCode::PacketTooLarge),
+            Self::Panic => Some(ReasonCode::UnspecifiedError),
         }
     }
 }
@@ -130,26 +146,47 @@ pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
 }
 
 /// Passes packets between an accepted client and the broker, until one of them has had enough.
-async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, mut client: Client, admission: Admission) {
+async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, client: Client, admission: Admission) {
     let mut timer = None;
+    let mut connected = Connected { worker, client, end: End::Shutdown };
     let end = poll_fn(|cx| {
+        let Connected { worker, client, end } = &mut connected;
         let worker = &mut *worker.borrow_mut();
         worker.now = Instant::now();
-        let turn = take_turn(worker, &mut wire, &mut client, &mut timer, cx);
+        *end = End::Panic;
+        let turn = take_turn(worker, &mut wire, client, &mut timer, cx);
+        *end = End::Shutdown;
         worker.wake_all();
         turn
     })
     .await;
-    let version = client.terms.version;
+    connected.end = end;
+    let version = connected.client.terms.version;
     end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
     // Answers to what came before the end are still worth a try.
-    events::packets_sent(&worker.borrow().hooks, Some(&client.info), &mut wire.writer);
+    events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
-    let worker = &mut *worker.borrow_mut();
-    disconnected(worker, &client, end);
-    worker.wake_all();
+    drop(connected);
     // Last, so that a peer that sees the end knows its session to be left in order.
     drop((wire, admission));
+}
+
+/// A client for as long as it is connected. However that ends, even by a panic, its session is left in order.
+pub(super) struct Connected {
+    pub(super) worker: Rc<RefCell<Worker>>,
+    pub(super) client: Client,
+    /// What it has ended with, should it end now.
+    pub(super) end: End,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        // It is borrowed for one turn of one connection, and that is over.
+        let Ok(mut worker) = self.worker.try_borrow_mut() else { return };
+        worker.recover();
+        disconnected(&mut worker, &self.client, self.end);
+        worker.wake_all();
+    }
 }
 
 /// One turn of a connection: reads what has come, and writes what there is to write.
@@ -182,7 +219,10 @@ fn review(worker: &mut Worker, client: &mut Client, cx: &Context<'_>) -> Result<
 fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
     for _ in 0..READS_PER_TURN {
         // Above the mark, having written is what wakes this task.
-        if wire.writer.len() > WRITING_BYTES_PAUSE || read_once(worker, wire, client, cx)?.is_pending() {
+        if wire.writer.len() > WRITING_BYTES_PAUSE
+            || client.poll_answer(cx).is_pending()
+            || read_once(worker, wire, client, cx)?.is_pending()
+        {
             return Ok(());
         }
     }
@@ -208,14 +248,22 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
                 while let Some(frame) =
                     next_frame(&bytes[consumed..], packet_bytes_max).map_err(Violation::Malformed)?
                 {
+                    if let Some(asking) = worker.ask_first(protocol, client, frame) {
+                        client.asking = Some(asking);
+                        break;
+                    }
                     consumed += frame.header.packet_len();
                     handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
+                    client.verdicts.forget_answers();
                 }
-                if consumed > 0 {
+                if consumed > 0 || client.asking.is_some() {
                     protocol.heard(now);
                 }
                 Ok(consumed)
             });
+            if client.asking.is_some() {
+                reader.look_again();
+            }
             protocol.partial(now, reader.has_partial());
             handled.map(Poll::Ready)
         }

@@ -1,5 +1,6 @@
 //! The broker itself: threads, connections, sessions, and the way of a message between them.
 
+mod aside;
 mod connect;
 mod connection;
 mod core;
@@ -20,6 +21,9 @@ mod verdicts;
 mod worker;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -34,7 +38,7 @@ use tokio::time::timeout;
 use self::core::{Core, Internal};
 use self::worker::Task;
 use crate::config::{Config, ListenerConfig};
-use crate::hooks::{Event, EventKind, Hooks, LoadError};
+use crate::hooks::{Event, EventKind, HookSpec, Hooks, LoadError};
 use crate::net::{BindError, Listener};
 use crate::types::{Capabilities, Limits};
 
@@ -89,7 +93,7 @@ impl Broker {
         let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
         let capabilities = Capabilities { max_qos: config.max_qos, ..Capabilities::default() };
         let core = Arc::new(Core::new(config.limits, capabilities, config.overlapping, delay, workers, internal));
-        let hooks = Hooks::load(config.hooks, Arc::clone(&core) as _)?;
+        let hooks = Hooks::load(&config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let sockets = listen(&config.listeners, &core.limits)?;
 
@@ -126,6 +130,23 @@ impl Broker {
     /// Where the broker listens: the names of listeners and their addresses, with the ports that the system chose.
     pub fn addresses(&self) -> &[(Arc<str>, std::net::SocketAddr)] {
         &self.addresses
+    }
+
+    /// Loads plugins in place of those that run; connections stay. From one moment on every thread asks the new ones,
+    /// and no cached verdict of the old ones holds.
+    ///
+    /// # Errors
+    /// When a plugin does not work. Then those that run go on as before.
+    pub async fn reload_plugins(&self, spec: HookSpec) -> Result<(), LoadError> {
+        let hooks = Arc::clone(&self.hooks);
+        // It compiles, starts instances and waits for what old ones are asked.
+        let reloaded = tokio::task::spawn_blocking(move || hooks.reload(&spec)).await;
+        reloaded.unwrap_or_else(|error| Err(LoadError::Engine(std::io::Error::other(error))))?;
+        for worker in &self.workers {
+            // One that is busy follows with its next question.
+            drop(worker.try_send(Task::FollowPlugins));
+        }
+        Ok(())
     }
 
     /// Ends the broker in order: no new connections, wills are published, what waits to be written is written as far

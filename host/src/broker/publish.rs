@@ -95,6 +95,9 @@ impl Worker {
         if let Some(allowed) = publisher.verdicts.verdict(topic, number) {
             return allowed;
         }
+        if let Some(answered) = publisher.verdicts.answered(Action::Publish, topic) {
+            return answered.allowed;
+        }
         let verdict = self.checker.check(publisher.client, Action::Publish, topic);
         publisher.verdicts.remember(topic, verdict, number);
         verdict.allowed

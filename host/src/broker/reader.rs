@@ -59,13 +59,12 @@ impl Reader {
             let count = ready!(pin!(transport.read_buf(&mut self.rest)).poll(cx))?;
             return Poll::Ready(Ok(if count == 0 { Read::Eof } else { Read::Bytes(count) }));
         }
+        if self.mode == Mode::Unseen {
+            return Poll::Ready(Ok(Read::Bytes(0)));
+        }
         let kept = self.rest.len();
         buffer.bytes[..kept].copy_from_slice(&self.rest);
         buffer.len = kept;
-        if self.mode == Mode::Unseen {
-            self.mode = Mode::Small;
-            return Poll::Ready(Ok(Read::Bytes(0)));
-        }
         let mut read = ReadBuf::new(&mut buffer.bytes[kept..]);
         ready!(Pin::new(transport).poll_read(cx, &mut read))?;
         let count = read.filled().len();
@@ -82,17 +81,23 @@ impl Reader {
         packet_bytes_max: usize,
         handle: impl FnOnce(&[u8], Option<&Bytes>) -> Result<usize, E>,
     ) -> Result<(), E> {
-        if let Mode::Large(packet_len) = self.mode {
-            if self.rest.len() < packet_len {
-                return Ok(());
+        match self.mode {
+            Mode::Large(packet_len) if self.rest.len() < packet_len => {}
+            Mode::Large(_) => {
+                let packets = std::mem::take(&mut self.rest).freeze();
+                let consumed = handle(&packets, Some(&packets))?;
+                self.keep(&packets[consumed..], packet_bytes_max);
             }
-            let packets = std::mem::take(&mut self.rest).freeze();
-            let consumed = handle(&packets, Some(&packets))?;
-            self.keep(&packets[consumed..], packet_bytes_max);
-        } else {
-            let bytes = &buffer.bytes[..buffer.len];
-            let consumed = handle(bytes, None)?;
-            self.keep(&bytes[consumed..], packet_bytes_max);
+            Mode::Unseen => {
+                let packets = std::mem::take(&mut self.rest);
+                let consumed = handle(&packets, None)?;
+                self.keep(&packets[consumed..], packet_bytes_max);
+            }
+            Mode::Small => {
+                let bytes = &buffer.bytes[..buffer.len];
+                let consumed = handle(bytes, None)?;
+                self.keep(&bytes[consumed..], packet_bytes_max);
+            }
         }
         Ok(())
     }

@@ -64,9 +64,7 @@ impl Worker {
         if let Some(refused) = self.unavailable(&filter, wanted) {
             return Ok(refused);
         }
-        if self.hooks.decides(Action::Subscribe)
-            && !self.checker.check(&client.info, Action::Subscribe, filter.as_str()).allowed
-        {
+        if !self.may_subscribe(client, filter.as_str()) {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
             return Ok(ReasonCode::NotAuthorized);
         }
@@ -115,6 +113,14 @@ impl Worker {
             );
         }
         ReasonCode::QuotaExceeded
+    }
+
+    fn may_subscribe(&mut self, client: &Client, filter: &str) -> bool {
+        if !self.hooks.decides(Action::Subscribe) {
+            return true;
+        }
+        let answered = client.verdicts.answered(Action::Subscribe, filter);
+        answered.unwrap_or_else(|| self.checker.check(&client.info, Action::Subscribe, filter)).allowed
     }
 
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.

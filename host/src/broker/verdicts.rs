@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
-use crate::hooks::{CacheFor, Verdict};
+use crate::hooks::{Action, CacheFor, Verdict};
 
 /// Topics whose verdict one connection remembers.
 const SLOTS: usize = 32;
@@ -17,7 +17,11 @@ const WAYS: usize = 4;
 pub(super) struct VerdictCache {
     /// Made with the first verdict that may be kept: most connections only listen.
     slots: Option<Box<Slots>>,
+    /// What was asked ahead for the next packet, which finds it here; the action is the same for all.
+    answers: Option<Box<Answers>>,
 }
+
+type Answers = (Action, Vec<(Box<str>, Verdict)>);
 
 #[derive(Debug)]
 struct Slots {
@@ -87,6 +91,30 @@ impl VerdictCache {
         let slot = slots.find(topic, hash).unwrap_or_else(|| slots.free(hash));
         slots.entries[slot] = Some(Entry { hash, topic: topic.into(), remembered });
         slots.last = slot;
+    }
+
+    /// Leaves answers for the next packet, and remembers those that may be.
+    pub(super) fn answer(&mut self, action: Action, answers: Vec<(Box<str>, Verdict)>, number: u64) {
+        if action == Action::Publish {
+            answers.iter().for_each(|(topic, verdict)| self.remember(topic, *verdict, number));
+        }
+        self.answers = Some(Box::new((action, answers)));
+    }
+
+    /// Whether answers wait for the next packet.
+    pub(super) fn has_answers(&self) -> bool {
+        self.answers.is_some()
+    }
+
+    /// What was asked ahead about a topic of this packet.
+    pub(super) fn answered(&self, action: Action, topic: &str) -> Option<Verdict> {
+        let (_, answers) = self.answers.as_deref().filter(|(answered, _)| *answered == action)?;
+        answers.iter().find(|(answered, _)| **answered == *topic).map(|(_, verdict)| *verdict)
+    }
+
+    /// The packet that the answers were for has been dealt with.
+    pub(super) fn forget_answers(&mut self) {
+        self.answers = None;
     }
 }
 
@@ -165,5 +193,21 @@ mod tests {
         // A question that was asked before and answered after the change.
         cache.remember("c", verdict, 1);
         assert_eq!(cache.verdict("c", 2), None);
+    }
+
+    #[test]
+    fn answers_are_for_one_packet() {
+        let mut cache = VerdictCache::default();
+        let once = Verdict { allowed: true, cache: CacheFor::Never };
+        cache.answer(
+            Action::Subscribe,
+            vec![("a/#".into(), once), ("b".into(), Verdict { allowed: false, ..once })],
+            1,
+        );
+        assert_eq!(cache.answered(Action::Subscribe, "a/#"), Some(once));
+        assert_eq!(cache.answered(Action::Publish, "a/#"), None);
+        assert!(cache.answered(Action::Subscribe, "b").is_some_and(|verdict| !verdict.allowed));
+        cache.forget_answers();
+        assert_eq!(cache.answered(Action::Subscribe, "a/#"), None);
     }
 }

@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -52,6 +53,8 @@ pub(super) enum Task {
     Connection(Accepted),
     /// Publish what no connection asks for, until the channel ends.
     Internal(mpsc::Receiver<Internal>),
+    /// Go over to plugins that were loaded anew, without waiting for somebody to ask them.
+    FollowPlugins,
 }
 
 /// Starts a worker's thread. It ends when the channel does, and drops what connections are left.
@@ -79,6 +82,7 @@ async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
         match task {
             Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),
             Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
+            Task::FollowPlugins => worker.borrow_mut().checker.follow(),
         }
     }
 }
@@ -87,18 +91,26 @@ async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Recei
     while let Some(message) = messages.recv().await {
         let mut worker = worker.borrow_mut();
         worker.now = Instant::now();
-        match message {
+        // A message that finds a fault of the broker must not be the last one.
+        let published = catch_unwind(AssertUnwindSafe(|| match message {
             Internal::FromPlugin(message) => worker.publish_unasked(message),
             Internal::Will(client, will) => worker.publish_will(&client, will),
             // Whoever waited for it may have given up.
             Internal::Barrier(done) => drop(done.send(())),
+        }));
+        if published.is_err() {
+            tracing::error!("a message was lost by a fault of the broker, see above: please report it");
         }
         worker.wake_all();
     }
 }
 
+fn read_buffer() -> Box<[u8]> {
+    vec![0; READ_BYTES].into_boxed_slice()
+}
+
 impl Worker {
-    fn new(core: Arc<Core>, hooks: Arc<Hooks>, index: usize, checker: TopicChecker) -> Self {
+    pub(super) fn new(core: Arc<Core>, hooks: Arc<Hooks>, index: usize, checker: TopicChecker) -> Self {
         Self {
             core,
             hooks,
@@ -107,7 +119,7 @@ impl Worker {
             routes: RouteCache::default(),
             scratch: Scratch::default(),
             wakes: Vec::new(),
-            read_buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            read_buffer: read_buffer(),
             now: Instant::now(),
             next_link: index as u64,
         }
@@ -115,6 +127,13 @@ impl Worker {
 
     pub(super) fn stats(&self) -> &WorkerStats {
         &self.core.stats[self.index]
+    }
+
+    /// Puts back what a turn had borrowed that did not come to its end.
+    pub(super) fn recover(&mut self) {
+        if self.read_buffer.is_empty() {
+            self.read_buffer = read_buffer();
+        }
     }
 
     /// A number that no other link of any session has.

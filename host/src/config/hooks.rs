@@ -4,10 +4,11 @@ use serde_json::{Map, Value as Json};
 
 use super::field::Field;
 use super::known::{self, From, Known};
+use super::plugin_limits;
 use super::plugins::{self, Entry};
 use super::report::Report;
 use super::section::{Section, Unknown, dashed};
-use crate::hooks::{Grants, HookSpec, PluginSpec, TopicCheckSpec};
+use crate::hooks::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 
 /// The parts of a configuration that say which plugins there are and what they are asked.
 pub(super) struct Parts<'a> {
@@ -152,6 +153,7 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
             Some(From::Nothing) | None => Map::new(),
         },
         grants: Grants::default(),
+        limits: PluginLimits::default(),
     };
     let Some(field) = &entry.settings else {
         return Some(spec);
@@ -159,6 +161,7 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
     let mut section = field.section(report)?;
     spec.path = section.take("path").and_then(|path| path.file(base_dir, report)).map(PathBuf::from);
     spec.sha256 = section.take("sha256").and_then(|sum| checksum(&sum, report));
+    spec.limits = plugin_limits::take(&mut section, report);
     let grants = section.take("grants");
     match known {
         Some(known) if spec.path.is_none() => {

@@ -11,6 +11,7 @@ mod hooks;
 mod known;
 mod limits;
 mod listeners;
+mod plugin_limits;
 mod plugins;
 mod report;
 mod section;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::hooks::{PluginSpec, TopicCheckSpec};
+use crate::hooks::{PluginLimits, PluginSpec, TopicCheckSpec};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/amqtt"), "amqtt.yaml")
@@ -441,7 +441,7 @@ fn unknown_keys_are_errors_where_they_could_open_the_broker() {
     );
     check_error(
         "plugins: [event_logger: {level: x}]",
-        "amqtt.yaml:2:26: unknown key `plugins.event_logger.level`\n  hint: known keys are `path`, `sha256`, `grants`",
+        "amqtt.yaml:2:26: unknown key `plugins.event_logger.level`\n  hint: known keys are `path`, `sha256`, `memory`, `deadline`, `instances`, `grants`",
     );
     check_error(
         "allow-anonymous: false",
@@ -826,4 +826,25 @@ fn quoted_values_are_short_and_harmless() {
         &format!("max-qos: {long}"),
         &format!("amqtt.yaml:2:10: key `max-qos`: found `{cut}…`, wanted a whole number from 0 to 2"),
     );
+}
+
+#[test]
+fn what_a_plugin_may_take_can_be_set_within_bounds() {
+    let of = |settings: &str| format!("plugins: [x: {{{settings}}}]\n");
+    let config = config(&of("memory: 32 MiB, deadline: 20 ms, instances: 2, own: 1"));
+    let spec = plugin(&config, "x");
+    let deadline = Some(std::time::Duration::from_millis(20));
+    assert_eq!(spec.limits, PluginLimits { memory_bytes: Some(32 << 20), deadline, instances: Some(2) });
+    assert_eq!(spec.settings.keys().collect::<Vec<_>>(), ["own"]);
+    for (settings, wanted) in [
+        ("memory: 1 KiB", "`64 KiB` to `4 GiB`"),
+        ("memory: 5 GiB", "`64 KiB` to `4 GiB`"),
+        ("memory: 16", "`64 KiB` to `4 GiB`"),
+        ("deadline: 1 ms", "`5 ms` to `60 s`"),
+        ("deadline: 2 h", "`5 ms` to `60 s`"),
+        ("instances: 0", "1 to 64"),
+    ] {
+        let error = parse(&with_listener(&of(settings))).expect_err(settings).to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
 }

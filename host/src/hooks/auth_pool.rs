@@ -1,6 +1,7 @@
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
@@ -8,17 +9,21 @@ use tokio::sync::oneshot;
 
 use super::Credentials;
 use super::combine::{AuthOutcome, combine_auth};
-use super::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS, FRESH_INSTANCE_PATIENCE};
+use super::faults::Call;
+use super::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRESH_INSTANCE_PATIENCE};
 use super::loaded::Loaded;
-use super::queue::{BoundedQueue, Popped};
+use super::priority;
+use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::tally::Tally;
 use super::warm::Warm;
 use crate::types::ClientInfo;
 
 /// The threads that answer auth, each with its own instances: hashing a password must not hold up messages.
 pub(crate) struct AuthPool {
     queue: Arc<BoundedQueue<Job>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    turned_away: AtomicU64,
+    /// None where nobody answers.
+    threads: Option<Mutex<Vec<JoinHandle<()>>>>,
+    tally: Arc<Tally>,
 }
 
 struct Job {
@@ -29,35 +34,40 @@ struct Job {
 
 impl AuthPool {
     /// Starts the threads; without plugins there are none, and every client is denied.
-    pub(crate) fn start(plugins: &[Arc<Loaded>]) -> io::Result<Self> {
+    pub(crate) fn start(plugins: &[Arc<Loaded>], tally: Arc<Tally>) -> io::Result<Self> {
         let queue = Arc::new(BoundedQueue::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX));
+        let count = if plugins.is_empty() { 0 } else { thread_count() };
+        let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, count)).collect();
         let mut threads = Vec::new();
-        let wanted = if plugins.is_empty() { 0 } else { AUTH_THREADS };
-        for number in 0..wanted {
-            let (queue, plugins) = (Arc::clone(&queue), plugins.to_vec());
+        for number in 0..count {
+            let queue = Arc::clone(&queue);
+            let own = shared.iter().map(|of_plugin| Arc::clone(&of_plugin[number % of_plugin.len()])).collect();
             let builder = thread::Builder::new().name(format!("amqtt-auth-{number}"));
-            threads.push(builder.spawn(move || answer_all(&queue, &plugins))?);
+            threads.push(builder.spawn(move || answer_all(&queue, own))?);
         }
-        Ok(Self { queue, threads: Mutex::new(threads), turned_away: AtomicU64::new(0) })
+        let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
+        Ok(Self { queue, threads, tally })
     }
 
-    pub(crate) async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
-        if self.threads.lock().is_empty() {
-            return AuthOutcome::Denied;
+    pub(crate) async fn authenticate(
+        &self,
+        client: Arc<ClientInfo>,
+        credentials: Credentials,
+    ) -> Result<AuthOutcome, Closed> {
+        if self.threads.is_none() {
+            return Ok(AuthOutcome::Denied);
         }
         let bytes = credentials.username.as_ref().map_or(0, |name| name.len())
             + credentials.password.as_ref().map_or(0, |password| password.len());
         let (answer, outcome) = oneshot::channel();
-        if self.queue.push(Job { client, credentials, answer }, bytes).is_err() {
-            self.turned_away.fetch_add(1, Ordering::Relaxed);
-            return AuthOutcome::Failed;
+        match self.queue.push(Job { client, credentials, answer }, bytes) {
+            Ok(()) => Ok(outcome.await.unwrap_or(AuthOutcome::Failed)),
+            Err(Refused::Closed(_)) => Err(Closed),
+            Err(Refused::Full(_)) => {
+                self.tally.auth_turned_away.fetch_add(1, Ordering::Relaxed);
+                Ok(AuthOutcome::Failed)
+            }
         }
-        outcome.await.unwrap_or(AuthOutcome::Failed)
-    }
-
-    /// How many clients were refused because too many waited.
-    pub(crate) fn turned_away(&self) -> u64 {
-        self.turned_away.load(Ordering::Relaxed)
     }
 
     /// Takes no more clients. The threads end when those that wait have their answer.
@@ -68,7 +78,7 @@ impl AuthPool {
     /// Closes, and waits for the threads.
     pub(crate) fn stop(&self) {
         self.close();
-        for thread in self.threads.lock().drain(..) {
+        for thread in self.threads.iter().flat_map(|threads| std::mem::take(&mut *threads.lock())) {
             if thread.join().is_err() {
                 tracing::error!("a thread that answers auth had panicked");
             }
@@ -76,16 +86,45 @@ impl AuthPool {
     }
 }
 
-fn answer_all(queue: &BoundedQueue<Job>, plugins: &[Arc<Loaded>]) {
-    let mut plugins: Vec<_> =
-        plugins.iter().map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)).collect();
+/// One core at least is left to what moves messages.
+fn thread_count() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cores - 1).clamp(1, AUTH_THREADS_MAX)
+}
+
+/// An instance of a plugin, made by the first thread that needs it: where there are fewer of them than threads, threads
+/// share them.
+struct Shared {
+    plugin: Arc<Loaded>,
+    warm: Mutex<Option<Warm>>,
+}
+
+impl Shared {
+    fn instances(plugin: &Arc<Loaded>, threads: usize) -> Vec<Arc<Self>> {
+        let count = plugin.wasm.instances().map_or(threads, |instances| instances.min(threads)).max(1);
+        (0..count).map(|_| Arc::new(Self { plugin: Arc::clone(plugin), warm: Mutex::default() })).collect()
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Warm) -> R) -> R {
+        let new = || Warm::new(Arc::clone(&self.plugin), FRESH_INSTANCE_PATIENCE);
+        act(self.warm.lock().get_or_insert_with(new))
+    }
+}
+
+fn answer_all(queue: &BoundedQueue<Job>, plugins: Vec<Arc<Shared>>) {
+    priority::lower();
+    plugins.iter().for_each(|plugin| plugin.with(|_| ()));
     loop {
         match queue.pop(None) {
             // A client that has gone meanwhile is not worth a hash.
             Popped::Item(job) if job.answer.is_closed() => {}
             Popped::Item(Job { client, credentials, answer }) => {
-                let asked = plugins.iter_mut();
-                let votes = asked.map(|warm| warm.call("auth", |plugin| plugin.authenticate(&client, &credentials)));
+                let votes = plugins.iter().map(|plugin| {
+                    let ask = |warm: &mut Warm| {
+                        warm.call(Call::Auth, Some(&client), |instance| instance.authenticate(&client, &credentials))
+                    };
+                    plugin.with(ask)
+                });
                 // Sending fails where the client has gone.
                 let _ = answer.send(combine_auth(votes));
             }
@@ -93,5 +132,8 @@ fn answer_all(queue: &BoundedQueue<Job>, plugins: &[Arc<Loaded>]) {
             Popped::Closed => break,
         }
     }
-    plugins.into_iter().for_each(Warm::stop);
+    // The last thread that has an instance ends it.
+    for warm in plugins.into_iter().filter_map(Arc::into_inner).filter_map(|shared| shared.warm.into_inner()) {
+        warm.stop();
+    }
 }

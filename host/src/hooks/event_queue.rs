@@ -1,26 +1,43 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::interests::EventSet;
 use super::limits::{EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX};
+use super::observers::Observer;
 use super::queue::BoundedQueue;
 use super::{Event, EventKind};
 
 /// Events on their way to the plugins that asked for them. Putting never waits.
 pub(crate) struct EventQueue {
-    wanted: EventSet,
+    /// The bits of an [`EventSet`].
+    wanted: AtomicU32,
     dropped: AtomicU64,
-    pub(crate) queue: BoundedQueue<Arc<Event>>,
+    pub(crate) queue: BoundedQueue<Item>,
+}
+
+/// What the thread of the observers takes out.
+pub(crate) enum Item {
+    Event(Arc<Event>),
+    /// From here on, others are told: what came before is for those that were loaded then.
+    Flip(Vec<Observer>),
+}
+
+impl Default for EventQueue {
+    fn default() -> Self {
+        let queue = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
+        Self { wanted: AtomicU32::new(0), dropped: AtomicU64::new(0), queue }
+    }
 }
 
 impl EventQueue {
-    pub(crate) fn new(wanted: EventSet) -> Self {
-        let queue = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
-        Self { wanted, dropped: AtomicU64::new(0), queue }
+    pub(crate) fn wants(&self, kind: EventKind) -> bool {
+        EventSet::from_bits(self.wanted.load(Ordering::Relaxed)).contains(kind)
     }
 
-    pub(crate) fn wants(&self, kind: EventKind) -> bool {
-        self.wanted.contains(kind)
+    /// Lets other plugins be told from now on, of what they want.
+    pub(crate) fn flip(&self, wanted: EventSet, observers: Vec<Observer>) {
+        self.wanted.store(wanted.bits(), Ordering::Relaxed);
+        self.queue.push_anyway(Item::Flip(observers));
     }
 
     /// Puts an event that some plugin wants; where there is no room it is dropped and counted.
@@ -31,9 +48,14 @@ impl EventQueue {
         let bytes = event.payload.as_ref().map_or(0, |payload| payload.len())
             + event.topic.as_ref().map_or(0, |topic| topic.len())
             + event.reason.as_ref().map_or(0, |reason| reason.len());
-        if self.queue.push(Arc::new(event), bytes).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.queue.push(Item::Event(Arc::new(event)), bytes).is_err() {
+            self.count_dropped();
         }
+    }
+
+    /// Counts an event that was not told, or not to everybody who wants it.
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many were dropped.

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -5,23 +7,59 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::event_queue::EventQueue;
-use super::limits::{FAULT_LOG_BURST, FAULT_LOG_PER_SECOND};
+use super::limits::{FAULT_LOG_BURST, FAULT_LOG_PER_SECOND, FAULTS_COUNTED_MAX, FAULTS_WINDOW};
+use super::loaded::Loaded;
+use super::suspects::Suspects;
 use super::wasm::Fault;
 use super::{Event, EventKind};
-use crate::types::TokenBucket;
+use crate::types::{ClientInfo, TokenBucket};
 
-/// Counts the faults of one plugin, over all its instances, and says them.
+/// What a plugin was called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Auth,
+    TopicCheck,
+    Events,
+    /// An event of the kind `PluginFault`: a fault in one of these is not told again, or it would never end.
+    EventsAboutFaults,
+    Ticks,
+    Init,
+    Stop,
+}
+
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::TopicCheck => "topic-check",
+            Self::Events => "events",
+            Self::EventsAboutFaults => "events (plugin-fault)",
+            Self::Ticks => "ticks",
+            Self::Init => "init",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// Whether a client waits for what the plugin says.
+    fn decides(self) -> bool {
+        matches!(self, Self::Auth | Self::TopicCheck)
+    }
+}
+
+/// Counts the faults of one plugin, over all its instances and for as long as the broker runs, and says them.
 pub(crate) struct Faults {
-    plugin: Arc<str>,
     count: AtomicU64,
+    /// When the last ones were.
+    recent: Mutex<VecDeque<Instant>>,
     log_rate: Mutex<TokenBucket>,
     events: Arc<EventQueue>,
+    suspects: Arc<Suspects>,
 }
 
 impl Faults {
-    pub(crate) fn new(plugin: Arc<str>, events: Arc<EventQueue>) -> Self {
+    pub(crate) fn new(events: Arc<EventQueue>, suspects: Arc<Suspects>) -> Self {
         let log_rate = Mutex::new(TokenBucket::new(FAULT_LOG_BURST, FAULT_LOG_PER_SECOND));
-        Self { plugin, count: AtomicU64::new(0), log_rate, events }
+        Self { count: AtomicU64::new(0), recent: Mutex::default(), log_rate, events, suspects }
     }
 
     /// How many there were.
@@ -29,33 +67,60 @@ impl Faults {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a fault in a call of a hook.
-    pub(crate) fn report(&self, hook: &'static str, fault: &Fault) {
-        self.note(&fault.in_hook(hook), hook != PLUGIN_FAULT_HOOK);
+    /// Takes note of a fault in a call that `client` has caused, if anybody has, and draws the conclusions.
+    pub(super) fn report(&self, plugin: &Loaded, call: Call, client: Option<&ClientInfo>, fault: &Fault) {
+        let now = Instant::now();
+        let address = client.map(|client| client.address());
+        let mut text = fault.in_hook(call.name());
+        if let Some(client) = client {
+            // Writing to a string does not fail, here and below.
+            let _ = write!(text, " for client {:?} at {}", client.client_id, client.address());
+        }
+        let mut conclusions = String::new();
+        if let Some(wait) = plugin.circuit.failed(address, now) {
+            let _ = write!(conclusions, ": not called for {wait:?}");
+        } else if let Some(address) = address.filter(|_| call.decides()) {
+            let took = if let Fault::TimedOut(limit) = fault { *limit } else { Duration::ZERO };
+            let wait = self.suspects.blame(address, took, now);
+            let _ = write!(conclusions, ": requests of {address} are put {wait:?} apart");
+        }
+        self.note(plugin, &text, &conclusions, call != Call::EventsAboutFaults, now);
     }
 
     /// Takes note that a fresh instance did not start, and that the plugin is left alone for a while.
-    pub(crate) fn report_start(&self, fault: &Fault, wait: Duration) {
-        self.note(&format!("{}: not called for {wait:?}", fault.in_hook("init")), true);
+    pub(super) fn report_start(&self, plugin: &Loaded, fault: &Fault, wait: Duration) {
+        let conclusions = format!(": not called for {wait:?}");
+        self.note(plugin, &fault.in_hook(Call::Init.name()), &conclusions, true, Instant::now());
     }
 
-    fn note(&self, text: &str, tell: bool) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.log_rate.lock().take(Instant::now()) {
-            tracing::error!("plugin \"{}\" {text} ({} fault)", self.plugin, ordinal(count));
+    fn note(&self, plugin: &Loaded, text: &str, conclusions: &str, tell: bool, now: Instant) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let recent = ordinal(count_recent(&mut self.recent.lock(), now));
+        let text = format!("{plugin} {text} ({recent} fault in {} s){conclusions}", FAULTS_WINDOW.as_secs());
+        if self.log_rate.lock().take(now) {
+            tracing::error!("{text}");
         }
         if tell {
-            let reason = Some(format!("plugin \"{}\" {text}", self.plugin).into());
-            let kind = EventKind::PluginFault;
-            self.events.put(Event { kind, client: None, topic: None, qos: None, payload: None, reason });
+            let mut event = Event::new(EventKind::PluginFault);
+            event.reason = Some(text.into());
+            self.events.put(event);
         }
     }
 }
 
-/// The hook name of events of the kind `PluginFault`: a fault in one of these is not told again, or it would never end.
-pub(crate) const PLUGIN_FAULT_HOOK: &str = "events (plugin-fault)";
+/// Adds a fault at `now`, and says how many there were lately.
+fn count_recent(recent: &mut VecDeque<Instant>, now: Instant) -> usize {
+    while recent.front().is_some_and(|&then| now.saturating_duration_since(then) > FAULTS_WINDOW) {
+        recent.pop_front();
+    }
+    if recent.len() >= FAULTS_COUNTED_MAX {
+        recent.pop_front();
+    }
+    recent.push_back(now);
+    recent.len()
+}
 
-fn ordinal(number: u64) -> String {
+fn ordinal(number: usize) -> String {
     let ending = match (number % 10, number % 100) {
         (1, teens) if teens != 11 => "st",
         (2, teens) if teens != 12 => "nd",
@@ -73,5 +138,14 @@ mod tests {
     fn ordinals() {
         let ordinals = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 113].map(ordinal);
         assert_eq!(ordinals, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th", "113th"]);
+    }
+
+    #[test]
+    fn faults_of_long_ago_do_not_count_as_recent() {
+        let (mut recent, now) = (VecDeque::new(), Instant::now());
+        assert_eq!([count_recent(&mut recent, now), count_recent(&mut recent, now)], [1, 2]);
+        assert_eq!(count_recent(&mut recent, now + FAULTS_WINDOW), 3);
+        assert_eq!(count_recent(&mut recent, now + FAULTS_WINDOW + Duration::from_secs(1)), 2);
+        assert_eq!((0..1_000).map(|_| count_recent(&mut recent, now)).max(), Some(FAULTS_COUNTED_MAX));
     }
 }

@@ -27,6 +27,14 @@ impl ActionSet {
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
 }
 
 impl FromIterator<Action> for ActionSet {
@@ -50,6 +58,14 @@ impl EventSet {
 
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 }
 

@@ -62,8 +62,55 @@ pub(crate) const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// Longest time between two tries to initialise a plugin.
 pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 
-/// Threads that answer auth: hashing may take a core each, and messages need the others.
-pub(crate) const AUTH_THREADS: usize = 2;
+/// Faults in a row, each caused by another address, after which a plugin is not called for a while.
+///
+/// What no client causes, a tick for example, counts each time.
+pub(crate) const CIRCUIT_SOURCES: usize = 5;
+
+/// Time in which the faults of a plugin are counted that a message about one names.
+pub(crate) const FAULTS_WINDOW: Duration = Duration::from_secs(10);
+
+/// Faults that are counted in that time.
+pub(crate) const FAULTS_COUNTED_MAX: usize = 1_000;
+
+/// Time between two questions of an address whose request has made a plugin fail; doubled at each further fault.
+pub(crate) const SUSPECT_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Longest time between two questions of such an address.
+pub(crate) const SUSPECT_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a question of such an address waits for its turn; one that would wait longer is not put, and denied.
+pub(crate) const SUSPECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time without a fault after which such an address is like any other. Longer than the longest wait.
+pub(crate) const SUSPECT_FORGET: Duration = Duration::from_secs(60);
+
+/// Such addresses that are kept.
+pub(crate) const SUSPECTS_MAX: usize = 10_000;
+
+/// Running time from which on a topic-check counts as slow: as long as a few thousand ordinary ones.
+pub(crate) const SLOW_CALL: Duration = Duration::from_millis(1);
+
+/// Slow topic-checks of one plugin that one worker puts up with, before it has them asked aside.
+pub(crate) const SLOW_CALLS_MAX: u32 = 3;
+
+/// Time in which those are counted.
+pub(crate) const SLOW_CALLS_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a worker has the questions to a slow plugin asked aside before it tries in place again.
+pub(crate) const ASIDE_TIME: Duration = Duration::from_secs(60);
+
+/// Requests whose questions wait to be asked aside; more are denied. A connection has one at a time.
+pub(crate) const ASIDE_QUEUE_MAX: usize = 10_000;
+
+/// Bytes of topics that wait to be asked aside.
+pub(crate) const ASIDE_QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// How much lower the priority is of threads that may take their time, as `nice` counts.
+pub(crate) const LOW_PRIORITY: i32 = 10;
+
+/// Threads that answer auth at most: hashing takes a core each, and one core at least is left to messages.
+pub(crate) const AUTH_THREADS_MAX: usize = 8;
 
 /// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again.
 pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;

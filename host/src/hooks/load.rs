@@ -6,13 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher};
-use super::event_queue::EventQueue;
-use super::faults::Faults;
-use super::interests::EventSet;
+use super::circuit::Circuit;
+use super::common::Common;
 use super::loaded::{Loaded, Origin};
 use super::search::{Found, NotFound, find};
-use super::wasm::{Code, EmbeddedPlugin, Plugin, Runtime, StartError, Unusable, embedded};
-use super::{BrokerServices, Grants, HookSpec, PluginSpec, TopicCheckSpec};
+use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
+use super::{Grants, HookSpec, PluginSpec, TopicCheckSpec};
 use crate::types::TopicFilter;
 
 /// Why the plugins of a configuration cannot be run. The broker does not start.
@@ -68,9 +67,19 @@ pub enum LoadError {
         /// Those that were named.
         plugins: Vec<String>,
     },
+    /// The broker is about to end: plugins are not loaded any more.
+    #[error("the broker is stopping")]
+    Stopping,
     /// The machine does not let us run plugins at all.
     #[error("the plugin engine does not start: {0}")]
     Engine(#[source] io::Error),
+}
+
+impl LoadError {
+    /// An instance failed in `init`.
+    pub(crate) fn not_started(plugin: &Arc<str>, origin: Origin, fault: &Fault) -> Self {
+        Self::NotStarted { plugin: Arc::clone(plugin), origin, reason: fault.in_hook("init") }
+    }
 }
 
 /// The plugins of a configuration and what each is asked for.
@@ -81,43 +90,31 @@ pub(crate) struct Roster {
     pub(crate) auth: Vec<Arc<Loaded>>,
     /// Those that decide topics, in order.
     pub(crate) topic_check: Vec<Arc<Loaded>>,
-    /// The events that they asked for.
-    pub(crate) events: Arc<EventQueue>,
 }
 
 impl Roster {
     /// Loads every plugin and starts its first instance.
-    pub(crate) fn load(spec: &HookSpec, broker: &Arc<dyn BrokerServices>) -> Result<Self, LoadError> {
-        let runtime = Runtime::start().map_err(LoadError::Engine)?;
-        let mut started = Vec::new();
-        for plugin in &spec.plugins {
+    pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
+        let load = |plugin: &PluginSpec| {
             let name: Arc<str> = plugin.name.as_str().into();
-            let wasm = start(&runtime, plugin, &name, &spec.plugin_dirs, broker)?;
-            started.push((name, wasm));
-        }
-        let wanted = started.iter().filter(|(_, wasm)| wasm.manifest().exports.events);
-        let wanted = wanted.fold(EventSet::default(), |set, (_, wasm)| set.union(wasm.interests().events));
-        let events = Arc::new(EventQueue::new(wanted));
-        let all: Vec<_> = started
-            .into_iter()
-            .map(|(name, wasm)| {
-                let faults = Faults::new(Arc::clone(&name), Arc::clone(&events));
-                Arc::new(Loaded { name, wasm, faults })
-            })
-            .collect();
+            let (origin, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
+            let faults = common.tally.faults_of(&name);
+            Ok(Arc::new(Loaded { name, origin, wasm, faults, circuit: Circuit::default() }))
+        };
+        let all = spec.plugins.iter().map(load).collect::<Result<Vec<_>, LoadError>>()?;
         let auth = choose_auth(&all, spec.auth.as_deref())?;
         let topic_check = choose_topic_check(&all, &spec.topic_check)?;
-        Ok(Self { all, auth, topic_check, events })
+        Ok(Self { all, auth, topic_check })
     }
 }
 
 fn start(
-    runtime: &Runtime,
+    common: &Common,
     spec: &PluginSpec,
     name: &Arc<str>,
     folders: &[std::path::PathBuf],
-    broker: &Arc<dyn BrokerServices>,
-) -> Result<Plugin, LoadError> {
+) -> Result<(Origin, Plugin), LoadError> {
+    let Common { runtime, broker, tally } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
     let found = match &spec.path {
         Some(path) => Found::File(path.clone()),
@@ -141,15 +138,13 @@ fn start(
         log: PluginLog::new(Arc::clone(name)),
         files: Files::new(&grants.files, &spec.settings),
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
-        broker_info: BrokerInfo::new(Arc::clone(broker)),
+        broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
     };
     let settings = Value::Object(spec.settings.clone()).to_string();
-    let plugin = match Plugin::start(code.map_err(unusable)?, Arc::new(capabilities), settings) {
+    let plugin = match Plugin::start(code.map_err(unusable)?, Arc::new(capabilities), settings, spec.limits) {
         Ok(plugin) => plugin,
         Err(StartError::Unusable(reason)) => return Err(unusable(reason)),
-        Err(StartError::Fault(fault)) => {
-            return Err(LoadError::NotStarted { plugin: Arc::clone(name), origin, reason: fault.in_hook("init") });
-        }
+        Err(StartError::Fault(fault)) => return Err(LoadError::not_started(name, origin, &fault)),
     };
     let exports = plugin.manifest().exports;
     if !plugin.interests().actions.is_empty() && !exports.topic_check {
@@ -159,7 +154,7 @@ fn start(
         tracing::warn!("plugin \"{name}\" ({origin}) exports topic-check and decides no action with these settings");
     }
     tracing::info!("plugin \"{name}\" ({origin}): {}", plugin.manifest());
-    Ok(plugin)
+    Ok((origin, plugin))
 }
 
 /// What the plugins of the binary may use without being granted it: what their settings name.

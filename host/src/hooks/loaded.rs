@@ -2,14 +2,32 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::faults::Faults;
-use super::wasm::Plugin;
+use super::circuit::Circuit;
+use super::faults::{Call, Faults};
+use super::wasm::{Fault, Plugin};
+use crate::types::ClientInfo;
 
 /// A plugin of the configuration, ready to be asked.
 pub(crate) struct Loaded {
     pub(crate) name: Arc<str>,
+    pub(crate) origin: Origin,
     pub(crate) wasm: Plugin,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) circuit: Circuit,
+}
+
+impl Loaded {
+    /// Takes note of a fault in a call that `client` has caused, if anybody has.
+    pub(crate) fn report(&self, call: Call, client: Option<&ClientInfo>, fault: &Fault) {
+        self.faults.report(self, call, client, fault);
+    }
+}
+
+/// As messages name it: `plugin "x"`.
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin \"{}\"", self.name)
+    }
 }
 
 /// Where a plugin came from.

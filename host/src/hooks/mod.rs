@@ -2,24 +2,35 @@
 //!
 //! [`Hooks`] is the whole of it for the broker. A question goes `topic_checker` (in place) or `auth_pool` (on threads of
 //! its own) → `warm`, one instance per thread and plugin → `wasm`; the votes are combined in `combine`. What happened
-//! goes through `event_queue` to the thread of `observers`.
+//! goes through `event_queue` to the thread of `observers`. Faults lead to `faults`, which says them, to `suspects`, who
+//! are asked more slowly, and to a `circuit`, which keeps a plugin from being called in vain. What would hold up a worker
+//! is asked `aside`. All plugins of one loading are a `generation`; a reload puts another in its place.
 
+mod aside;
 mod auth_pool;
 mod back_off;
 mod capabilities;
+mod circuit;
 mod combine;
+mod common;
+mod deciders;
 mod event;
 mod event_queue;
 mod faults;
+mod generation;
 mod interests;
 mod limits;
 mod load;
 mod loaded;
 mod observers;
+mod pace;
+mod priority;
 mod queue;
 mod search;
 mod services;
 mod spec;
+mod suspects;
+mod tally;
 mod topic_checker;
 mod verdict_number;
 mod warm;
@@ -29,15 +40,18 @@ mod wasm;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use self::auth_pool::AuthPool;
-use self::event_queue::EventQueue;
+use self::common::Common;
+use self::generation::{Generation, Observing};
 use self::interests::ActionSet;
-use self::load::Roster;
-use self::loaded::Loaded;
 use self::observers::Observers;
+use self::queue::Closed;
+use self::suspects::Turn;
 use self::verdict_number::VerdictNumber;
 use crate::types::ClientInfo;
 
@@ -47,7 +61,7 @@ pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
 pub use services::{BrokerServices, Credentials, Overloaded};
-pub use spec::{Grants, HookSpec, PluginSpec, TopicCheckSpec};
+pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::TopicChecker;
 pub use wasm::Unusable;
 
@@ -66,13 +80,18 @@ pub enum Action {
 ///
 /// Dropping it lets its threads end; [`Hooks::stop`] waits for them.
 pub struct Hooks {
-    plugins: Vec<Arc<Loaded>>,
-    deciding: Vec<Arc<Loaded>>,
-    decided: ActionSet,
+    common: Common,
+    current: RwLock<Arc<Generation>>,
+    /// The number of the current generation, for who only wants to know whether it is another one.
+    number: AtomicU64,
+    /// The bits of the [`ActionSet`] that the current generation decides.
+    decided: AtomicU8,
     verdict_number: VerdictNumber,
-    auth: AuthPool,
-    events: Arc<EventQueue>,
     observers: Observers,
+    /// How many [`TopicChecker`]s there are: a new generation has an instance ready for each.
+    checkers: AtomicUsize,
+    /// Held while plugins are loaded, so that one reload comes after the other; whether the end has come.
+    stopped: Mutex<bool>,
 }
 
 impl Hooks {
@@ -80,26 +99,69 @@ impl Hooks {
     ///
     /// Compiles third-party plugins, so it may take seconds: call it before there is anything else to do. What was
     /// loaded from where is logged, and that nobody can connect where no plugin answers auth.
-    pub fn load(spec: HookSpec, broker: Arc<dyn BrokerServices>) -> Result<Arc<Self>, LoadError> {
-        let Roster { all, auth, topic_check, events } = Roster::load(&spec, &broker)?;
-        let decided =
-            topic_check.iter().fold(ActionSet::default(), |set, plugin| set.union(plugin.wasm.interests().actions));
-        let auth = AuthPool::start(&auth).map_err(LoadError::Engine)?;
-        let observers = Observers::start(&all, Arc::clone(&events)).map_err(LoadError::Engine)?;
-        Ok(Arc::new(Self {
-            plugins: all,
-            deciding: topic_check,
-            decided,
+    pub fn load(spec: &HookSpec, broker: Arc<dyn BrokerServices>) -> Result<Arc<Self>, LoadError> {
+        let began = Instant::now();
+        let common = Common::start(broker).map_err(LoadError::Engine)?;
+        let (generation, observing) = Generation::load(spec, &common, 1, 0)?;
+        let observers = Observers::start(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
+        tracing::debug!("{} plugins were loaded in {:.1?}", generation.plugins.len(), began.elapsed());
+        let hooks = Self {
+            common,
+            number: AtomicU64::new(generation.number),
+            decided: AtomicU8::new(generation.decided.bits()),
             verdict_number: VerdictNumber::new(),
-            auth,
-            events,
+            current: RwLock::new(Arc::new(generation)),
             observers,
-        }))
+            checkers: AtomicUsize::new(0),
+            stopped: Mutex::new(false),
+        };
+        hooks.observe(observing);
+        Ok(Arc::new(hooks))
+    }
+
+    /// Loads the plugins of a spec in place of those that run. After an error those go on as before.
+    ///
+    /// All of it is done before anybody notices: files are read and compiled, instances started, one for each thread
+    /// that will need it. Then every thread asks the new plugins at once, and no cached verdict of the old ones holds.
+    /// Events that happened before are told to the old ones, others to the new ones. Waits until the old ones have
+    /// answered what they had been asked.
+    pub fn reload(&self, spec: &HookSpec) -> Result<(), LoadError> {
+        let stopped = self.stopped.lock();
+        if *stopped {
+            return Err(LoadError::Stopping);
+        }
+        let began = Instant::now();
+        let number = self.number() + 1;
+        let checkers = self.checkers.load(Ordering::Relaxed);
+        let (generation, observing) = Generation::load(spec, &self.common, number, checkers)?;
+        let (decided, plugins) = (generation.decided, generation.plugins.len());
+        let old = std::mem::replace(&mut *self.current.write(), Arc::new(generation));
+        // Who reads the new number finds the new generation. Who still allows what nobody decided was there before.
+        self.number.store(number, Ordering::Release);
+        self.decided.store(decided.bits(), Ordering::Release);
+        self.forget_verdicts();
+        self.observe(observing);
+        self.common.tally.suspects.clear();
+        tracing::info!("{plugins} plugins were loaded anew in {:.1?}", began.elapsed());
+        old.stop();
+        Ok(())
+    }
+
+    fn observe(&self, Observing { wanted, observers }: Observing) {
+        self.common.tally.events.flip(wanted, observers);
+    }
+
+    fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.current.read())
+    }
+
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
     }
 
     /// Whether any plugin decides this action; where none does, it is allowed.
     pub fn decides(&self, action: Action) -> bool {
-        self.decided.contains(action)
+        ActionSet::from_bits(self.decided.load(Ordering::Acquire)).contains(action)
     }
 
     /// A number that is another one when cached verdicts no longer hold. Take it before you ask for a verdict.
@@ -119,22 +181,35 @@ impl Hooks {
 
     /// Whether any plugin asked for events of this kind: look before you make one.
     pub fn wants(&self, kind: EventKind) -> bool {
-        self.events.wants(kind)
+        self.common.tally.events.wants(kind)
     }
 
     /// Tells of an event, in order, soon. Never waits: where too many wait already, the event is dropped and counted.
     pub fn emit(&self, event: Event) {
-        self.events.put(event);
+        self.common.tally.events.put(event);
     }
 
     /// Makes what decides topics on one thread, with instances of its own.
     pub fn topic_checker(self: &Arc<Self>) -> TopicChecker {
-        TopicChecker::new(&self.deciding)
+        TopicChecker::new(self)
     }
 
-    /// Asks who may connect, on threads that do nothing else.
+    /// Asks who may connect, on threads that do nothing else. A client whose address has made plugins fail waits first.
     pub async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
-        self.auth.authenticate(client, credentials).await
+        match self.common.tally.suspects.turn(client.address(), Instant::now()) {
+            Turn::Now => {}
+            Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
+            Turn::Never => return AuthOutcome::Failed,
+        }
+        loop {
+            let generation = self.generation();
+            match generation.auth.authenticate(Arc::clone(&client), credentials.clone()).await {
+                Ok(outcome) => return outcome,
+                // A reload came between the two lines.
+                Err(Closed) if generation.number != self.number() => {}
+                Err(Closed) => return AuthOutcome::Denied,
+            }
+        }
     }
 
     /// Begins the ticks: each plugin that asked for them has its first one now.
@@ -146,34 +221,29 @@ impl Hooks {
     ///
     /// Waits for the threads of the plugins. Drop the [`TopicChecker`]s yourself.
     pub fn stop(&self) {
-        self.auth.stop();
+        *self.stopped.lock() = true;
+        self.generation().stop();
         self.observers.stop();
-        for plugin in &self.plugins {
-            if let Some(Err(fault)) = plugin.wasm.take_first().map(wasm::Instance::stop) {
-                plugin.faults.report("stop", &fault);
-            }
-        }
     }
 
-    /// How many calls of each plugin failed.
-    pub fn faults(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.plugins.iter().map(|plugin| (&*plugin.name, plugin.faults.count()))
+    /// How many calls of each plugin failed since the start, whatever was loaded in between.
+    pub fn faults(&self) -> Vec<(Arc<str>, u64)> {
+        self.common.tally.faults()
     }
 
-    /// How many events were dropped because too many waited.
+    /// Everything that is counted about plugins: names in lower case with dashes.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        self.common.tally.counters()
+    }
+
+    /// How many events were dropped because too many waited, or lost because a plugin failed.
     pub fn events_dropped(&self) -> u64 {
-        self.events.dropped()
-    }
-
-    /// How many clients were refused because too many waited for an answer of auth.
-    pub fn auth_turned_away(&self) -> u64 {
-        self.auth.turned_away()
+        self.common.tally.events.dropped()
     }
 }
 
 impl Drop for Hooks {
     fn drop(&mut self) {
-        self.auth.close();
         self.observers.close();
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::event_queue::EventQueue;
-use super::faults::PLUGIN_FAULT_HOOK;
+use super::event_queue::{EventQueue, Item};
+use super::faults::Call;
 use super::limits::{FRESH_INSTANCE_PATIENCE, STOP_DRAIN};
 use super::loaded::Loaded;
 use super::queue::Popped;
@@ -28,17 +28,12 @@ struct Control {
 }
 
 impl Observers {
-    /// Starts the thread if a plugin asked for events or ticks. No tick comes before [`Observers::begin_ticks`].
-    pub(crate) fn start(plugins: &[Arc<Loaded>], events: Arc<EventQueue>) -> io::Result<Self> {
+    /// Starts the thread. No tick comes before [`Observers::begin_ticks`].
+    pub(crate) fn start(events: Arc<EventQueue>) -> io::Result<Self> {
         let control = Arc::new(Control { events, ticking: AtomicBool::new(false), drain_until: OnceLock::new() });
-        let observing: Vec<_> = plugins.iter().filter(|plugin| observes(plugin)).cloned().collect();
-        let thread = if observing.is_empty() {
-            None
-        } else {
-            let control = Arc::clone(&control);
-            Some(thread::Builder::new().name("amqtt-events".into()).spawn(move || observe(&control, &observing))?)
-        };
-        Ok(Self { control, thread: Mutex::new(thread) })
+        let observed = Arc::clone(&control);
+        let thread = thread::Builder::new().name("amqtt-events".into()).spawn(move || observe(&observed))?;
+        Ok(Self { control, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) fn begin_ticks(&self) {
@@ -63,54 +58,34 @@ impl Observers {
     }
 }
 
-fn observes(plugin: &Loaded) -> bool {
-    let (exports, interests) = (plugin.wasm.manifest().exports, plugin.wasm.interests());
-    exports.events && !interests.events.is_empty() || tick_period(plugin).is_some()
-}
-
-fn tick_period(plugin: &Loaded) -> Option<Duration> {
-    let seconds = plugin.wasm.interests().tick_seconds;
-    (plugin.wasm.manifest().exports.ticks && seconds > 0).then(|| Duration::from_secs(seconds.into()))
-}
-
-struct Observer {
+/// A plugin that is told of events or has ticks, with its one instance for that.
+pub(crate) struct Observer {
     warm: Warm,
     period: Option<Duration>,
     /// When it is to tick next, once ticks have begun.
     next: Option<Instant>,
 }
 
-fn observe(control: &Control, plugins: &[Arc<Loaded>]) {
-    let new = |plugin: &Arc<Loaded>| Observer {
-        warm: Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE),
-        period: tick_period(plugin),
-        next: None,
-    };
-    let mut observers: Vec<_> = plugins.iter().map(new).collect();
-    loop {
-        match control.events.queue.pop(observers.iter().filter_map(|observer| observer.next).min()) {
-            Popped::Item(event) => observers.iter_mut().for_each(|observer| observer.tell(&event)),
-            Popped::Nothing => {}
-            Popped::Closed => break,
-        }
-        match control.drain_until.get() {
-            None if control.ticking.load(Ordering::Acquire) => observers.iter_mut().for_each(Observer::tick_if_due),
-            Some(until) if Instant::now() >= *until => break,
-            _ => {}
-        }
-    }
-    observers.into_iter().for_each(|observer| observer.warm.stop());
-}
-
 impl Observer {
-    fn tell(&mut self, event: &Arc<Event>) {
+    /// None for a plugin that observes nothing.
+    pub(crate) fn new(plugin: &Arc<Loaded>) -> Option<Self> {
+        let (exports, interests) = (plugin.wasm.manifest().exports, plugin.wasm.interests());
+        let seconds = if exports.ticks { interests.tick_seconds } else { 0 };
+        let period = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        let observes = exports.events && !interests.events.is_empty() || period.is_some();
+        observes.then(|| Self { warm: Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE), period, next: None })
+    }
+
+    fn tell(&mut self, event: &Arc<Event>, events: &EventQueue) {
         let plugin = self.warm.plugin();
         if !plugin.wasm.manifest().exports.events || !plugin.wasm.interests().events.contains(event.kind) {
             return;
         }
-        let hook = if event.kind == EventKind::PluginFault { PLUGIN_FAULT_HOOK } else { "events" };
+        let call = if event.kind == EventKind::PluginFault { Call::EventsAboutFaults } else { Call::Events };
         // The fault is reported, the event is lost for this plugin, and the next one finds a fresh instance.
-        let _ = self.warm.call(hook, |instance| instance.handle(event));
+        if self.warm.call(call, event.client.as_deref(), |instance| instance.handle(event)).is_err() {
+            events.count_dropped();
+        }
     }
 
     fn tick_if_due(&mut self) {
@@ -123,6 +98,30 @@ impl Observer {
         // Ticks that were missed are left out.
         self.next = Some(if now < due + period { due + period } else { now + period });
         // The fault is reported, and the next tick finds a fresh instance.
-        let _ = self.warm.call("ticks", |instance| instance.tick());
+        let _ = self.warm.call(Call::Ticks, None, |instance| instance.tick());
     }
+}
+
+fn observe(control: &Control) {
+    let mut observers: Vec<Observer> = Vec::new();
+    loop {
+        match control.events.queue.pop(observers.iter().filter_map(|observer| observer.next).min()) {
+            Popped::Item(Item::Event(event)) => {
+                observers.iter_mut().for_each(|observer| observer.tell(&event, &control.events));
+            }
+            Popped::Item(Item::Flip(others)) => stop_all(std::mem::replace(&mut observers, others)),
+            Popped::Nothing => {}
+            Popped::Closed => break,
+        }
+        match control.drain_until.get() {
+            None if control.ticking.load(Ordering::Acquire) => observers.iter_mut().for_each(Observer::tick_if_due),
+            Some(until) if Instant::now() >= *until => break,
+            _ => {}
+        }
+    }
+    stop_all(observers);
+}
+
+fn stop_all(observers: Vec<Observer>) {
+    observers.into_iter().for_each(|observer| observer.warm.stop());
 }

@@ -18,9 +18,18 @@ struct State<T> {
     woken: bool,
 }
 
-/// There is no room, or the queue is closed.
+/// Why an item was not taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum Refused<T> {
+    /// There is no room.
+    Full(T),
+    /// The queue is closed.
+    Closed(T),
+}
+
+/// What asks a queue for answers is closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
 
 /// What a wait on a queue ended with.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,17 +49,26 @@ impl<T> BoundedQueue<T> {
     }
 
     /// Adds an item that counts as so many bytes.
-    pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), Full> {
+    pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), Refused<T>> {
         let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(item));
+        }
         let bytes_then = state.bytes.saturating_add(bytes);
-        if state.closed || state.items.len() >= self.items_max || bytes_then > self.bytes_max {
-            return Err(Full);
+        if state.items.len() >= self.items_max || bytes_then > self.bytes_max {
+            return Err(Refused::Full(item));
         }
         state.bytes = bytes_then;
         state.items.push_back((item, bytes));
         drop(state);
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Adds an item after all others, whether there is room or not: for the few that change what is done with the rest.
+    pub(crate) fn push_anyway(&self, item: T) {
+        self.state.lock().items.push_back((item, 0));
+        self.changed.notify_one();
     }
 
     /// Waits for the oldest item, until `deadline` if there is one.
@@ -101,12 +119,20 @@ mod tests {
     fn a_full_queue_refuses_by_items_and_by_bytes() {
         let queue = BoundedQueue::new(2, 10);
         assert_eq!(queue.push('a', 4), Ok(()));
-        assert_eq!(queue.push('b', 7), Err(Full), "too many bytes");
+        assert_eq!(queue.push('b', 7), Err(Refused::Full('b')), "too many bytes");
         assert_eq!(queue.push('b', 6), Ok(()));
-        assert_eq!(queue.push('c', 0), Err(Full), "too many items");
+        assert_eq!(queue.push('c', 0), Err(Refused::Full('c')), "too many items");
         assert_eq!(queue.pop(None), Popped::Item('a'));
         assert_eq!(queue.push('c', 4), Ok(()));
         assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('b'), Popped::Item('c')]);
+    }
+
+    #[test]
+    fn what_has_to_go_in_goes_in() {
+        let queue = BoundedQueue::new(1, 10);
+        queue.push('b', 4).expect("there is room");
+        queue.push_anyway('c');
+        assert_eq!([queue.pop(None), queue.pop(None)], ['b', 'c'].map(Popped::Item));
     }
 
     #[test]
@@ -114,7 +140,7 @@ mod tests {
         let queue = BoundedQueue::new(2, 10);
         queue.push('a', 1).expect("there is room");
         queue.close();
-        assert_eq!(queue.push('b', 1), Err(Full));
+        assert_eq!(queue.push('b', 1), Err(Refused::Closed('b')));
         assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('a'), Popped::Closed]);
     }
 

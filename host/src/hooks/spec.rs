@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::types::TopicFilter;
 
@@ -40,6 +41,19 @@ pub struct PluginSpec {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// What the configuration lets it use. The embedded plugins carry grants of their own.
     pub grants: Grants,
+    /// What it may take of the machine, where the configuration says so.
+    pub limits: PluginLimits,
+}
+
+/// Bounds on one plugin; none: the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PluginLimits {
+    /// Bytes of each memory of an instance.
+    pub memory_bytes: Option<usize>,
+    /// How long a call may run, of whichever hook. Starting an instance has a limit of its own.
+    pub deadline: Option<Duration>,
+    /// How many instances answer auth at once.
+    pub instances: Option<usize>,
 }
 
 /// What a plugin may use besides the log.

@@ -1,23 +1,30 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use super::Action;
-use super::combine::{Verdict, combine_topic};
-use super::limits::FRESH_INSTANCE_WAIT;
-use super::loaded::Loaded;
-use super::warm::Warm;
+use super::combine::Verdict;
+use super::deciders::Deciders;
+use super::generation::Generation;
+use super::queue::Closed;
+use super::suspects::Turn;
+use super::{Action, Hooks};
 use crate::types::ClientInfo;
 
 /// Asks the plugins that decide topics, on the thread that holds the message: make one for each such thread.
 ///
-/// Dropping it ends its instances in good order.
+/// It follows a reload by itself. Dropping it ends its instances in good order.
 pub struct TopicChecker {
-    plugins: Vec<Warm>,
+    hooks: Arc<Hooks>,
+    generation: Arc<Generation>,
+    deciders: Deciders,
 }
 
 impl TopicChecker {
-    pub(crate) fn new(plugins: &[Arc<Loaded>]) -> Self {
-        let decide = plugins.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
-        Self { plugins: decide.map(|plugin| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT)).collect() }
+    pub(super) fn new(hooks: &Arc<Hooks>) -> Self {
+        hooks.checkers.fetch_add(1, Ordering::Relaxed);
+        let generation = hooks.generation();
+        let deciders = Deciders::in_place(&generation.deciding);
+        Self { hooks: Arc::clone(hooks), generation, deciders }
     }
 
     /// Whether `client` may do `action` with `topic`: a topic filter for a subscription, else a topic name.
@@ -25,13 +32,70 @@ impl TopicChecker {
     /// Takes under a microsecond with ordinary plugins, and each plugin's deadline at the worst. A fault of a plugin
     /// is a refusal of this one request.
     pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
-        let asked = self.plugins.iter_mut().filter(|warm| warm.plugin().wasm.interests().actions.contains(action));
-        combine_topic(asked.map(|warm| warm.call("topic-check", |instance| instance.check(client, action, topic))))
+        self.follow();
+        self.deciders.check(client, action, topic)
+    }
+
+    /// Whether a question may hold up this thread at all: look before you ask more exactly.
+    pub fn may_hold_up(&self) -> bool {
+        self.deciders.any_slow() || self.hooks.common.tally.suspects.count() > 0
+    }
+
+    /// Whether a question would hold up this thread for other clients, because a plugin is slow or `client` has made
+    /// one fail: then it is to be put with [`ask`](Self::ask), while only that client waits.
+    pub fn holds_up(&mut self, client: &ClientInfo, action: Action) -> bool {
+        if !self.may_hold_up() {
+            return false;
+        }
+        self.follow();
+        self.hooks.decides(action)
+            && (self.deciders.is_slow(action) || self.hooks.common.tally.suspects.contains(client.address()))
+    }
+
+    /// Puts questions about several topics on another thread. The verdicts are in the order of the topics.
+    pub fn ask(
+        &self,
+        client: Arc<ClientInfo>,
+        action: Action,
+        topics: Vec<Box<str>>,
+    ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
+        let (hooks, topics) = (Arc::clone(&self.hooks), Arc::<[_]>::from(topics));
+        hooks.common.tally.asked_aside.fetch_add(topics.len() as u64, Ordering::Relaxed);
+        async move {
+            match hooks.common.tally.suspects.turn(client.address(), Instant::now()) {
+                Turn::Now => {}
+                Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
+                Turn::Never => return vec![Verdict::FAULT; topics.len()],
+            }
+            loop {
+                let generation = hooks.generation();
+                match generation.aside.ask(&client, action, &topics).await {
+                    Ok(verdicts) => return verdicts,
+                    // A reload came between the two lines.
+                    Err(Closed) if generation.number != hooks.number() => {}
+                    Err(Closed) => return vec![Verdict::FAULT; topics.len()],
+                }
+            }
+        }
+    }
+
+    /// Goes over to the plugins that were loaded last, if it asks others still; ends the instances of those.
+    pub fn follow(&mut self) {
+        if self.generation.number != self.hooks.number() {
+            self.renew();
+        }
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        self.generation = self.hooks.generation();
+        std::mem::replace(&mut self.deciders, Deciders::in_place(&self.generation.deciding)).retire();
     }
 }
 
 impl Drop for TopicChecker {
     fn drop(&mut self) {
-        self.plugins.drain(..).for_each(Warm::stop);
+        self.hooks.checkers.fetch_sub(1, Ordering::Relaxed);
+        std::mem::take(&mut self.deciders).stop();
     }
 }

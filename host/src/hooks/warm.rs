@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::back_off::BackOff;
 use super::combine::NoAnswer;
+use super::faults::Call;
 use super::loaded::Loaded;
 use super::wasm::{Fault, Instance};
+use crate::types::ClientInfo;
 
 /// One thread's instance of a plugin: called in place, replaced after a fault.
 ///
@@ -18,6 +20,8 @@ pub(crate) struct Warm {
     back_off: BackOff,
     /// How long a call waits for a fresh instance.
     wait: Duration,
+    /// How long the last call was seen to run, if it was seen.
+    last_ran: Option<Duration>,
 }
 
 enum State {
@@ -34,7 +38,8 @@ enum State {
 impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
-        let mut warm = Self { plugin, state: State::Resting(Instant::now()), back_off: BackOff::default(), wait };
+        let (state, back_off) = (State::Resting(Instant::now()), BackOff::default());
+        let mut warm = Self { plugin, state, back_off, wait, last_ran: None };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
     }
@@ -43,23 +48,48 @@ impl Warm {
         &self.plugin
     }
 
-    /// Calls the instance. A fault is reported here, and costs the instance.
+    /// Changes how long a call waits for a fresh instance.
+    pub(crate) fn set_wait(&mut self, wait: Duration) {
+        self.wait = wait;
+    }
+
+    /// Calls the instance, unless nothing comes of it lately, in a matter of `client`. A fault is reported here, and
+    /// costs the instance.
     pub(crate) fn call<R>(
         &mut self,
-        hook: &'static str,
-        call: impl FnOnce(&mut Instance) -> Result<R, Fault>,
+        call: Call,
+        client: Option<&ClientInfo>,
+        act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
+        self.last_ran = None;
+        if !self.plugin.circuit.lets_through() {
+            return Err(NoAnswer);
+        }
         if !matches!(self.state, State::Ready(_)) {
             self.recover();
         }
         let State::Ready(instance) = &mut self.state else {
+            self.plugin.circuit.was_not_tried();
             return Err(NoAnswer);
         };
-        call(instance).map_err(|fault| {
-            self.plugin.faults.report(hook, &fault);
-            self.make();
-            NoAnswer
-        })
+        match act(instance) {
+            Ok(answer) => {
+                self.last_ran = instance.seen_running();
+                self.plugin.circuit.succeeded();
+                Ok(answer)
+            }
+            Err(fault) => {
+                self.last_ran = fault.time_limit();
+                self.plugin.report(call, client, &fault);
+                self.make();
+                Err(NoAnswer)
+            }
+        }
+    }
+
+    /// How long the last call was seen to run; none for most calls, which are over before anybody looks.
+    pub(crate) fn last_ran(&self) -> Option<Duration> {
+        self.last_ran
     }
 
     /// Ends the instance in good order.
@@ -67,7 +97,7 @@ impl Warm {
         if let State::Ready(instance) = self.state
             && let Err(fault) = instance.stop()
         {
-            self.plugin.faults.report("stop", &fault);
+            self.plugin.report(Call::Stop, None, &fault);
         }
     }
 
@@ -116,7 +146,7 @@ impl Warm {
             }
             Err(fault) => {
                 let (wait, until) = self.back_off.failed(Instant::now());
-                self.plugin.faults.report_start(&fault, wait);
+                self.plugin.faults.report_start(&self.plugin, &fault, wait);
                 self.state = State::Resting(until);
             }
         }

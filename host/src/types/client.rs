@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The client identifier of a session: unique in the broker. Cheap to clone.
@@ -47,6 +47,11 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
+    /// The peer's address, without the port.
+    pub fn address(&self) -> IpAddr {
+        self.peer.remote_address.ip()
+    }
+
     /// The user name, none for an anonymous client.
     pub fn username(&self) -> Option<&str> {
         match &self.identity {

@@ -28,6 +28,8 @@ pub(super) enum Does {
     TrapLater,
     /// Hands over two GiB that it does not have.
     Oversize,
+    /// Publishes an empty message to `t`.
+    Publish,
 }
 
 /// A plugin; the hooks that are `None` are not exported.
@@ -65,6 +67,7 @@ impl Default for Guest {
 const INTERESTS: i32 = 16;
 const TEXT: i32 = 64;
 const VERDICT: i32 = 512;
+const TOPIC: i32 = 768;
 /// Where arguments are put.
 const HEAP: i32 = 1024;
 
@@ -72,7 +75,8 @@ const HEAP: i32 = 1024;
 const DROP_CLIENT: u32 = 0;
 const DROP_EVENT: u32 = 1;
 const UPTIME: u32 = 2;
-const IMPORTS: u32 = 3;
+const PUBLISH: u32 = 3;
+const IMPORTS: u32 = 4;
 
 impl Guest {
     /// Writes the plugin into a folder.
@@ -90,7 +94,7 @@ impl Guest {
             self.hooks().iter().map(|(hook, ..)| format!("export amqtt:plugin/{hook}@0.1.0;\n")).collect();
         let world = format!(
             "package test:guest;\nworld guest {{\nimport amqtt:plugin/types@0.1.0;\n\
-             import amqtt:plugin/broker-info@0.1.0;\nexport amqtt:plugin/lifecycle@0.1.0;\n{exports}}}"
+             import amqtt:plugin/broker-info@0.1.0;\nimport amqtt:plugin/publisher@0.1.0;\nexport amqtt:plugin/lifecycle@0.1.0;\n{exports}}}"
         );
         let package = resolve.push_source("guest.wit", &world).expect("a package");
         let world = resolve.select_world(&[package], Some("guest")).expect("a world");
@@ -123,6 +127,8 @@ impl Guest {
         imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]client", EntityType::Function(0));
         imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]event", EntityType::Function(0));
         imports.import("amqtt:plugin/broker-info@0.1.0", "uptime-seconds", EntityType::Function(1));
+        types.ty().function([ValType::I32; 7], []);
+        imports.import("amqtt:plugin/publisher@0.1.0", "publish", EntityType::Function(2));
 
         let mut define = |name: &str, params: usize, result: bool, body: &dyn Fn(&mut InstructionSink<'_>, u32)| {
             let index = IMPORTS + functions.len();
@@ -198,6 +204,7 @@ impl Guest {
             answer.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>(),
         );
         data.active(0, &ConstExpr::i32_const(TEXT), text);
+        data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
         data
     }
 }
@@ -213,6 +220,11 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
         }
         Does::Hog => {
             code.i32_const(512).memory_grow(0).drop();
+        }
+        Does::Publish => {
+            // The byte at TOPIC is `t`; the answer goes where no text is.
+            code.i32_const(TOPIC).i32_const(1).i32_const(TOPIC).i32_const(0).i32_const(0).i32_const(0);
+            code.i32_const(VERDICT).call(PUBLISH);
         }
         Does::Recurse => {
             (0..params).for_each(|param| {

@@ -256,7 +256,7 @@ impl broker_info::Host for State {
 
     fn counters(&mut self) -> Vec<broker_info::Counter> {
         let counters = self.capabilities.broker_info.counters().into_iter();
-        counters.map(|(name, value)| broker_info::Counter { name: name.to_owned(), value }).collect()
+        counters.map(|(name, value)| broker_info::Counter { name: name.into_owned(), value }).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use wasmtime::{Error, Store, Trap};
 
 use super::bindings::{HookCalls, HookIndices};
 use super::state::{Deadline, State, TimedOut};
-use crate::hooks::capabilities::{Capabilities, escape};
+use crate::hooks::capabilities::escape;
 use crate::hooks::combine::{Decision, Vote};
 use crate::hooks::interests::Interests;
 use crate::hooks::limits::{
@@ -24,19 +24,18 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Makes an instance and calls its `init`. A quiet one writes no log messages meanwhile.
+    /// Makes an instance and calls its `init`.
     pub(super) fn start(
         pre: &InstancePre<State>,
         indices: &HookIndices,
-        capabilities: Arc<Capabilities>,
+        state: State,
         settings: &str,
-        quiet: bool,
     ) -> Result<(Self, Interests), Fault> {
-        let mut store = Store::new(pre.engine(), State::new(capabilities, quiet));
+        let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HANDOVER_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| context.data_mut().deadline.look());
-        set_deadline(&mut store, INIT_DEADLINE);
+        begin(&mut store, INIT_DEADLINE);
         let instance = pre.instantiate(&mut store).map_err(Fault::from)?;
         let hooks = indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(cause(&error)))?;
         let answer = hooks.init(&mut store, settings).map_err(Fault::from)?;
@@ -51,7 +50,7 @@ impl Instance {
         client: &Arc<ClientInfo>,
         credentials: &Credentials,
     ) -> Result<Decision, Fault> {
-        set_deadline(&mut self.store, AUTH_DEADLINE);
+        self.begin(AUTH_DEADLINE);
         self.store.data_mut().client = Some(Arc::clone(client));
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let decision = self.hooks.authenticate(&mut self.store, username, password)?;
@@ -61,7 +60,7 @@ impl Instance {
 
     /// Asks for a vote on an action.
     pub(crate) fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Result<Vote, Fault> {
-        set_deadline(&mut self.store, TOPIC_CHECK_DEADLINE);
+        self.begin(TOPIC_CHECK_DEADLINE);
         self.store.data_mut().client = Some(Arc::clone(client));
         let vote = self.hooks.check(&mut self.store, client, action, topic)?;
         self.store.data_mut().client = None;
@@ -70,7 +69,7 @@ impl Instance {
 
     /// Tells of an event.
     pub(crate) fn handle(&mut self, event: &Arc<Event>) -> Result<(), Fault> {
-        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        self.begin(OBSERVER_DEADLINE);
         self.store.data_mut().event = Some(Arc::clone(event));
         self.hooks.handle(&mut self.store, event.kind)?;
         self.store.data_mut().event = None;
@@ -79,18 +78,29 @@ impl Instance {
 
     /// Lets the plugin do what it does at regular times.
     pub(crate) fn tick(&mut self) -> Result<(), Fault> {
-        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        self.begin(OBSERVER_DEADLINE);
         Ok(self.hooks.tick(&mut self.store)?)
+    }
+
+    /// How long the last call was seen to run; none if it was over before anybody looked.
+    pub(crate) fn seen_running(&self) -> Option<Duration> {
+        self.store.data().deadline.seen_running()
     }
 
     /// Tells the plugin that it ends in good order.
     pub(crate) fn stop(mut self) -> Result<(), Fault> {
-        set_deadline(&mut self.store, OBSERVER_DEADLINE);
+        self.begin(OBSERVER_DEADLINE);
         Ok(self.hooks.stop(&mut self.store)?)
+    }
+
+    /// Begins a call that may run for so long, unless the configuration has another limit.
+    fn begin(&mut self, limit: Duration) {
+        let limit = self.store.data().deadline_set.unwrap_or(limit);
+        begin(&mut self.store, limit);
     }
 }
 
-fn set_deadline(store: &mut Store<State>, limit: Duration) {
+fn begin(store: &mut Store<State>, limit: Duration) {
     store.data_mut().deadline = Deadline::new(limit);
     // The first look only takes down the time.
     store.set_epoch_deadline(1);
@@ -139,6 +149,11 @@ fn shorten(text: &str) -> String {
 }
 
 impl Fault {
+    /// How long the call ran, if it is for that that it was ended.
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        if let Self::TimedOut(limit) = self { Some(*limit) } else { None }
+    }
+
     /// What happened in which hook. The text continues `plugin "x" `.
     pub(crate) fn in_hook(&self, hook: &str) -> String {
         match self {

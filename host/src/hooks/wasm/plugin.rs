@@ -14,10 +14,10 @@ use super::instance::{Fault, Instance};
 use super::manifest::Manifest;
 use super::state::State;
 use super::unusable::Unusable;
-use crate::hooks::Grants;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::interests::Interests;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
+use crate::hooks::{Grants, PluginLimits};
 
 /// Compiled code of a plugin, and what its type says.
 pub(crate) struct Code {
@@ -80,13 +80,20 @@ pub(crate) struct Plugin {
     indices: HookIndices,
     capabilities: Arc<Capabilities>,
     settings: String,
-    /// The instance that was started to see whether the plugin works, until somebody needs one.
-    first: Mutex<Option<Instance>>,
+    limits: PluginLimits,
+    /// Instances that nobody has needed yet: the one that was started to see whether the plugin works, and others that
+    /// were made before they are needed.
+    ready: Mutex<Vec<Instance>>,
 }
 
 impl Plugin {
     /// Binds a plugin's imports and starts a first instance.
-    pub(crate) fn start(code: Code, capabilities: Arc<Capabilities>, settings: String) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        code: Code,
+        capabilities: Arc<Capabilities>,
+        settings: String,
+        limits: PluginLimits,
+    ) -> Result<Self, StartError> {
         let Code { component, manifest } = code;
         let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
         let mut linker = Linker::new(component.engine());
@@ -94,23 +101,40 @@ impl Plugin {
         let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
         let indices = HookIndices::new(&pre, manifest.exports).map_err(mismatch)?;
         let (first, interests) =
-            Instance::start(&pre, &indices, Arc::clone(&capabilities), &settings, false).map_err(StartError::Fault)?;
-        let first = Mutex::new(Some(first));
-        Ok(Self { manifest, interests, pre, indices, capabilities, settings, first })
+            Instance::start(&pre, &indices, State::new(Arc::clone(&capabilities), false, limits), &settings)
+                .map_err(StartError::Fault)?;
+        let ready = Mutex::new(vec![first]);
+        Ok(Self { manifest, interests, pre, indices, capabilities, settings, limits, ready })
+    }
+
+    /// Makes instances until so many are ready.
+    pub(crate) fn prepare(&self, count: usize) -> Result<(), Fault> {
+        while self.ready.lock().len() < count {
+            let instance = self.make()?;
+            self.ready.lock().push(instance);
+        }
+        Ok(())
     }
 
     /// A fresh instance.
     pub(crate) fn instantiate(&self) -> Result<Instance, Fault> {
-        if let Some(first) = self.take_first() {
-            return Ok(first);
-        }
-        let capabilities = Arc::clone(&self.capabilities);
-        Instance::start(&self.pre, &self.indices, capabilities, &self.settings, true).map(|(instance, _)| instance)
+        let ready = self.ready.lock().pop();
+        ready.map_or_else(|| self.make(), Ok)
     }
 
-    /// The first instance if nobody has needed it.
-    pub(crate) fn take_first(&self) -> Option<Instance> {
-        self.first.lock().take()
+    fn make(&self) -> Result<Instance, Fault> {
+        let state = State::new(Arc::clone(&self.capabilities), true, self.limits);
+        Instance::start(&self.pre, &self.indices, state, &self.settings).map(|(instance, _)| instance)
+    }
+
+    /// The instances that nobody has needed.
+    pub(crate) fn take_ready(&self) -> Vec<Instance> {
+        std::mem::take(&mut self.ready.lock())
+    }
+
+    /// How many instances answer auth at once, if that is set.
+    pub(crate) fn instances(&self) -> Option<usize> {
+        self.limits.instances
     }
 
     /// What its type says.

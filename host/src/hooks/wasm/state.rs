@@ -4,12 +4,12 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
-use crate::hooks::Event;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::limits::{
     CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
     TABLES_MAX,
 };
+use crate::hooks::{Event, PluginLimits};
 use crate::types::ClientInfo;
 
 /// What belongs to one instance on the broker's side.
@@ -23,13 +23,16 @@ pub(super) struct State {
     /// Whether log messages are left out: those of `init`, which another instance has written already.
     pub(super) quiet: bool,
     pub(super) limits: StoreLimits,
+    /// How long a call may run, if the configuration says so.
+    pub(super) deadline_set: Option<Duration>,
     pub(super) deadline: Deadline,
 }
 
 impl State {
-    pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool) -> Self {
+    /// A quiet one writes no log messages until its `init` is over.
+    pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool, set: PluginLimits) -> Self {
         let limits = StoreLimitsBuilder::new()
-            .memory_size(MEMORY_BYTES_MAX)
+            .memory_size(set.memory_bytes.unwrap_or(MEMORY_BYTES_MAX))
             .memories(MEMORIES_MAX)
             .tables(TABLES_MAX)
             .table_elements(TABLE_ELEMENTS_MAX)
@@ -37,7 +40,8 @@ impl State {
             // A guest that gets no memory aborts somewhere else: better to say what happened.
             .trap_on_grow_failure(true)
             .build();
-        Self { client: None, event: None, capabilities, quiet, limits, deadline: Deadline::new(Duration::ZERO) }
+        let deadline = Deadline::new(Duration::ZERO);
+        Self { client: None, event: None, capabilities, quiet, limits, deadline_set: set.deadline, deadline }
     }
 }
 
@@ -56,6 +60,11 @@ pub(super) struct Deadline {
 impl Deadline {
     pub(super) fn new(limit: Duration) -> Self {
         Self { limit, first_look: None, looks: 0 }
+    }
+
+    /// How long the thread has run since the first look; none before it.
+    pub(super) fn seen_running(&self) -> Option<Duration> {
+        self.first_look.map(|then| ThreadTime::now().as_duration().saturating_sub(then))
     }
 
     /// Called at each look: says after how many ticks to look again, or that the time is up.

@@ -1,0 +1,82 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::connection::Client;
+use super::verdicts::VerdictCache;
+use super::worker::Worker;
+use crate::codec::{Frame, Packet};
+use crate::hooks::{Action, Verdict};
+use crate::protocol::Connection;
+use crate::types::ClientInfo;
+
+/// A question to topic-check that one connection waits for, while the others of its worker have their turns.
+pub(super) struct Asking {
+    action: Action,
+    topics: Vec<Box<str>>,
+    /// What the verdicts are good for.
+    number: u64,
+    verdicts: Pin<Box<dyn Future<Output = Vec<Verdict>>>>,
+}
+
+impl Asking {
+    /// Puts the question, if putting it in place would hold up the worker.
+    pub(super) fn begin<'a>(
+        worker: &mut Worker,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topics: impl Iterator<Item = &'a str>,
+    ) -> Option<Self> {
+        if !worker.checker.holds_up(client, action) {
+            return None;
+        }
+        let number = worker.hooks.verdict_number();
+        let topics: Vec<Box<str>> = topics.map(Box::from).collect();
+        let verdicts = Box::pin(worker.checker.ask(Arc::clone(client), action, topics.clone()));
+        Some(Self { action, topics, number, verdicts })
+    }
+
+    /// Waits for the answers, and leaves them where the request finds them.
+    pub(super) fn poll_answer(&mut self, verdicts: &mut VerdictCache, cx: &mut Context<'_>) -> Poll<()> {
+        let answers = ready!(self.verdicts.as_mut().poll(cx));
+        let topics = std::mem::take(&mut self.topics).into_iter();
+        verdicts.answer(self.action, topics.zip(answers).collect(), self.number);
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asking").field("action", &self.action).field("topics", &self.topics).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Puts the questions that a packet raises, if putting them in place would hold up this worker. Then the packet is
+    /// to be looked at again when they are answered.
+    pub(super) fn ask_first(
+        &mut self,
+        protocol: &mut Connection,
+        client: &mut Client,
+        frame: Frame<'_>,
+    ) -> Option<Asking> {
+        if client.verdicts.has_answers() || !self.checker.may_hold_up() {
+            return None;
+        }
+        // Whatever is wrong with the packet is dealt with where it is handled.
+        let core = Arc::clone(&self.core);
+        match protocol.handle_packet(frame, &core.limits, &core.capabilities).ok()? {
+            Packet::Publish(publish) => {
+                let known = client.verdicts.verdict(publish.topic, self.hooks.verdict_number()).is_some();
+                let topic = (!known).then_some(publish.topic)?;
+                Asking::begin(self, &client.info, Action::Publish, std::iter::once(topic))
+            }
+            Packet::Subscribe(subscribe) => {
+                let filters = subscribe.filters().map(|(filter, _)| filter);
+                Asking::begin(self, &client.info, Action::Subscribe, filters)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::Action;
+use super::combine::Verdict;
+use super::deciders::Deciders;
+use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX};
+use super::loaded::Loaded;
+use super::priority;
+use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use crate::types::ClientInfo;
+
+/// Topics of one request that are asked about before other requests have their turn.
+const TOPICS_PER_TURN: usize = 8;
+
+/// The thread that asks plugins about topics where that would hold up a worker.
+///
+/// It is started by the first question: as a rule there is none.
+pub(crate) struct Aside {
+    plugins: Vec<Arc<Loaded>>,
+    queue: Arc<BoundedQueue<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Job {
+    client: Arc<ClientInfo>,
+    action: Action,
+    topics: Arc<[Box<str>]>,
+    /// Of the first topics.
+    verdicts: Vec<Verdict>,
+    answer: oneshot::Sender<Vec<Verdict>>,
+}
+
+impl Aside {
+    pub(crate) fn new(plugins: &[Arc<Loaded>]) -> Self {
+        let queue = Arc::new(BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX));
+        Self { plugins: plugins.to_vec(), queue, thread: Mutex::default() }
+    }
+
+    /// What the plugins say about each topic. Where too many requests wait it is a deny.
+    pub(crate) async fn ask(
+        &self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topics: &Arc<[Box<str>]>,
+    ) -> Result<Vec<Verdict>, Closed> {
+        let denied = || vec![Verdict::FAULT; topics.len()];
+        if let Err(error) = self.start_once() {
+            tracing::error!("no thread to ask plugins on: {error}");
+            return Ok(denied());
+        }
+        let (answer, answered) = oneshot::channel();
+        let bytes = topics.iter().map(|topic| topic.len()).sum();
+        let (client, topics) = (Arc::clone(client), Arc::clone(topics));
+        match self.queue.push(Job { client, action, topics, verdicts: Vec::new(), answer }, bytes) {
+            Ok(()) => Ok(answered.await.unwrap_or_else(|_| denied())),
+            Err(Refused::Full(_)) => Ok(denied()),
+            Err(Refused::Closed(_)) => Err(Closed),
+        }
+    }
+
+    /// Takes no more questions. The thread ends when those that wait have their answer.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Closes, and waits for the thread.
+    pub(crate) fn stop(&self) {
+        self.close();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that asks plugins aside had panicked");
+        }
+    }
+
+    fn start_once(&self) -> io::Result<()> {
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let (plugins, queue) = (self.plugins.clone(), Arc::clone(&self.queue));
+            *thread =
+                Some(thread::Builder::new().name("amqtt-aside".into()).spawn(move || answer_all(&plugins, &queue))?);
+        }
+        Ok(())
+    }
+}
+
+fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
+    priority::lower();
+    let mut deciders = Deciders::aside(plugins);
+    loop {
+        match queue.pop(None) {
+            // A client that has gone meanwhile needs no answer.
+            Popped::Item(job) if job.answer.is_closed() => {}
+            Popped::Item(mut job) => {
+                let asked = job.verdicts.len();
+                for topic in job.topics.iter().skip(asked).take(TOPICS_PER_TURN) {
+                    job.verdicts.push(deciders.check(&job.client, job.action, topic));
+                }
+                if job.verdicts.len() < job.topics.len() {
+                    queue.push_anyway(job);
+                } else {
+                    // Sending fails where the client has gone.
+                    let _ = job.answer.send(job.verdicts);
+                }
+            }
+            Popped::Nothing => {}
+            Popped::Closed => break,
+        }
+    }
+    deciders.stop();
+}

@@ -1,0 +1,19 @@
+use std::io;
+use std::sync::Arc;
+
+use super::BrokerServices;
+use super::tally::Tally;
+use super::wasm::Runtime;
+
+/// What all plugins share, also with those that a reload puts in their place.
+pub(crate) struct Common {
+    pub(crate) runtime: Runtime,
+    pub(crate) broker: Arc<dyn BrokerServices>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Common {
+    pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
+        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default() })
+    }
+}

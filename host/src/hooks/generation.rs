@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use super::HookSpec;
+use super::aside::Aside;
+use super::auth_pool::AuthPool;
+use super::common::Common;
+use super::interests::{ActionSet, EventSet};
+use super::load::{LoadError, Roster};
+use super::loaded::Loaded;
+use super::observers::Observer;
+
+/// The plugins of one loading, until a reload puts others in their place.
+pub(crate) struct Generation {
+    /// The first is 1.
+    pub(crate) number: u64,
+    pub(crate) plugins: Vec<Arc<Loaded>>,
+    /// Those that decide topics, in order.
+    pub(crate) deciding: Vec<Arc<Loaded>>,
+    pub(crate) decided: ActionSet,
+    pub(crate) auth: AuthPool,
+    pub(crate) aside: Aside,
+}
+
+impl Generation {
+    /// Loads every plugin of the spec and starts the first instance of each, and those that observe.
+    ///
+    /// So that nothing is left to fail or to wait for afterwards, `checkers` instances of those that decide topics are
+    /// started as well.
+    pub(crate) fn load(
+        spec: &HookSpec,
+        common: &Common,
+        number: u64,
+        checkers: usize,
+    ) -> Result<(Self, Observing), LoadError> {
+        let Roster { all, auth, topic_check } = Roster::load(spec, common)?;
+        let decided = topic_check.iter().fold(ActionSet::default(), |set, it| set.union(it.wasm.interests().actions));
+        let observers: Vec<_> = all.iter().filter_map(Observer::new).collect();
+        for plugin in topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty()) {
+            plugin
+                .wasm
+                .prepare(checkers)
+                .map_err(|fault| LoadError::not_started(&plugin.name, plugin.origin.clone(), &fault))?;
+        }
+        let wanted = all.iter().filter(|plugin| plugin.wasm.manifest().exports.events);
+        let wanted = wanted.fold(EventSet::default(), |set, plugin| set.union(plugin.wasm.interests().events));
+        let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
+        let aside = Aside::new(&topic_check);
+        let generation = Self { number, plugins: all, deciding: topic_check, decided, auth: pool, aside };
+        Ok((generation, Observing { wanted, observers }))
+    }
+
+    /// Takes no more questions.
+    pub(crate) fn close(&self) {
+        self.auth.close();
+        self.aside.close();
+    }
+
+    /// Closes, waits for what is under way, and lets instances stop that nobody has needed.
+    pub(crate) fn stop(&self) {
+        self.close();
+        self.auth.stop();
+        self.aside.stop();
+        for plugin in &self.plugins {
+            for instance in plugin.wasm.take_ready() {
+                if let Err(fault) = instance.stop() {
+                    plugin.report(super::faults::Call::Stop, None, &fault);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Those of the plugins of a generation that observe.
+pub(crate) struct Observing {
+    pub(crate) wanted: EventSet,
+    pub(crate) observers: Vec<Observer>,
+}

@@ -1,0 +1,179 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+use parking_lot::Mutex;
+
+use super::limits::{SUSPECT_FORGET, SUSPECT_PATIENCE, SUSPECT_WAIT_MAX, SUSPECT_WAIT_MIN, SUSPECTS_MAX};
+
+/// Addresses whose requests have made plugins fail.
+///
+/// What they ask is put to plugins one at a time, and more slowly with each fault. So whoever knows a request that makes
+/// a plugin fail holds up nobody but himself. An address that has caused no fault for a while is forgotten.
+#[derive(Default)]
+pub(crate) struct Suspects {
+    /// Read without the lock: as a rule there are none.
+    count: AtomicUsize,
+    by_network: Mutex<HashMap<IpAddr, Suspect, RandomState>>,
+}
+
+struct Suspect {
+    /// Time between two of its questions.
+    wait: Duration,
+    /// When its next question may be put.
+    turn: Instant,
+    last_fault: Instant,
+}
+
+/// When a question of an address may be put to a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    At(Instant),
+    /// Too many of its questions wait already: this one is not put.
+    Never,
+}
+
+impl Suspects {
+    /// Whether `address` has to wait at all.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.by_network.lock().contains_key(&network(address))
+    }
+
+    /// Gives a question of `address` its turn.
+    pub(crate) fn turn(&self, address: IpAddr, now: Instant) -> Turn {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return Turn::Now;
+        }
+        let mut suspects = self.by_network.lock();
+        let network = network(address);
+        let Some(suspect) = suspects.get_mut(&network) else { return Turn::Now };
+        if suspect.is_forgotten(now) {
+            suspects.remove(&network);
+            self.count.store(suspects.len(), Ordering::Relaxed);
+            return Turn::Now;
+        }
+        let turn = suspect.turn.max(now);
+        if turn > now + SUSPECT_PATIENCE {
+            return Turn::Never;
+        }
+        suspect.turn = turn + suspect.wait;
+        if turn == now { Turn::Now } else { Turn::At(turn) }
+    }
+
+    /// A request of `address` made a plugin fail, and that took so long. Says how far apart its questions are from now on.
+    pub(crate) fn blame(&self, address: IpAddr, took: Duration, now: Instant) -> Duration {
+        let mut suspects = self.by_network.lock();
+        if suspects.len() >= SUSPECTS_MAX {
+            suspects.retain(|_, suspect| !suspect.is_forgotten(now));
+            // Whoever has so many addresses gains little by having one of them forgotten.
+            if suspects.len() >= SUSPECTS_MAX
+                && let Some(&any) = suspects.keys().next()
+            {
+                suspects.remove(&any);
+            }
+        }
+        let suspect = suspects.entry(network(address)).or_insert(Suspect {
+            wait: SUSPECT_WAIT_MIN / 2,
+            turn: now,
+            last_fault: now,
+        });
+        if suspect.is_forgotten(now) {
+            suspect.wait = SUSPECT_WAIT_MIN / 2;
+        }
+        // An address gets a fifth of one thread's time at most for requests that fail.
+        suspect.wait = (suspect.wait * 2).max(took * 4).min(SUSPECT_WAIT_MAX);
+        suspect.turn = suspect.turn.max(now + suspect.wait);
+        suspect.last_fault = now;
+        let wait = suspect.wait;
+        self.count.store(suspects.len(), Ordering::Relaxed);
+        wait
+    }
+
+    /// Forgets everybody: the plugins that failed are gone.
+    pub(crate) fn clear(&self) {
+        let mut suspects = self.by_network.lock();
+        suspects.clear();
+        self.count.store(0, Ordering::Relaxed);
+    }
+
+    /// How many addresses have to wait.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Suspect {
+    fn is_forgotten(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_fault) >= SUSPECT_FORGET
+    }
+}
+
+/// What one peer can choose freely counts as one: of IPv6 the first 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_waits_longer_with_each_fault_and_others_do_not_wait() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        let (bad, good) = (address("192.0.2.1"), address("192.0.2.2"));
+        let waits: Vec<_> = (0..3).map(|_| suspects.blame(bad, Duration::ZERO, now)).collect();
+        assert_eq!(waits, [SUSPECT_WAIT_MIN, 2 * SUSPECT_WAIT_MIN, 4 * SUSPECT_WAIT_MIN]);
+        assert!(suspects.contains(bad) && !suspects.contains(good));
+        assert_eq!(suspects.turn(good, now), Turn::Now);
+        assert_eq!(suspects.turn(bad, now), Turn::At(now + 4 * SUSPECT_WAIT_MIN));
+        assert_eq!(suspects.turn(bad, now), Turn::At(now + 8 * SUSPECT_WAIT_MIN), "one at a time");
+        assert_eq!((0..100).map(|_| suspects.blame(bad, Duration::ZERO, now)).max(), Some(SUSPECT_WAIT_MAX));
+    }
+
+    #[test]
+    fn who_wastes_much_time_waits_in_proportion() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        assert_eq!(suspects.blame(address("192.0.2.1"), Duration::from_secs(5), now), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn few_questions_of_one_address_wait() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        let bad = address("192.0.2.1");
+        suspects.blame(bad, Duration::ZERO, now);
+        let waiting = (0..1_000).filter(|_| matches!(suspects.turn(bad, now), Turn::At(_))).count();
+        assert_eq!(waiting as u128, SUSPECT_PATIENCE.as_millis() / SUSPECT_WAIT_MIN.as_millis());
+        assert_eq!(suspects.turn(bad, now), Turn::Never);
+    }
+
+    #[test]
+    fn an_address_is_forgotten_that_has_behaved_and_when_there_are_too_many() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        let bad = address("192.0.2.1");
+        suspects.blame(bad, Duration::ZERO, now);
+        assert_eq!(suspects.turn(bad, now + SUSPECT_FORGET), Turn::Now);
+        assert_eq!(suspects.count(), 0);
+        for number in 0..SUSPECTS_MAX + 10 {
+            suspects.blame(IpAddr::from((number as u32).to_be_bytes()), Duration::ZERO, now);
+        }
+        assert_eq!(suspects.count(), SUSPECTS_MAX);
+        suspects.clear();
+        assert_eq!(suspects.count(), 0);
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        assert_eq!(network(address("2001:db8:1:2:3:4:5:6")), address("2001:db8:1:2::"));
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+}

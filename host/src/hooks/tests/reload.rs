@@ -1,0 +1,87 @@
+//! Plugins that are loaded in place of others.
+
+use super::*;
+
+fn spec(fixture: &Fixture, guests: &[Guest]) -> HookSpec {
+    guest_spec(fixture.folder.path(), guests)
+}
+
+#[test]
+fn a_reload_turns_every_thread_to_the_new_plugins_at_once() {
+    let decides = |vote| Guest {
+        auth: Some(Does::Answer(vote)),
+        topic_check: Some(Does::Answer(vote)),
+        actions: vec![Action::Publish],
+        ..Guest::default()
+    };
+    let fixture = fixture(decides(0));
+    let hooks = &fixture.hooks;
+    let mut checkers = [hooks.topic_checker(), hooks.topic_checker()];
+    let number = hooks.verdict_number();
+    let mut allowed = || checkers.each_mut().map(|checker| checker.check(&client(None), Action::Publish, "a").allowed);
+    assert_eq!(allowed(), [true, true]);
+    hooks.reload(&spec(&fixture, &[decides(1)])).expect("works");
+    assert_ne!(hooks.verdict_number(), number, "cached verdicts no longer hold");
+    assert_eq!(allowed(), [false, false]);
+    assert_eq!(authenticate(hooks, None, ""), AuthOutcome::Denied);
+    hooks.reload(&spec(&fixture, &[])).expect("works");
+    assert!(!hooks.decides(Action::Publish));
+    assert_eq!(checkers[0].check(&client(None), Action::Publish, "a"), Verdict::UNDECIDED);
+    hooks.stop();
+    let stopping = hooks.reload(&spec(&fixture, &[])).expect_err("too late");
+    assert_eq!(stopping.to_string(), "the broker is stopping");
+}
+
+#[test]
+fn what_does_not_load_leaves_the_old_in_force() {
+    let works = Guest { auth: Some(Does::Answer(0)), ..Guest::default() };
+    let fixture = fixture(works.clone());
+    let hooks = &fixture.hooks;
+    let check = |spec: &HookSpec, expected: &str| {
+        let error = hooks.reload(spec).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(authenticate(hooks, None, ""), AuthOutcome::Allowed, "{expected}");
+    };
+    check(&spec(&fixture, &[works.clone(), Guest { init: Does::Trap, ..Guest::default() }]), "trapped in init");
+    check(&spec(&fixture, &[Guest { refuses: Some("bad settings"), ..works }]), "refused to start: bad settings");
+    let path = fixture.folder.path().join("guest_0.wasm");
+    let half = std::fs::read(&path).expect("a file");
+    let mut broken = guest_spec(fixture.folder.path(), &[Guest::default()]);
+    std::fs::write(&path, &half[..half.len() / 2]).expect("written");
+    check(&broken, "it is not a valid component");
+    broken.plugins[0].name = "missing".to_owned();
+    check(&broken, "plugin \"missing\" not found");
+}
+
+/// Whoever is told is the one that was loaded when it happened; everybody is told once.
+#[test]
+fn no_event_is_lost_or_told_twice() {
+    let counts = Guest { events: Some(Does::Publish), kinds: vec![EventKind::PacketSent], ..Guest::default() };
+    let fixture = fixture(counts.clone());
+    let hooks = &fixture.hooks;
+    for _ in 0..10 {
+        for _ in 0..100 {
+            hooks.emit(event(EventKind::PacketSent));
+        }
+        hooks.reload(&spec(&fixture, &[counts.clone()])).expect("works");
+    }
+    hooks.stop();
+    assert_eq!((fixture.broker.published.lock().len(), hooks.events_dropped(), faults(hooks)), (1_000, 0, 0));
+}
+
+/// A client that is being asked about when plugins are exchanged has its answer.
+#[test]
+fn clients_that_wait_are_answered_during_a_reload() {
+    let works = Guest { auth: Some(Does::Answer(0)), ..Guest::default() };
+    let fixture = fixture(works.clone());
+    let hooks = &fixture.hooks;
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..200).filter(|_| authenticate(hooks, None, "") == AuthOutcome::Allowed).count()))
+            .collect();
+        for _ in 0..10 {
+            hooks.reload(&spec(&fixture, &[works.clone()])).expect("works");
+        }
+        assert!(asking.into_iter().all(|thread| thread.join().expect("no panic") == 200));
+    });
+}
