@@ -29,22 +29,6 @@ fn wrong_arguments_are_usage_errors() {
     }
 }
 
-#[test]
-fn a_check_is_ok_or_says_what_is_wrong() {
-    let dir = tempfile::TempDir::new().expect("a temporary folder");
-    let path = dir.path().join("checked.yaml");
-    let check = |text: &str, code: i32, expected: &str| {
-        std::fs::write(&path, text).expect("can write");
-        let output = amqtt().arg("check").arg("-c").arg(&path).output().expect("can start");
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(code), "{text}\n{stdout}");
-        assert!(stdout.contains(expected), "{stdout}");
-    };
-    check("listeners: {default: {bind: 0}}\nplugins: [auth_file]\n", 0, "OK\n");
-    check("listeners: {default: {bind: 0}}\nplugin: []\n", 0, "2:1: unknown key `plugin` has no effect");
-    check("listeners: {default: {bond: 0}}\n", 1, "1:23: unknown key `listeners.default.bond`");
-}
-
 /// Never a broker with other settings than those it was given.
 #[test]
 fn a_bad_config_never_starts_a_broker() {

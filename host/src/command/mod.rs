@@ -1,13 +1,16 @@
 //! What the command can do, one file each. Without a subcommand it is the broker.
 
 mod check;
+mod config;
+mod passwd;
 mod serve;
 
 use std::error::Error;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// An MQTT broker whose every decision is a sandboxed WebAssembly component
 #[derive(Debug, Parser)]
@@ -27,6 +30,29 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Config(config::Arguments),
+    Passwd(passwd::Arguments),
+}
+
+/// Where to look for plugins first.
+#[derive(Debug, Args)]
+struct PluginDirs {
+    /// A folder to search for plugins before those of the configuration; may be repeated
+    #[arg(long = "plugin-dir", value_name = "DIR")]
+    folders: Vec<PathBuf>,
+}
+
+impl PluginDirs {
+    /// The folders as absolute paths. One that is not there is an error.
+    fn absolute(&self) -> Result<Vec<PathBuf>, Failure> {
+        let absolute = |folder: &PathBuf| {
+            if !folder.is_dir() {
+                return Err(format!("`--plugin-dir`: there is no folder `{}`", folder.display()).into());
+            }
+            Ok(std::path::absolute(folder)?)
+        };
+        self.folders.iter().map(absolute).collect()
+    }
 }
 
 /// Why a command failed, for people. It may have several lines.
@@ -41,6 +67,8 @@ pub(crate) fn run() -> ExitCode {
         match arguments.command {
             None => serve::run(arguments.serve),
             Some(Command::Check(arguments)) => check::run(&arguments),
+            Some(Command::Config(arguments)) => config::run(&arguments),
+            Some(Command::Passwd(arguments)) => passwd::run(&arguments),
         }
     };
     done.unwrap_or_else(|error| {

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, PluginDirs};
 use crate::logging;
 
 #[derive(Debug, Args)]
@@ -23,9 +23,8 @@ pub(super) struct Arguments {
     #[arg(short)]
     debug: bool,
 
-    /// A folder to search for plugins before those of the configuration; may be repeated
-    #[arg(long, value_name = "DIR")]
-    plugin_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    plugin_dirs: PluginDirs,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -33,14 +32,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(file) => Config::load(file)?,
         None => Config::default_config(),
     };
-    let mut plugin_dirs = arguments.plugin_dir;
-    for folder in &mut plugin_dirs {
-        if !folder.is_dir() {
-            return Err(format!("`--plugin-dir`: there is no folder `{}`", folder.display()).into());
-        }
-        *folder = std::path::absolute(&folder)?;
-    }
-    config.hooks.plugin_dirs.splice(..0, plugin_dirs);
+    config.hooks.plugin_dirs.splice(..0, arguments.plugin_dirs.absolute()?);
     logging::start(arguments.debug);
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))?;
     Ok(ExitCode::SUCCESS)

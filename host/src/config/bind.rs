@@ -2,6 +2,9 @@ use std::net::Ipv6Addr;
 
 use crate::net::BindAddress;
 
+/// What an address to listen on looks like.
+pub(super) const WANTED: &str = "`host:port`, `:port`, `port` or `host`";
+
 /// Why a text is no address to listen on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadBind {

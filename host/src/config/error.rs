@@ -23,16 +23,17 @@ pub enum ConfigError {
     },
     /// The text is not YAML.
     #[error("{0}")]
-    NotYaml(Problem),
+    NotYaml(Box<Problem>),
     /// The text is YAML and not a configuration.
-    #[error("{}", list(problems, *more))]
-    Invalid {
-        /// The first problems in the order of the text; at least one.
-        problems: Vec<Problem>,
-        /// How many more there are.
-        more: usize,
-    },
+    #[error("{}", list(.0))]
+    Invalid(
+        /// The problems in the order of the text; at least one.
+        Vec<Problem>,
+    ),
 }
+
+/// Problems that the text of an error tells: a person who starts a broker wants the first ones.
+const TOLD_MAX: usize = 20;
 
 /// One thing that is wrong in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,19 @@ pub struct Problem {
     pub message: String,
     /// What can be done about it.
     pub hint: Option<String>,
+    /// The value that is not what its key wants, where it is about that.
+    pub value: Option<Value>,
+}
+
+/// A value that is not what its key wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// The path of the key; empty for the whole file.
+    pub key: String,
+    /// The value as a message quotes it.
+    pub found: String,
+    /// What would be right.
+    pub wanted: String,
 }
 
 /// A line and a column, both counted from 1.
@@ -57,37 +71,38 @@ pub struct Place {
 }
 
 impl Problem {
-    fn write(&self, f: &mut impl fmt::Write, before_hint: &str) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(Place { line, column }) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "{before_hint}hint: {hint}"),
-            None => Ok(()),
-        }
+    /// A problem that has no place in the file.
+    pub(super) fn about_file(file: &str, message: String) -> Self {
+        Self { file: file.to_owned(), place: None, message, hint: None, value: None }
     }
 
     /// The problem on one line, for a log.
-    pub(super) fn on_one_line(&self) -> String {
-        let mut line = String::new();
-        // Writing to a string does not fail.
-        let _ = self.write(&mut line, "; ");
-        line
+    pub fn on_one_line(&self) -> String {
+        self.text("", "; ")
+    }
+
+    /// The problem as people read it, with what kind it is: an error, say.
+    pub fn as_kind(&self, kind: &str) -> String {
+        self.text(&format!("{kind}: "), "\n  ")
+    }
+
+    fn text(&self, kind: &str, before_hint: &str) -> String {
+        let place = self.place.map_or_else(String::new, |Place { line, column }| format!(":{line}:{column}"));
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("{before_hint}hint: {hint}"));
+        format!("{}{place}: {kind}{}{hint}", self.file, self.message)
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, "\n  ")
+        f.write_str(&self.text("", "\n  "))
     }
 }
 
-fn list(problems: &[Problem], more: usize) -> String {
-    let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    if more > 0 {
-        lines.push(format!("and {more} more"));
+fn list(problems: &[Problem]) -> String {
+    let mut lines: Vec<String> = problems.iter().take(TOLD_MAX).map(ToString::to_string).collect();
+    if let Some(more) = problems.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more: `amqtt check` lists them"));
     }
     lines.join("\n")
 }

@@ -1,27 +1,30 @@
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use super::bind;
+use super::error::Place;
 use super::report::Report;
 use super::section::{Section, join, without_repeated};
-use super::yaml::{At, Node, Value};
+use super::setting::{Form, Keys};
+use super::yaml::{Node, Value};
 use crate::types::TopicFilter;
 
 /// Characters of a value that a message quotes.
 const QUOTED_MAX: usize = 60;
 
-/// A value and the path of its key. Each way of reading it reports what is wrong and then gives none.
+/// A value, the path of its key and what it has to be. Each way of reading it reports what is wrong and then gives none.
 #[derive(Debug, Clone)]
 pub(super) struct Field<'a> {
     path: String,
-    key_at: At,
+    key_at: Place,
     node: &'a Node,
+    form: Form,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn new(path: String, key_at: At, node: &'a Node) -> Self {
-        Self { path, key_at, node }
+    pub(super) fn new(path: String, key_at: Place, node: &'a Node, form: Form) -> Self {
+        Self { path, key_at, node, form }
     }
 
     /// The path of the key, for example `auth.password-file`.
@@ -30,13 +33,13 @@ impl<'a> Field<'a> {
     }
 
     /// Where the key is.
-    pub(super) fn key_at(&self) -> At {
+    pub(super) fn key_at(&self) -> Place {
         self.key_at
     }
 
     /// Where the value is.
-    pub(super) fn at(&self) -> At {
-        self.node.at
+    pub(super) fn at(&self) -> Place {
+        self.node.place
     }
 
     /// The value as it was read.
@@ -44,19 +47,19 @@ impl<'a> Field<'a> {
         self.node
     }
 
+    /// The value as a message quotes it.
+    pub(super) fn shown(&self) -> String {
+        shown(self.node)
+    }
+
     /// Says that the value is not what is wanted.
     pub(super) fn wrong(&self, wanted: &str, hint: Option<String>, report: &mut Report) {
-        let found = found(self.node);
-        let subject = match self.path.as_str() {
-            "" => "the file".to_owned(),
-            path => format!("key `{path}`"),
-        };
         // A value that is missing has no place of its own.
         let at = match self.node.value {
             Value::Null => self.key_at,
-            _ => self.node.at,
+            _ => self.node.place,
         };
-        report.error(Some(at), format!("{subject}: found {found}, wanted {wanted}"), hint);
+        report.wrong_value(at, &self.path, shown(self.node), wanted, hint);
     }
 
     /// On or off, in the words of YAML 1.1 and 1.2, quoted or not.
@@ -77,16 +80,19 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A whole number, quoted or not.
-    pub(super) fn integer(&self, range: RangeInclusive<i64>, report: &mut Report) -> Option<i64> {
+    /// A whole number in the range that the key's row has, quoted or not.
+    pub(super) fn integer(&self, report: &mut Report) -> Option<i64> {
+        let (min, max) = match self.form {
+            Form::Integer { min, max } => (min, max),
+            _ => (i64::MIN, i64::MAX),
+        };
         let value = match &self.node.value {
             Value::Integer(value) => i64::try_from(*value).ok(),
             Value::Text(text) => text.parse().ok(),
             _ => None,
         };
-        let value = value.filter(|value| range.contains(value));
+        let value = value.filter(|value| (min..=max).contains(value));
         if value.is_none() {
-            let (min, max) = range.into_inner();
             let wanted = match max {
                 i64::MAX => format!("a whole number of at least {min}"),
                 _ => format!("a whole number from {min} to {max}"),
@@ -94,6 +100,48 @@ impl<'a> Field<'a> {
             self.wrong(&wanted, None, report);
         }
         value
+    }
+
+    /// One of the words that the key's row has, in any case.
+    pub(super) fn word(&self, report: &mut Report) -> Option<&'static str> {
+        let words = match self.form {
+            Form::Word(words) => words,
+            _ => &[],
+        };
+        let wanted = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        let text = self.text(&wanted, report)?;
+        let found = words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
+        if found.is_none() {
+            self.wrong(&wanted, None, report);
+        }
+        found
+    }
+
+    /// What may be an address to listen on. Whether it is one depends on the port that it leaves out.
+    pub(super) fn bind(&self, report: &mut Report) -> Option<String> {
+        match &self.node.value {
+            Value::Integer(port) => Some(port.to_string()),
+            Value::List(_) => {
+                let hint = "quote an address in brackets: `bind: \"[::1]:1883\"`";
+                self.wrong(bind::WANTED, Some(hint.to_owned()), report);
+                None
+            }
+            _ => self.text(bind::WANTED, report).map(ToOwned::to_owned),
+        }
+    }
+
+    /// 64 hexadecimal digits as 32 bytes.
+    pub(super) fn sha256(&self, report: &mut Report) -> Option<[u8; 32]> {
+        const WANTED: &str = "a SHA-256 sum, 64 hexadecimal digits";
+        let text = self.text(WANTED, report)?;
+        let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+        match digits {
+            Some(digits) if digits.len() == 64 => Some(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1])),
+            _ => {
+                self.wrong(WANTED, None, report);
+                None
+            }
+        }
     }
 
     /// Text of at least one character; `wanted` says of what kind.
@@ -128,14 +176,15 @@ impl<'a> Field<'a> {
             self.wrong(wanted, hint, report);
             return None;
         };
-        let fields = items.iter().map(|item| Self::new(self.path.clone(), item.at, item));
+        let fields = items.iter().map(|item| Self::new(self.path.clone(), item.place, item, self.form));
         Some(fields.collect())
     }
 
-    /// A list of texts.
-    pub(super) fn texts(&self, wanted_list: &str, wanted: &str, report: &mut Report) -> Option<Vec<&'a str>> {
-        let items = self.list(wanted_list, report)?;
-        let texts: Vec<_> = items.iter().map(|item| item.text(wanted, report)).collect();
+    /// A list of texts of one kind.
+    pub(super) fn texts(&self, kind: &str, report: &mut Report) -> Option<Vec<&'a str>> {
+        let items = self.list(&format!("a list of {kind}s"), report)?;
+        let wanted = format!("a {kind}");
+        let texts: Vec<_> = items.iter().map(|item| item.text(&wanted, report)).collect();
         texts.into_iter().collect()
     }
 
@@ -166,15 +215,15 @@ impl<'a> Field<'a> {
         let keyed = entries.iter().map(|entry| (entry.key.clone(), entry));
         let entries = without_repeated(&self.path, keyed, report).into_iter();
         let fields = entries.map(|(name, entry)| {
-            let field = Self::new(join(&self.path, &name), entry.at, &entry.value);
+            let field = Self::new(join(&self.path, &name), entry.place, &entry.value, self.form);
             (name, field)
         });
         Some(fields.collect())
     }
 
     /// A mapping with known keys.
-    pub(super) fn section(&self, report: &mut Report) -> Option<Section<'a>> {
-        Section::open(&self.path, self.node, report)
+    pub(super) fn section(&self, keys: &'static Keys, report: &mut Report) -> Option<Section<'a>> {
+        Section::open(&self.path, self.node, keys, report)
     }
 
     /// Any value, for a plugin that knows what it is.
@@ -212,29 +261,31 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A value as a message quotes it.
-fn found(node: &Node) -> String {
+/// A value as a message quotes it. What comes from the environment may be secret: the reference stands for it.
+fn shown(node: &Node) -> String {
+    if let Some(written) = &node.written {
+        return quoted(written);
+    }
     match &node.value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("`{value}`"),
         Value::Integer(value) => format!("`{value}`"),
         Value::Float(value) => format!("`{value}`"),
-        Value::Text(text) => {
-            let cut = match text.char_indices().nth(QUOTED_MAX) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text.clone(),
-            };
-            // Control characters could rewrite the terminal.
-            let shown: String = cut
-                .chars()
-                .flat_map(|c| match c.is_control() {
-                    true => c.escape_default().collect::<Vec<_>>(),
-                    false => vec![c],
-                })
-                .collect();
-            format!("`{shown}`")
-        }
+        Value::Text(text) => quoted(text),
         Value::List(_) => "a list".to_owned(),
         Value::Mapping(_) => "a mapping".to_owned(),
     }
+}
+
+/// Text in the form in which a message may have it: short, and unable to rewrite a terminal.
+fn quoted(text: &str) -> String {
+    let (cut, end) = match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    };
+    let escaped = cut.chars().flat_map(|c| match c.is_control() {
+        true => c.escape_default().collect::<Vec<_>>(),
+        false => vec![c],
+    });
+    format!("`{}{end}`", escaped.collect::<String>())
 }

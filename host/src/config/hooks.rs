@@ -7,8 +7,45 @@ use super::known::{self, From, Known};
 use super::plugin_limits;
 use super::plugins::{self, Entry};
 use super::report::Report;
-use super::section::{Section, Unknown, dashed};
+use super::section::{Section, dashed};
+use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use crate::hooks::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
+
+/// What `auth` may have.
+pub(super) static AUTH_KEYS: Keys = Keys {
+    tables: &[
+        &[Setting::new(
+            "plugins",
+            Form::Plugins,
+            Preset::Meaning("every loaded plugin that answers auth"),
+            "Who is asked whether a client may connect, in order.",
+        )],
+        known::AUTH,
+    ],
+    unknown: Unknown::Error,
+};
+
+/// What `topic-check` may have.
+pub(super) static TOPIC_CHECK_KEYS: Keys = Keys {
+    tables: &[
+        &[
+            Setting::new(
+                "enabled",
+                Form::Switch,
+                Preset::Meaning("true if the section names plugins or an ACL"),
+                "Whether topics are checked; `false` asks nobody: every topic is allowed.",
+            ),
+            Setting::new(
+                "plugins",
+                Form::Plugins,
+                Preset::Meaning("every loaded plugin that decides topics"),
+                "Who is asked about a topic, in order.",
+            ),
+        ],
+        known::TOPIC_CHECK,
+    ],
+    unknown: Unknown::Error,
+};
 
 /// The parts of a configuration that say which plugins there are and what they are asked.
 pub(super) struct Parts<'a> {
@@ -65,10 +102,10 @@ struct AuthSection<'a> {
 
 impl<'a> AuthSection<'a> {
     fn read(field: &Field<'a>, base_dir: &Path, report: &mut Report) -> Option<Self> {
-        let mut section = field.section(report)?;
+        let mut section = field.section(&AUTH_KEYS, report)?;
         let plugins = section.take("plugins").and_then(|list| plugins::entries(&list, report));
-        let settings = known::take(&known::AUTH, &mut section, base_dir, report);
-        section.close(Unknown::Error, report);
+        let settings = known::take(known::AUTH, &mut section, base_dir, report);
+        section.close(report);
         Some(Self { plugins, settings })
     }
 }
@@ -84,11 +121,11 @@ struct TopicCheckSection<'a> {
 
 impl<'a> TopicCheckSection<'a> {
     fn read(field: &Field<'a>, base_dir: &Path, report: &mut Report) -> Option<Self> {
-        let mut section = field.section(report)?;
+        let mut section = field.section(&TOPIC_CHECK_KEYS, report)?;
         let enabled = section.take("enabled").and_then(|switch| switch.switch(report));
         let plugins = section.take("plugins").and_then(|list| plugins::entries(&list, report));
-        let settings = known::take(&known::TOPIC_CHECK, &mut section, base_dir, report);
-        section.close(Unknown::Error, report);
+        let settings = known::take(known::TOPIC_CHECK, &mut section, base_dir, report);
+        section.close(report);
         Some(Self { field: Some(field.clone()), enabled, plugins, settings })
     }
 
@@ -141,6 +178,7 @@ fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
 
 /// One plugin: what stands under its own name, and what the section that it belongs to has for it.
 fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Report) -> Option<PluginSpec> {
+    report.keep_place(&entry.name, entry.at);
     let known = known::find(&entry.name);
     let mut spec = PluginSpec {
         name: entry.name.clone(),
@@ -158,9 +196,9 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
     let Some(field) = &entry.settings else {
         return Some(spec);
     };
-    let mut section = field.section(report)?;
+    let mut section = field.section(known.map_or(&known::FOREIGN, |known| &known.keys), report)?;
     spec.path = section.take("path").and_then(|path| path.file(base_dir, report)).map(PathBuf::from);
-    spec.sha256 = section.take("sha256").and_then(|sum| checksum(&sum, report));
+    spec.sha256 = section.take("sha256").and_then(|sum| sum.sha256(report));
     spec.limits = plugin_limits::take(&mut section, report);
     let grants = section.take("grants");
     match known {
@@ -185,23 +223,9 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
 }
 
 fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report: &mut Report) -> Map<String, Json> {
-    let own = known::take(known.settings, &mut section, base_dir, report);
-    section.close(Unknown::Error, report);
+    let own = known::take(known.own_settings(), &mut section, base_dir, report);
+    section.close(report);
     own
-}
-
-/// 64 hexadecimal digits as 32 bytes.
-fn checksum(field: &Field<'_>, report: &mut Report) -> Option<[u8; 32]> {
-    const WANTED: &str = "a SHA-256 sum, 64 hexadecimal digits";
-    let text = field.text(WANTED, report)?;
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
-    match digits {
-        Some(digits) if digits.len() == 64 => Some(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1])),
-        _ => {
-            field.wrong(WANTED, None, report);
-            None
-        }
-    }
 }
 
 /// What a plugin in a file of its own may use. The paths that it may read become absolute in its settings.
@@ -212,11 +236,11 @@ fn read_grants(
     base_dir: &Path,
     report: &mut Report,
 ) -> Option<Grants> {
-    let mut section = field.section(report)?;
+    let mut section = field.section(&known::GRANTS, report)?;
     let files = section.take("files");
     let publish = section.take("publish");
     let broker_info = section.take("broker-info");
-    section.close(Unknown::Error, report);
+    section.close(report);
 
     let mut grants = Grants {
         files: Vec::new(),
@@ -224,7 +248,7 @@ fn read_grants(
         broker_info: broker_info.and_then(|switch| switch.switch(report)).unwrap_or(false),
     };
     let keys = files.and_then(|list| {
-        let keys = list.texts("a list of settings keys", "a settings key", report)?;
+        let keys = list.texts("settings key", report)?;
         Some((list, keys))
     });
     let Some((list, keys)) = keys else {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
-use super::field::Field;
+use super::plugin_limits;
 use super::report::Report;
 use super::section::Section;
+use super::setting::{Form, Keys, Preset, Setting, Unknown};
 
 /// An embedded plugin.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub(super) struct Known {
     pub(super) name: &'static str,
     /// The section that it is set up by.
     pub(super) section: From,
-    /// What may stand under its own name.
-    pub(super) settings: &'static [Setting],
+    /// What may stand under its own name: what is the broker's first.
+    pub(super) keys: Keys,
 }
 
 /// The section that an embedded plugin is set up by.
@@ -28,26 +29,6 @@ pub(super) enum From {
     Nothing,
 }
 
-/// A key and what its value has to be.
-pub(super) type Setting = (&'static str, Form);
-
-/// What a value has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Switch,
-    File,
-    Seconds,
-    /// A list of topic filters.
-    Topics,
-    /// A list of user names.
-    Users,
-    /// A mapping of user names to lists of topic filters.
-    TopicsOfUsers,
-}
-
-/// Seconds of the longest interval that a setting may name: a year.
-pub(super) const SECONDS_MAX: i64 = 31_536_000;
-
 /// Decides whether clients without a password are let in.
 pub(super) const AUTH_ANONYMOUS: &str = "auth_anonymous";
 /// Decides by a password file.
@@ -55,33 +36,110 @@ pub(super) const AUTH_FILE: &str = "auth_file";
 /// Publishes the broker's figures.
 pub(super) const BROKER_SYS: &str = "broker_sys";
 
-const ALLOW_ANONYMOUS: Setting = ("allow-anonymous", Form::Switch);
-const PASSWORD_FILE: Setting = ("password-file", Form::File);
-const ACL: [Setting; 4] = [
-    ("acl", Form::TopicsOfUsers),
-    ("publish-acl", Form::TopicsOfUsers),
-    ("subscribe-acl", Form::TopicsOfUsers),
-    ("receive-acl", Form::TopicsOfUsers),
-];
-const TABOO: [Setting; 2] = [("taboo", Form::Topics), ("taboo-exempt", Form::Users)];
-
 /// What `auth` may have for the plugins.
-pub(super) const AUTH: [Setting; 2] = [ALLOW_ANONYMOUS, PASSWORD_FILE];
-/// What `topic-check` may have for the plugins.
-pub(super) const TOPIC_CHECK: [Setting; 6] = [ACL[0], ACL[1], ACL[2], ACL[3], TABOO[0], TABOO[1]];
+pub(super) const AUTH: &[Setting] = &[ALLOW_ANONYMOUS, PASSWORD_FILE];
 
-const KNOWN: [Known; 7] = [
-    known(AUTH_ANONYMOUS, From::Auth, &[ALLOW_ANONYMOUS]),
-    known(AUTH_FILE, From::Auth, &[PASSWORD_FILE]),
-    known("topic_acl", From::TopicCheck, &ACL),
-    known("topic_taboo", From::TopicCheck, &TABOO),
-    known(BROKER_SYS, From::Top, &[("sys-interval", Form::Seconds)]),
-    known("event_logger", From::Nothing, &[]),
-    known("packet_logger", From::Nothing, &[]),
+const ALLOW_ANONYMOUS: Setting = Setting::new(
+    "allow-anonymous",
+    Form::Switch,
+    Preset::Value("true"),
+    "For `auth_anonymous`: whether clients without a user name are let in.",
+);
+const PASSWORD_FILE: Setting = Setting::new(
+    "password-file",
+    Form::File,
+    Preset::None,
+    "For `auth_file`: the file with user names and password hashes; `amqtt passwd` writes it.",
+);
+
+/// What `topic-check` may have for the plugins.
+pub(super) const TOPIC_CHECK: &[Setting] = &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL, PROHIBITED, EXEMPT];
+
+const ACL: Setting = acl("acl", "For `topic_acl`: the topics that each user may publish and subscribe to.");
+const PUBLISH_ACL: Setting =
+    acl("publish-acl", "For `topic_acl`: the topics that each user may publish to, in place of `acl`.");
+const SUBSCRIBE_ACL: Setting =
+    acl("subscribe-acl", "For `topic_acl`: the topics that each user may subscribe to, in place of `acl`.");
+const RECEIVE_ACL: Setting =
+    acl("receive-acl", "For `topic_acl`: the topics whose messages each user is delivered, where not every one is.");
+const PROHIBITED: Setting = Setting::new(
+    "taboo",
+    Form::Topics,
+    Preset::None,
+    "For `topic_taboo`: the topics that are taboo, in place of its own.",
+);
+const EXEMPT: Setting = Setting::new(
+    "taboo-exempt",
+    Form::Texts("user name"),
+    Preset::None,
+    "For `topic_taboo`: the users for whom nothing is taboo, in place of its own.",
+);
+
+/// Seconds between two publications of the broker's figures.
+pub(super) const SYS_INTERVAL: Setting = Setting::new(
+    "sys-interval",
+    Form::SECONDS,
+    Preset::Value("20"),
+    "Seconds between two rounds of statistics under `$SYS`; 0 for none.",
+);
+
+const fn acl(key: &'static str, about: &'static str) -> Setting {
+    Setting::new(key, Form::TopicsOfUsers, Preset::None, about)
+}
+
+/// What an entry of a list of plugins may have for the broker.
+const ENTRY: &[Setting] = &[
+    Setting::new("path", Form::File, Preset::None, "The file to load, instead of searching for `NAME.wasm`."),
+    Setting::new("sha256", Form::Sha256, Preset::None, "What the SHA-256 of the file has to be, in hexadecimal."),
+    Setting::new("grants", Form::Section(&GRANTS), Preset::None, "What a plugin in a file of its own may use."),
 ];
 
-const fn known(name: &'static str, section: From, settings: &'static [Setting]) -> Known {
-    Known { name, section, settings }
+/// What `grants` may have.
+pub(super) static GRANTS: Keys = Keys {
+    tables: &[&[
+        Setting::new(
+            "files",
+            Form::Texts("settings key"),
+            Preset::None,
+            "Keys of the plugin's settings that name files which it may read.",
+        ),
+        Setting::new("publish", Form::Topics, Preset::None, "Topics that it may publish to."),
+        Setting::new("broker-info", Form::Switch, Preset::Value("false"), "Whether it may read the broker's counters."),
+    ]],
+    unknown: Unknown::Error,
+};
+
+/// What the entry of a plugin may have that is not embedded.
+pub(super) static FOREIGN: Keys = Keys { tables: &[ENTRY, plugin_limits::SETTINGS], unknown: Unknown::PluginsOwn };
+
+static KNOWN: [Known; 7] = [
+    known(AUTH_ANONYMOUS, From::Auth, &[ENTRY, plugin_limits::SETTINGS, &[ALLOW_ANONYMOUS]]),
+    known(AUTH_FILE, From::Auth, &[ENTRY, plugin_limits::SETTINGS, &[PASSWORD_FILE]]),
+    known(
+        "topic_acl",
+        From::TopicCheck,
+        &[ENTRY, plugin_limits::SETTINGS, &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL]],
+    ),
+    known("topic_taboo", From::TopicCheck, &[ENTRY, plugin_limits::SETTINGS, &[PROHIBITED, EXEMPT]]),
+    known(BROKER_SYS, From::Top, &[ENTRY, plugin_limits::SETTINGS, &[SYS_INTERVAL]]),
+    known("event_logger", From::Nothing, &[ENTRY, plugin_limits::SETTINGS]),
+    known("packet_logger", From::Nothing, &[ENTRY, plugin_limits::SETTINGS]),
+];
+
+const fn known(name: &'static str, section: From, tables: &'static [&'static [Setting]]) -> Known {
+    Known { name, section, keys: Keys { tables, unknown: Unknown::Error } }
+}
+
+impl Known {
+    /// What is the plugin's own of what may stand under its name.
+    pub(super) fn own_settings(&self) -> &'static [Setting] {
+        self.keys.tables.get(2).copied().unwrap_or_default()
+    }
+}
+
+/// Every embedded plugin.
+pub(super) fn all() -> &'static [Known] {
+    &KNOWN
 }
 
 /// The embedded plugin of that name.
@@ -97,34 +155,11 @@ pub(super) fn take(
     report: &mut Report,
 ) -> Map<String, Json> {
     let mut taken = Map::new();
-    for (key, form) in settings {
-        let Some(field) = section.take(key) else { continue };
-        if let Some(value) = form.read(&field, base_dir, report) {
-            taken.insert((*key).to_owned(), value);
+    for setting in settings {
+        let Some(field) = section.take(setting.key) else { continue };
+        if let Some(value) = setting.form.read(&field, base_dir, report) {
+            taken.insert(setting.key.to_owned(), value);
         }
     }
     taken
-}
-
-impl Form {
-    fn read(self, field: &Field<'_>, base_dir: &Path, report: &mut Report) -> Option<Json> {
-        match self {
-            Self::Switch => field.switch(report).map(Json::Bool),
-            Self::File => field.file(base_dir, report).map(Json::String),
-            Self::Seconds => field.integer(0..=SECONDS_MAX, report).map(Json::from),
-            Self::Topics => topics(field, report),
-            Self::Users => field.texts("a list of user names", "a user name", report).map(Json::from),
-            Self::TopicsOfUsers => {
-                let users = field.named("a mapping of user names to lists of topics", report)?;
-                let lists: Vec<_> =
-                    users.into_iter().map(|(user, list)| topics(&list, report).map(|list| (user, list))).collect();
-                lists.into_iter().collect::<Option<_>>().map(Json::Object)
-            }
-        }
-    }
-}
-
-fn topics(field: &Field<'_>, report: &mut Report) -> Option<Json> {
-    let topics = field.topics(report)?;
-    Some(topics.iter().map(|topic| topic.as_str()).collect())
 }

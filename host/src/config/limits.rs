@@ -1,19 +1,141 @@
-use std::ops::RangeInclusive;
-
 use super::field::Field;
 use super::report::Report;
-use super::section::{Section, Unknown};
+use super::section::Section;
+use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use crate::types::Limits;
 
-/// Any number of things, and bytes, of which there have to be some.
-const SOME: RangeInclusive<i64> = 1..=i64::MAX;
-/// The same where none is a meaning too.
-const ANY: RangeInclusive<i64> = 0..=i64::MAX;
+/// What `limits` may have.
+pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS], unknown: Unknown::Warning };
+
+const SETTINGS: &[Setting] = &[
+    // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
+    Setting::new(
+        "packet-bytes-max",
+        Form::Integer { min: 128, max: 268_435_460 },
+        Preset::Value("16777216"),
+        "Bytes of the largest packet that is read.",
+    ),
+    Setting::new(
+        "topic-bytes-max",
+        Form::Integer { min: 1, max: 65_535 },
+        Preset::Value("65535"),
+        "Bytes of a topic name or filter.",
+    ),
+    // Trees are as deep as topics, and are walked recursively.
+    Setting::new("topic-levels-max", Form::Integer { min: 1, max: 1_000 }, Preset::Value("128"), "Levels of a topic."),
+    // Servers have to allow 23 [MQTT-3.1.3-5].
+    Setting::new(
+        "client-id-bytes-max",
+        Form::Integer { min: 23, max: 65_535 },
+        Preset::Value("1024"),
+        "Bytes of a client identifier.",
+    ),
+    Setting::new(
+        "subscriptions-max",
+        Form::SOME,
+        Preset::Value("10000"),
+        "Subscriptions of one session, and filters of one SUBSCRIBE.",
+    ),
+    Setting::new(
+        "inflight-max",
+        Form::Integer { min: 1, max: 65_535 },
+        Preset::Value("512"),
+        "QoS 1 and 2 messages sent to one client and not yet acknowledged.",
+    ),
+    Setting::new(
+        "queue-messages-max",
+        Form::AMOUNT,
+        Preset::Value("10000"),
+        "Messages that wait in one session, beside retained ones for a new subscription.",
+    ),
+    Setting::new(
+        "queue-bytes-max",
+        Form::AMOUNT,
+        Preset::Value("33554432"),
+        "Bytes of topic and payload that wait in one session, retained messages for a new subscription among them; as many may be in flight, in messages of 4 KiB and more.",
+    ),
+    Setting::new(
+        "outgoing-bytes-max",
+        Form::SOME,
+        Preset::Value("262144"),
+        "Encoded bytes that wait for one connection before messages wait in the queue.",
+    ),
+    Setting::new(
+        "queue-total-bytes-max",
+        Form::AMOUNT,
+        Preset::Value("1073741824"),
+        "Bytes that wait in all sessions together, messages of 4 KiB and more in flight among them.",
+    ),
+    Setting::new(
+        "connect-timeout-secs",
+        Form::Integer { min: 1, max: 3_600 },
+        Preset::Value("5"),
+        "Seconds within which a CONNECT has to be complete.",
+    ),
+    Setting::new(
+        "packet-timeout-secs",
+        Form::Integer { min: 1, max: 86_400 },
+        Preset::Value("120"),
+        "Seconds from the first byte of any later packet to its last; without a keep-alive, `timeout-disconnect-delay` if that is set.",
+    ),
+    Setting::new(
+        "connect-rate-max",
+        Form::Integer { min: 1, max: 1_000_000 },
+        Preset::Value("20000"),
+        "Connections that a listener accepts in a second; others wait.",
+    ),
+    Setting::new("retained-messages-max", Form::AMOUNT, Preset::Value("1000000"), "Retained messages."),
+    Setting::new(
+        "retained-bytes-max",
+        Form::AMOUNT,
+        Preset::Value("1073741824"),
+        "Bytes of topic and payload of all retained messages.",
+    ),
+    Setting::new("sessions-max", Form::SOME, Preset::Value("1000000"), "Sessions, connected or not."),
+    // A hundred years: nothing here counts further.
+    Setting::new(
+        "session-expiry-secs",
+        Form::Integer { min: 0, max: 3_153_600_000 },
+        Preset::Value("604800"),
+        "Seconds that a session waits for its client; 0 for ever.",
+    ),
+    Setting::new(
+        "session-expiry-max-secs",
+        Form::Integer { min: 0, max: 3_153_600_000 },
+        Preset::Value("604800"),
+        "The most of that which a client of MQTT 5.0 may choose; 0 for no maximum.",
+    ),
+    Setting::new(
+        "receive-max",
+        Form::Integer { min: 1, max: 65_535 },
+        Preset::Value("1024"),
+        "Messages of QoS 1 and 2 that a client of MQTT 5.0 may send without an acknowledgement.",
+    ),
+    Setting::new(
+        "topic-alias-max",
+        Form::Integer { min: 0, max: 65_535 },
+        Preset::Value("16"),
+        "Topics that one client of MQTT 5.0 may give an alias.",
+    ),
+    Setting::new(
+        "keep-alive-max-secs",
+        Form::Integer { min: 0, max: 65_535 },
+        Preset::Value("0"),
+        "Seconds of the longest keep-alive of a client of MQTT 5.0; 0 for no maximum.",
+    ),
+    Setting::new("user-properties-max", Form::AMOUNT, Preset::Value("128"), "User properties of one packet."),
+    Setting::new(
+        "properties-bytes-max",
+        Form::AMOUNT,
+        Preset::Value("65535"),
+        "Bytes of all properties of one packet.",
+    ),
+];
 
 /// Reads `limits`; what is not there keeps its default.
 pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     let mut found = Limits::default();
-    let Some(mut section) = limits.and_then(|field| field.section(report)) else {
+    let Some(mut section) = limits.and_then(|field| field.section(&KEYS, report)) else {
         return found;
     };
     // Every field is named: a new limit does not compile until it can be configured.
@@ -42,46 +164,36 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         user_properties_max,
         properties_bytes_max,
     } = &mut found;
-    // A CONNECT packet has to fit; the largest is what the length field can say, with itself.
-    set(packet_bytes_max, "packet-bytes-max", 128..=268_435_460, &mut section, report);
-    set(topic_bytes_max, "topic-bytes-max", 1..=65_535, &mut section, report);
-    // Trees are as deep as topics, and are walked recursively.
-    set(topic_levels_max, "topic-levels-max", 1..=1_000, &mut section, report);
-    // Servers have to allow 23 [MQTT-3.1.3-5].
-    set(client_id_bytes_max, "client-id-bytes-max", 23..=65_535, &mut section, report);
-    set(subscriptions_max, "subscriptions-max", SOME, &mut section, report);
-    set(inflight_max, "inflight-max", 1..=65_535, &mut section, report);
-    set(queue_messages_max, "queue-messages-max", ANY, &mut section, report);
-    set(queue_bytes_max, "queue-bytes-max", ANY, &mut section, report);
-    set(outgoing_bytes_max, "outgoing-bytes-max", SOME, &mut section, report);
-    set(connect_timeout_secs, "connect-timeout-secs", 1..=3_600, &mut section, report);
-    set(retained_messages_max, "retained-messages-max", ANY, &mut section, report);
-    set(retained_bytes_max, "retained-bytes-max", ANY, &mut section, report);
-    set(sessions_max, "sessions-max", SOME, &mut section, report);
-    set(queue_total_bytes_max, "queue-total-bytes-max", ANY, &mut section, report);
-    set(packet_timeout_secs, "packet-timeout-secs", 1..=86_400, &mut section, report);
-    set(connect_rate_max, "connect-rate-max", 1..=1_000_000, &mut section, report);
-    // A hundred years: nothing here counts further.
-    set(session_expiry_secs, "session-expiry-secs", 0..=3_153_600_000, &mut section, report);
-    set(session_expiry_max_secs, "session-expiry-max-secs", 0..=3_153_600_000, &mut section, report);
-    set(receive_max, "receive-max", 1..=65_535, &mut section, report);
-    set(topic_alias_max, "topic-alias-max", 0..=65_535, &mut section, report);
-    set(keep_alive_max_secs, "keep-alive-max-secs", 0..=65_535, &mut section, report);
-    set(user_properties_max, "user-properties-max", ANY, &mut section, report);
-    set(properties_bytes_max, "properties-bytes-max", ANY, &mut section, report);
-    section.close(Unknown::Warning, report);
+    set(packet_bytes_max, "packet-bytes-max", &mut section, report);
+    set(topic_bytes_max, "topic-bytes-max", &mut section, report);
+    set(topic_levels_max, "topic-levels-max", &mut section, report);
+    set(client_id_bytes_max, "client-id-bytes-max", &mut section, report);
+    set(subscriptions_max, "subscriptions-max", &mut section, report);
+    set(inflight_max, "inflight-max", &mut section, report);
+    set(queue_messages_max, "queue-messages-max", &mut section, report);
+    set(queue_bytes_max, "queue-bytes-max", &mut section, report);
+    set(outgoing_bytes_max, "outgoing-bytes-max", &mut section, report);
+    set(connect_timeout_secs, "connect-timeout-secs", &mut section, report);
+    set(retained_messages_max, "retained-messages-max", &mut section, report);
+    set(retained_bytes_max, "retained-bytes-max", &mut section, report);
+    set(sessions_max, "sessions-max", &mut section, report);
+    set(queue_total_bytes_max, "queue-total-bytes-max", &mut section, report);
+    set(packet_timeout_secs, "packet-timeout-secs", &mut section, report);
+    set(connect_rate_max, "connect-rate-max", &mut section, report);
+    set(session_expiry_secs, "session-expiry-secs", &mut section, report);
+    set(session_expiry_max_secs, "session-expiry-max-secs", &mut section, report);
+    set(receive_max, "receive-max", &mut section, report);
+    set(topic_alias_max, "topic-alias-max", &mut section, report);
+    set(keep_alive_max_secs, "keep-alive-max-secs", &mut section, report);
+    set(user_properties_max, "user-properties-max", &mut section, report);
+    set(properties_bytes_max, "properties-bytes-max", &mut section, report);
+    section.close(report);
     found
 }
 
-fn set<T: TryFrom<i64>>(
-    limit: &mut T,
-    key: &'static str,
-    range: RangeInclusive<i64>,
-    section: &mut Section<'_>,
-    report: &mut Report,
-) {
+fn set<T: TryFrom<i64>>(limit: &mut T, key: &str, section: &mut Section<'_>, report: &mut Report) {
     let Some(field) = section.take(key) else { return };
-    let Some(value) = field.integer(range, report) else {
+    let Some(value) = field.integer(report) else {
         return;
     };
     match T::try_from(value) {

@@ -3,12 +3,50 @@ use std::num::NonZeroUsize;
 use super::bind;
 use super::field::Field;
 use super::report::Report;
-use super::section::{Section, Unknown};
+use super::section::Section;
+use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::{ListenerConfig, ListenerKind};
 use crate::net::BindAddress;
 
+/// What a listener may have.
+pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS], unknown: Unknown::Error };
+
+const SETTINGS: &[Setting] = &[
+    Setting::new("bind", Form::Bind, Preset::None, "Where to listen: `host:port`, `:port`, `port` or `host`."),
+    Setting::new("type", Form::Word(&KINDS), Preset::Value("tcp"), "What carries MQTT: TCP or WebSocket."),
+    Setting::new("ssl", Form::Switch, Preset::Value("false"), "Whether connections are encrypted with TLS."),
+    Setting::new(
+        "max-connections",
+        Form::Integer { min: -1, max: i64::MAX },
+        Preset::Value("0"),
+        "Connections at once, those past it are closed; 0 and -1 are no limit.",
+    ),
+    Setting::new(
+        "certfile",
+        Form::File,
+        Preset::None,
+        "The certificate chain in PEM format, the listener's own first.",
+    ),
+    Setting::new(
+        "keyfile",
+        Form::File,
+        Preset::None,
+        "The private key in PEM format; without it, `certfile` has the key.",
+    ),
+    Setting::new(
+        "cafile",
+        Form::File,
+        Preset::None,
+        "Authorities that client certificates are verified with, in PEM format.",
+    ),
+    Setting::new("capath", Form::File, Preset::None, "A folder of such authorities."),
+    Setting::new("cadata", Form::Text("certificates"), Preset::None, "Such authorities, in the configuration itself."),
+];
+
+const KINDS: [&str; 2] = ["tcp", "ws"];
+
 /// The listener whose values all others inherit.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// Settings of TLS. A listener that has them and no `ssl` is one that was meant to be encrypted.
 const TLS_KEYS: [&str; 5] = ["certfile", "keyfile", "cafile", "capath", "cadata"];
@@ -70,7 +108,7 @@ pub(super) fn read(listeners: Option<Field<'_>>, top: &Section<'_>, report: &mut
 
 impl<'a> Values<'a> {
     fn read(entry: &Field<'a>, report: &mut Report) -> Option<Self> {
-        let mut section = entry.section(report)?;
+        let mut section = entry.section(&KEYS, report)?;
         let mut values = Self {
             bind: section.take("bind"),
             kind: section.take("type"),
@@ -84,7 +122,7 @@ impl<'a> Values<'a> {
                 values.tls = values.tls.or(Some(field));
             }
         }
-        section.close(Unknown::Error, report);
+        section.close(report);
         Some(values)
     }
 
@@ -111,7 +149,7 @@ impl<'a> Values<'a> {
 
     fn listener(self, name: &str, entry: &Field<'_>, report: &mut Report) -> Option<ListenerConfig> {
         let kind = self.kind(report);
-        self.refuse_unavailable(name, kind.as_deref(), report);
+        self.refuse_unavailable(name, kind, report);
         let max_connections = self.max_connections(report);
         let Some(bind) = &self.bind else {
             let message = format!("listener `{name}` has no `bind`");
@@ -151,41 +189,26 @@ impl<'a> Values<'a> {
     }
 
     /// `tcp`, the default, or `ws`.
-    fn kind(&self, report: &mut Report) -> Option<String> {
-        let Some(field) = &self.kind else {
-            return Some("tcp".to_owned());
-        };
-        let kind = field.text("`tcp` or `ws`", report)?.to_ascii_lowercase();
-        if !matches!(kind.as_str(), "tcp" | "ws") {
-            field.wrong("`tcp` or `ws`", None, report);
-            return None;
+    fn kind(&self, report: &mut Report) -> Option<&'static str> {
+        match &self.kind {
+            Some(field) => field.word(report),
+            None => Some("tcp"),
         }
-        Some(kind)
     }
 
     /// How many connections at once; none for no limit, which 0 and -1 stand for.
     fn max_connections(&self, report: &mut Report) -> Option<NonZeroUsize> {
-        let max = self.max_connections.as_ref()?.integer(-1..=i64::MAX, report)?;
+        let max = self.max_connections.as_ref()?.integer(report)?;
         NonZeroUsize::new(usize::try_from(max).unwrap_or(0))
     }
 }
 
 fn address(bind: &Field<'_>, default_port: u16, report: &mut Report) -> Option<BindAddress> {
-    const WANTED: &str = "`host:port`, `:port`, `port` or `host`";
-    use super::yaml::Value;
-    let text = match &bind.node().value {
-        Value::Integer(port) => port.to_string(),
-        Value::List(_) => {
-            let hint = "quote an address in brackets: `bind: \"[::1]:1883\"`";
-            bind.wrong(WANTED, Some(hint.to_owned()), report);
-            return None;
-        }
-        _ => bind.text(WANTED, report)?.to_owned(),
-    };
+    let text = bind.bind(report)?;
     match bind::parse(&text, default_port) {
         Ok(address) => Some(address),
         Err(bad) => {
-            bind.wrong(WANTED, Some(bad.hint), report);
+            bind.wrong(bind::WANTED, Some(bad.hint), report);
             None
         }
     }

@@ -1,13 +1,45 @@
 //! What one plugin may take of the machine.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::field::Field;
 use super::report::Report;
 use super::section::Section;
+use super::setting::{Form, Preset, Setting};
 use super::yaml::Value;
 use crate::hooks::PluginLimits;
+
+/// What bounds a plugin, among what may stand under its name.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "memory",
+        Form::Quantity(&MEMORY),
+        Preset::Meaning("16 MiB"),
+        "Memory of each of the plugin's instances.",
+    ),
+    Setting::new(
+        "deadline",
+        Form::Quantity(&DEADLINE),
+        Preset::Meaning("10 ms for topics, 5 s for auth, 100 ms for events"),
+        "How long a call of the plugin may run.",
+    ),
+    Setting::new(
+        "instances",
+        Form::Integer { min: 1, max: 64 },
+        Preset::Meaning("as many as there are threads for auth"),
+        "How many of the plugin's instances answer auth at once.",
+    ),
+];
+
+/// Whole numbers with a unit, in a range.
+#[derive(Debug)]
+pub(super) struct Quantity {
+    units: Units,
+    min: u64,
+    max: u64,
+    /// The range, for people.
+    pub(super) wanted: &'static str,
+}
 
 /// A unit, and how many of the smallest one it is.
 type Units = &'static [(&'static str, u64)];
@@ -15,23 +47,19 @@ type Units = &'static [(&'static str, u64)];
 const BYTES: Units = &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const MILLISECONDS: Units = &[("ms", 1), ("s", 1_000)];
 
-/// Bytes of memory that a plugin may be given: from what the smallest one in Rust starts with, to all of WebAssembly's.
-const MEMORY: RangeInclusive<u64> = 64 << 10..=4 << 30;
-const MEMORY_WANTED: &str = "a size from `64 KiB` to `4 GiB`";
+/// From what the smallest plugin in Rust starts with, to all of WebAssembly's.
+static MEMORY: Quantity =
+    Quantity { units: BYTES, min: 64 << 10, max: 4 << 30, wanted: "a size from `64 KiB` to `4 GiB`" };
 
-/// Milliseconds that a call may be given. Below the clock's two ticks of 5 ms, a limit would not mean much.
-const DEADLINE: RangeInclusive<u64> = 5..=60_000;
-const DEADLINE_WANTED: &str = "a time from `5 ms` to `60 s`";
-
-/// Instances that may answer auth at once.
-const INSTANCES: RangeInclusive<i64> = 1..=64;
+/// Below the clock's two ticks of 5 ms, a limit would not mean much.
+static DEADLINE: Quantity =
+    Quantity { units: MILLISECONDS, min: 5, max: 60_000, wanted: "a time from `5 ms` to `60 s`" };
 
 /// Takes the limits out of what stands under a plugin's name.
 pub(super) fn take(section: &mut Section<'_>, report: &mut Report) -> PluginLimits {
-    let memory = section.take("memory").and_then(|field| quantity(&field, BYTES, &MEMORY, MEMORY_WANTED, report));
-    let deadline = section.take("deadline");
-    let deadline = deadline.and_then(|field| quantity(&field, MILLISECONDS, &DEADLINE, DEADLINE_WANTED, report));
-    let instances = section.take("instances").and_then(|field| field.integer(INSTANCES, report));
+    let memory = section.take("memory").and_then(|field| MEMORY.read(&field, report));
+    let deadline = section.take("deadline").and_then(|field| DEADLINE.read(&field, report));
+    let instances = section.take("instances").and_then(|field| field.integer(report));
     PluginLimits {
         memory_bytes: memory.and_then(|bytes| usize::try_from(bytes).ok()),
         deadline: deadline.map(Duration::from_millis),
@@ -39,24 +67,26 @@ pub(super) fn take(section: &mut Section<'_>, report: &mut Report) -> PluginLimi
     }
 }
 
-/// A whole number with its unit, such as `16 MiB`.
-fn quantity(
-    field: &Field<'_>,
-    units: Units,
-    range: &RangeInclusive<u64>,
-    wanted: &str,
-    report: &mut Report,
-) -> Option<u64> {
-    let value = match &field.node().value {
-        Value::Text(text) => parse(text, units),
-        _ => None,
-    };
-    let value = value.filter(|value| range.contains(value));
-    if value.is_none() {
-        let names: Vec<_> = units.iter().map(|(name, _)| *name).collect();
-        field.wrong(wanted, Some(format!("a whole number and one of {}", names.join(", "))), report);
+impl Quantity {
+    /// A whole number with its unit, such as `16 MiB`, in the smallest unit.
+    pub(super) fn read(&self, field: &Field<'_>, report: &mut Report) -> Option<u64> {
+        let value = match &field.node().value {
+            Value::Text(text) => parse(text, self.units),
+            _ => None,
+        };
+        let value = value.filter(|value| (self.min..=self.max).contains(value));
+        if value.is_none() {
+            let names: Vec<_> = self.units.iter().map(|(name, _)| *name).collect();
+            field.wrong(self.wanted, Some(format!("a whole number and one of {}", names.join(", "))), report);
+        }
+        value
     }
-    value
+
+    /// What such a text looks like, as a regular expression.
+    pub(super) fn pattern(&self) -> String {
+        let names: Vec<_> = self.units.iter().map(|(name, _)| *name).collect();
+        format!("^[0-9]+ *({})$", names.join("|"))
+    }
 }
 
 fn parse(text: &str, units: Units) -> Option<u64> {

@@ -1,15 +1,16 @@
 //! Lists of plugins: names, aliases, entries with and without settings.
 
+use super::error::Place;
 use super::field::Field;
 use super::report::Report;
-use super::yaml::{At, Value};
+use super::yaml::Value;
 
 /// One entry of a list of plugins.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<'a> {
     /// The plugin's own name, with underscores.
     pub(super) name: String,
-    pub(super) at: At,
+    pub(super) at: Place,
     /// What stands under its name, if anything does.
     pub(super) settings: Option<Field<'a>>,
 }
@@ -64,7 +65,7 @@ fn item_entry<'a>(item: &Field<'a>, report: &mut Report) -> Option<Entry<'a>> {
 
 fn entry<'a>(
     written: &str,
-    at: At,
+    at: Place,
     settings: Option<Field<'a>>,
     list: &Field<'a>,
     report: &mut Report,

@@ -1,72 +1,76 @@
-use super::error::{ConfigError, Problem};
-use super::yaml::{self, At};
+use std::collections::HashMap;
 
-/// Errors that are told at once. Beyond them a file is wrong as a whole, and each place costs a reading of the file.
-const ERRORS_MAX: usize = 20;
+use super::error::{Place, Problem, Value};
 
-/// Warnings that are told at once.
-const WARNINGS_MAX: usize = 50;
-
-/// Errors, and warnings, that are kept to be sorted: looking for equal ones takes time.
+/// Errors, and warnings, that are kept: looking for equal ones takes time.
 const FINDINGS_MAX: usize = 1_000;
 
 /// What was found wrong so far: checking goes on after an error, so that one run tells all of them.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    places: HashMap<String, Place>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    at: Option<At>,
-    message: String,
-    hint: Option<String>,
+/// All that is wrong with a file, in the order of its lines.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// Where plugins and listeners stand, by name.
+    pub(super) places: HashMap<String, Place>,
 }
 
 impl Report {
     /// Something because of which the broker must not start.
-    pub(super) fn error(&mut self, at: Option<At>, message: String, hint: Option<String>) {
-        push(&mut self.errors, Finding { at, message, hint });
+    pub(super) fn error(&mut self, at: Option<Place>, message: String, hint: Option<String>) {
+        push(&mut self.errors, problem(at, message, hint));
     }
 
     /// Something that people should know of.
-    pub(super) fn warning(&mut self, at: Option<At>, message: String, hint: Option<String>) {
-        push(&mut self.warnings, Finding { at, message, hint });
+    pub(super) fn warning(&mut self, at: Option<Place>, message: String, hint: Option<String>) {
+        push(&mut self.warnings, problem(at, message, hint));
     }
 
-    /// Gives the warnings if there is no error.
-    pub(super) fn finish(self, text: &str, file: &str) -> Result<Vec<String>, ConfigError> {
-        let (warnings, more) = located(self.warnings, WARNINGS_MAX, text, file);
-        let (problems, more_errors) = located(self.errors, ERRORS_MAX, text, file);
-        if !problems.is_empty() {
-            return Err(ConfigError::Invalid { problems, more: more_errors });
+    /// A value that is not what its key wants; `found` is fit for a message.
+    pub(super) fn wrong_value(&mut self, at: Place, path: &str, found: String, wanted: &str, hint: Option<String>) {
+        let subject = match path {
+            "" => "the file".to_owned(),
+            path => format!("key `{path}`"),
+        };
+        let mut problem = problem(Some(at), format!("{subject}: found {found}, wanted {wanted}"), hint);
+        problem.value = Some(Value { key: path.to_owned(), found, wanted: wanted.to_owned() });
+        // One thing at a time about each place.
+        if self.errors.iter().all(|error| error.place != Some(at)) {
+            push(&mut self.errors, problem);
         }
-        let mut lines: Vec<String> = warnings.iter().map(Problem::on_one_line).collect();
-        if more > 0 {
-            lines.push(format!("{file}: and {more} more warnings"));
-        }
-        Ok(lines)
     }
+
+    /// Keeps where a plugin or listener stands, for what a start would find wrong with it.
+    pub(super) fn keep_place(&mut self, name: &str, place: Place) {
+        self.places.entry(name.to_owned()).or_insert(place);
+    }
+
+    /// Everything, sorted: what is about the whole file comes last.
+    pub(super) fn finish(self, file: &str) -> Findings {
+        let sorted = |mut problems: Vec<Problem>| {
+            problems.sort_by_key(|problem| (problem.place.is_none(), problem.place));
+            problems.iter_mut().for_each(|problem| file.clone_into(&mut problem.file));
+            problems
+        };
+        Findings { errors: sorted(self.errors), warnings: sorted(self.warnings), places: self.places }
+    }
+}
+
+/// The name of the file is known in the end.
+fn problem(place: Option<Place>, message: String, hint: Option<String>) -> Problem {
+    Problem { place, hint, ..Problem::about_file("", message) }
 }
 
 /// Several listeners may inherit one mistake.
-fn push(findings: &mut Vec<Finding>, finding: Finding) {
-    if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
-        findings.push(finding);
+fn push(problems: &mut Vec<Problem>, problem: Problem) {
+    if problems.len() < FINDINGS_MAX && !problems.contains(&problem) {
+        problems.push(problem);
     }
-}
-
-fn located(mut findings: Vec<Finding>, max: usize, text: &str, file: &str) -> (Vec<Problem>, usize) {
-    // What is about the whole file comes last.
-    findings.sort_by_key(|finding| (finding.at.is_none(), finding.at));
-    let more = findings.len().saturating_sub(max);
-    findings.truncate(max);
-    let problems = findings.into_iter().map(|finding| Problem {
-        file: file.to_owned(),
-        place: finding.at.and_then(|at| yaml::place(text, at)),
-        message: finding.message,
-        hint: finding.hint,
-    });
-    (problems.collect(), more)
 }

@@ -1,27 +1,20 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
+use super::error::Place;
 use super::field::Field;
 use super::report::Report;
+use super::setting::{Form, Keys, Unknown};
 use super::suggest::nearest;
-use super::yaml::{At, Entry, Node, Value};
+use super::yaml::{Entry, Node, Value};
 
-/// A mapping with known keys, dashes and underscores alike, that notices what nobody asked for.
+/// A mapping with known keys, dashes and underscores alike, that notices the others.
 pub(super) struct Section<'a> {
     path: String,
-    at: At,
+    at: Place,
     /// Keys with dashes.
     entries: Vec<(String, &'a Entry)>,
-    known: Vec<&'static str>,
-}
-
-/// What a key that nobody asked for is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// Where a mistyped key could open the broker.
-    Error,
-    /// Elsewhere.
-    Warning,
+    keys: &'static Keys,
 }
 
 /// The one key that documents of the broker's ancestors repeat: PyYAML keeps the last.
@@ -29,67 +22,69 @@ const REPEATABLE: &str = "capath";
 
 impl<'a> Section<'a> {
     /// The section that a node is; a node without a value is an empty one. None after an error.
-    pub(super) fn open(path: &str, node: &'a Node, report: &mut Report) -> Option<Self> {
+    pub(super) fn open(path: &str, node: &'a Node, keys: &'static Keys, report: &mut Report) -> Option<Self> {
         let entries: &[Entry] = match &node.value {
             Value::Null => &[],
             Value::Mapping(entries) => entries,
             _ => {
-                let field = Field::new(path.to_owned(), node.at, node);
+                let field = Field::new(path.to_owned(), node.place, node, Form::Section(keys));
                 field.wrong("a mapping, `key: value` on lines of their own", None, report);
                 return None;
             }
         };
         let keyed = entries.iter().map(|entry| (dashed(&entry.key), entry));
-        Some(Self {
-            path: path.to_owned(),
-            at: node.at,
-            entries: without_repeated(path, keyed, report),
-            known: Vec::new(),
-        })
+        Some(Self { path: path.to_owned(), at: node.place, entries: without_repeated(path, keyed, report), keys })
     }
 
     /// Where the section is.
-    pub(super) fn at(&self) -> At {
+    pub(super) fn at(&self) -> Place {
         self.at
     }
 
-    /// The value of a key, spelled with dashes here.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.known.push(key);
-        self.take_unlisted(key)
+    /// The value of a key, spelled with dashes here. The key has a row in the section's tables.
+    pub(super) fn take(&mut self, key: &str) -> Option<Field<'a>> {
+        let setting = self.keys.find(key);
+        debug_assert!(setting.is_some(), "`{key}` has no row in the tables of `{}`", self.path);
+        self.take_as(key, setting.map_or(Form::Any, |setting| setting.form))
     }
 
-    /// The value of a key that is not to be suggested to anyone.
+    /// The value of a key that is in no table, so that it is not suggested to anyone.
     pub(super) fn take_unlisted(&mut self, key: &str) -> Option<Field<'a>> {
+        self.take_as(key, Form::Any)
+    }
+
+    fn take_as(&mut self, key: &str, form: Form) -> Option<Field<'a>> {
         let index = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, entry) = self.entries.remove(index);
-        Some(Field::new(join(&self.path, key), entry.at, &entry.value))
+        Some(Field::new(join(&self.path, key), entry.place, &entry.value, form))
     }
 
     /// What was not taken.
     pub(super) fn rest(self) -> Vec<(String, Field<'a>)> {
         let Self { path, entries, .. } = self;
         let fields = entries.into_iter().map(|(key, entry)| {
-            let field = Field::new(join(&path, &key), entry.at, &entry.value);
+            let field = Field::new(join(&path, &key), entry.place, &entry.value, Form::Any);
             (key, field)
         });
         fields.collect()
     }
 
     /// Says of every key that was not taken that it is unknown.
-    pub(super) fn close(self, unknown: Unknown, report: &mut Report) {
+    pub(super) fn close(self, report: &mut Report) {
         for (key, entry) in &self.entries {
             let path = join(&self.path, &entry.key);
-            let hint = match nearest(key, self.known.iter().copied()) {
+            let known: Vec<&str> = self.keys.settings().map(|setting| setting.key).collect();
+            let hint = match nearest(key, known.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
-                None if self.known.is_empty() => "there are no keys here".to_owned(),
-                None => format!("known keys are {}", ticked(&self.known)),
+                None if known.is_empty() => "there are no keys here".to_owned(),
+                None => format!("known keys are {}", ticked(&known)),
             };
-            match unknown {
-                Unknown::Error => report.error(Some(entry.at), format!("unknown key `{path}`"), Some(hint)),
+            match self.keys.unknown {
+                Unknown::Error => report.error(Some(entry.place), format!("unknown key `{path}`"), Some(hint)),
                 Unknown::Warning => {
-                    report.warning(Some(entry.at), format!("unknown key `{path}` has no effect"), Some(hint));
+                    report.warning(Some(entry.place), format!("unknown key `{path}` has no effect"), Some(hint));
                 }
+                Unknown::PluginsOwn => {}
             }
         }
     }
@@ -114,16 +109,14 @@ pub(super) fn without_repeated<'a>(
         };
         let path = join(path, &key);
         if key == REPEATABLE {
-            let earlier = "this value is not used: the key is repeated below";
-            report.warning(Some(slot.1.at), format!("key `{path}`: {earlier}"), None);
-            report.warning(Some(entry.at), format!("key `{path}` is repeated: this value counts"), None);
+            let (unused, line) = (slot.1.place.line, entry.place.line);
+            let message = format!("key `{path}` is repeated: line {line} counts, line {unused} has no effect");
+            report.warning(Some(entry.place), message, None);
             slot.1 = entry;
         } else {
-            report.error(
-                Some(entry.at),
-                format!("key `{path}` is repeated"),
-                Some("keep one of them; `-` and `_` are the same in keys".to_owned()),
-            );
+            let message = format!("key `{path}` is repeated: it stands in line {} already", slot.1.place.line);
+            let hint = "keep one of them; `-` and `_` are the same in keys";
+            report.error(Some(entry.place), message, Some(hint.to_owned()));
         }
     }
     unique

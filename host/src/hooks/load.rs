@@ -11,7 +11,7 @@ use super::common::Common;
 use super::loaded::{Loaded, Origin};
 use super::search::{Found, NotFound, find};
 use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
-use super::{Grants, HookSpec, PluginSpec, TopicCheckSpec};
+use super::{Grants, HookSpec, Mishap, PluginSpec, TopicCheckSpec};
 use crate::types::TopicFilter;
 
 /// Why the plugins of a configuration cannot be run. The broker does not start.
@@ -95,17 +95,39 @@ pub(crate) struct Roster {
 impl Roster {
     /// Loads every plugin and starts its first instance.
     pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
-        let load = |plugin: &PluginSpec| {
-            let name: Arc<str> = plugin.name.as_str().into();
-            let (origin, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
-            let faults = common.tally.faults_of(&name);
-            Ok(Arc::new(Loaded { name, origin, wasm, faults, circuit: Circuit::default() }))
-        };
-        let all = spec.plugins.iter().map(load).collect::<Result<Vec<_>, LoadError>>()?;
+        let load = |plugin: &PluginSpec| load_one(plugin, spec, common);
+        Self::assemble(spec.plugins.iter().map(load).collect::<Result<_, _>>()?, spec)
+    }
+
+    /// The same, past the first error: all that is wrong.
+    pub(crate) fn try_all(spec: &HookSpec, common: &Common) -> Vec<Mishap> {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        for plugin in &spec.plugins {
+            match load_one(plugin, spec, common) {
+                Ok(loaded) => all.push(loaded),
+                Err(error) => errors.push(Mishap::Error(Some(plugin.name.as_str().into()), error)),
+            }
+        }
+        if errors.is_empty()
+            && let Err(error) = Self::assemble(all, spec)
+        {
+            errors.push(Mishap::Error(None, error));
+        }
+        errors
+    }
+
+    fn assemble(all: Vec<Arc<Loaded>>, spec: &HookSpec) -> Result<Self, LoadError> {
         let auth = choose_auth(&all, spec.auth.as_deref())?;
         let topic_check = choose_topic_check(&all, &spec.topic_check)?;
         Ok(Self { all, auth, topic_check })
     }
+}
+
+fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
+    let name: Arc<str> = plugin.name.as_str().into();
+    let (origin, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
+    let faults = common.tally.faults_of(&name);
+    Ok(Arc::new(Loaded { name, origin, wasm, faults, circuit: Circuit::default() }))
 }
 
 fn start(

@@ -10,6 +10,7 @@ mod aside;
 mod auth_pool;
 mod back_off;
 mod capabilities;
+mod check;
 mod circuit;
 mod combine;
 mod common;
@@ -55,6 +56,7 @@ use self::suspects::Turn;
 use self::verdict_number::VerdictNumber;
 use crate::types::ClientInfo;
 
+pub use check::{Mishap, check};
 pub use combine::{AuthOutcome, CacheFor, Verdict};
 pub use event::{Event, EventKind};
 pub use load::LoadError;

@@ -2,10 +2,10 @@ use sha_crypt::{PasswordVerifier, ShaCrypt};
 
 /// The most rounds that a line may ask for: three times as many as passlib's default of 656,000, and with the longest
 /// password still within the time that the broker gives a login.
-const ROUNDS_MAX: u32 = 2_000_000;
+pub(crate) const ROUNDS_MAX: u32 = 2_000_000;
 
 /// The fewest rounds that there are, by the definition of the format.
-const ROUNDS_MIN: u32 = 1_000;
+pub(crate) const ROUNDS_MIN: u32 = 1_000;
 
 /// The longest salt, by the definition of the format.
 const SALT_BYTES_MAX: usize = 16;

@@ -1,0 +1,58 @@
+//! Everything that a start would find wrong, as far as looking changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{ConfigError, Problem};
+use super::{Reading, Source};
+use crate::hooks::{self, LoadError, Mishap};
+
+/// What is wrong with a configuration, and what people should know of.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Because of these the broker does not start, in the order of the text.
+    pub errors: Vec<Problem>,
+    /// The others.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a file as a start would, and starts one instance of each plugin to see whether it can be used. No address is
+/// opened and nothing is asked of the network. `plugin_dirs` are searched before those of the configuration.
+pub fn check(path: &Path, plugin_dirs: &[PathBuf]) -> Checked {
+    let file = path.display().to_string();
+    match Source::open(path).and_then(|source| source.read()) {
+        Ok(reading) => check_reading(reading, plugin_dirs, &file),
+        Err(ConfigError::NotYaml(problem)) => Checked { errors: vec![*problem], warnings: Vec::new() },
+        Err(error) => Checked { errors: vec![Problem::about_file(&file, error.to_string())], warnings: Vec::new() },
+    }
+}
+
+fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Checked {
+    let Reading { config, findings, .. } = reading;
+    let places = findings.places;
+    let mut checked = Checked { errors: findings.errors, warnings: findings.warnings };
+    let Some(config) = config else {
+        return checked;
+    };
+    let mut hooks = config.hooks;
+    hooks.plugin_dirs.splice(..0, plugin_dirs.iter().cloned());
+    // A plugin whose settings are not all there would complain of what is not its own.
+    let settings_are_whole = checked.errors.is_empty();
+    for mishap in hooks::check(&hooks) {
+        let (plugin, text, is_error) = match mishap {
+            Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !settings_are_whole => continue,
+            Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
+            Mishap::Warning(plugin, text) => (plugin, text, false),
+        };
+        let (message, hint) = match text.split_once("\nhint: ") {
+            Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
+            None => (text, None),
+        };
+        let place = plugin.and_then(|plugin| places.get(&*plugin).copied());
+        let problem = Problem { place, hint, ..Problem::about_file(file, message) };
+        if is_error { checked.errors.push(problem) } else { checked.warnings.push(problem) }
+    }
+    for problems in [&mut checked.errors, &mut checked.warnings] {
+        problems.sort_by_key(|problem| (problem.place.is_none(), problem.place));
+    }
+    checked
+}

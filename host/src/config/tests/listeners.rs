@@ -1,0 +1,89 @@
+//! `listeners`.
+
+use super::*;
+
+#[test]
+fn listeners_inherit_all_but_the_address() {
+    let text = "listeners:\n  two: {bind: ':0', max_connections: -1}\n  default: {bind: '[::1]', max-connections: '7'}\n  \
+                three: {bind: 0}\n";
+    let config = parse(text).expect("is valid");
+    let check = |index: usize, name: &str, address: &str, max: Option<usize>| {
+        let listener = &config.listeners[index];
+        let found = (listener.name.as_str(), listener.bind.to_string());
+        assert_eq!(found, (name, address.to_owned()));
+        assert_eq!(listener.max_connections.map(NonZeroUsize::get), max, "{name}");
+    };
+    check(0, "two", ":0", None);
+    check(1, "default", "[::1]:1883", Some(7));
+    check(2, "three", ":0", Some(7));
+    assert_eq!(config.listeners.len(), 3);
+    assert!(parse(&format!("\u{feff}{text}")).is_ok(), "with the mark that some editors write first");
+}
+
+#[test]
+fn mistakes_in_listeners_are_errors() {
+    let check = |listeners: &str, expected: &str| {
+        check_whole_error(&format!("listeners:\n  {listeners}\n"), expected);
+    };
+    check(
+        "a: {bind: 1883, max-conections: 5}",
+        "amqtt.yaml:2:19: unknown key `listeners.a.max-conections`\n  hint: did you mean `max-connections`?",
+    );
+    check(
+        "a: {type: tcp}",
+        "amqtt.yaml:2:3: listener `a` has no `bind`\n  \
+         hint: add for example `bind: 0.0.0.0:1883`; `bind` is the one key that is not inherited",
+    );
+    check(
+        "default: {type: tcp}",
+        "amqtt.yaml:1:1: key `listeners`: no listener has `bind`\n  \
+         hint: give `default` a `bind`, or add a listener that has one",
+    );
+    check("a: {bind: 1883, type: udp}", "amqtt.yaml:2:25: key `listeners.a.type`: found `udp`, wanted `tcp` or `ws`");
+    check(
+        "a: {bind: [1883]}",
+        "amqtt.yaml:2:13: key `listeners.a.bind`: found a list, wanted `host:port`, `:port`, `port` or `host`\n  \
+         hint: quote an address in brackets: `bind: \"[::1]:1883\"`",
+    );
+    check(
+        "a: {bind: 70000}",
+        "amqtt.yaml:2:13: key `listeners.a.bind`: found `70000`, wanted `host:port`, `:port`, `port` or `host`\n  \
+         hint: a port is a number from 0 to 65535, not `70000`",
+    );
+    check(
+        "a: {bind: 1883, max-connections: -2}",
+        "amqtt.yaml:2:36: key `listeners.a.max-connections`: found `-2`, wanted a whole number of at least -1",
+    );
+    check(
+        "a: {bind: 1883}\n  b: {bind: ':1883'}",
+        "amqtt.yaml:3:3: listeners `a` and `b` have the same address `:1883`",
+    );
+    check(
+        "a: {bind: 1883}\n  a: {bind: 1884}",
+        "amqtt.yaml:3:3: key `listeners.a` is repeated: it stands in line 2 already\n  hint: keep one of them; `-` and `_` are the same in keys",
+    );
+    check(
+        "default: {ssl: maybe}\n  a: {bind: 1, ssl: no}",
+        "amqtt.yaml:2:18: key `listeners.default.ssl`: found `maybe`, wanted `true` or `false`",
+    );
+    // Inherited by two listeners, said once.
+    check(
+        "default: {ssl: ON}\n  a: {bind: 1}\n  b: {bind: 2}",
+        "amqtt.yaml:2:18: key `listeners.default.ssl`: TLS is not available in this version\n  \
+         hint: this version listens on plain TCP only: leave this listener out",
+    );
+    let error = parse("listeners:\n  a:\n    bind: [::1]:1883\n").expect_err("is a list or no YAML").to_string();
+    assert!(error.contains("hint: quote an address in brackets"), "{error}");
+}
+
+#[test]
+fn a_listener_with_a_certificate_and_no_ssl_is_warned_about() {
+    let config = parse("listeners: {a: {bind: 1883, certfile: c.pem}}").expect("is valid");
+    assert_eq!(
+        config.warnings,
+        ["amqtt.yaml:1:29: listener `a` is not encrypted: `listeners.a.certfile` needs `ssl: on`; hint: say `ssl: \
+             on`, or `ssl: off` if it is meant to be plain"]
+    );
+    let config = parse("listeners: {a: {bind: 1883, certfile: c.pem, ssl: 'Off'}}").expect("is valid");
+    assert_eq!(config.warnings, [""; 0]);
+}

@@ -1,0 +1,145 @@
+//! Files as a whole, and the keys at their top.
+
+use super::*;
+
+#[test]
+fn a_file_that_is_no_configuration_starts_nothing() {
+    let empty = "amqtt.yaml: the file is empty\n  hint: without `-c` the broker runs with its default configuration";
+    for text in ["", "\n\n", "# only a comment\n", "---\n", "~", "\u{feff}"] {
+        check_whole_error(text, empty);
+    }
+    check_whole_error(
+        "just words",
+        "amqtt.yaml:1:1: the file: found `just words`, wanted a mapping, `key: value` on lines of their own",
+    );
+    check_whole_error(
+        "- a\n",
+        "amqtt.yaml:1:1: the file: found a list, wanted a mapping, `key: value` on lines of their own",
+    );
+    check_whole_error(
+        "listeners:\n\tdefault:\n",
+        "amqtt.yaml:2:2: tabs disallowed within this context (block indentation)\n  \
+         hint: indent with spaces, not with tabs",
+    );
+    check_whole_error(
+        "plugins: []",
+        "amqtt.yaml:1:1: key `listeners` is missing\n  \
+         hint: a broker needs one, for example `listeners: {default: {bind: 0.0.0.0:1883}}`",
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Config::load(Path::new("/nonexistent/amqtt.yaml")).expect_err("is not there").to_string();
+    assert!(error.starts_with("cannot read the configuration file `/nonexistent/amqtt.yaml`: No such file"), "{error}");
+    let ConfigError::NotYaml(problem) = not_utf8(b"a: b\nc: d", "x.yaml") else { panic!("is about the text") };
+    assert_eq!(problem.to_string(), "x.yaml:2:5: the file is not UTF-8 text");
+}
+
+#[test]
+fn dashes_and_underscores_are_the_same() {
+    let check = |lines: &str| {
+        let config = config(lines);
+        assert_eq!(config.sys_interval_secs, 7, "{lines}");
+        assert_eq!(config.timeout_disconnect_delay_secs, Some(3), "{lines}");
+        assert_eq!(config.max_qos, QoS::AtLeastOnce, "{lines}");
+    };
+    check("sys_interval: 7\ntimeout_disconnect_delay: 3\nmax_qos: 1");
+    check("sys-interval: '7'\ntimeout-disconnect-delay: 3\nmax-qos: 1");
+    check_error(
+        "sys_interval: 7\nsys-interval: 8",
+        "amqtt.yaml:3:1: key `sys-interval` is repeated: it stands in line 2 already\n  hint: keep one of them; `-` and `_` are the same in keys",
+    );
+}
+
+#[test]
+fn numbers_out_of_range_are_errors() {
+    let interval = "wanted a whole number from 0 to 31536000";
+    check_error("sys-interval: -1", &format!("amqtt.yaml:2:15: key `sys-interval`: found `-1`, {interval}"));
+    check_error("sys-interval: soon", &format!("amqtt.yaml:2:15: key `sys-interval`: found `soon`, {interval}"));
+    check_error("sys-interval: 1.5", &format!("amqtt.yaml:2:15: key `sys-interval`: found `1.5`, {interval}"));
+    check_error("sys-interval:", &format!("amqtt.yaml:2:1: key `sys-interval`: found nothing, {interval}"));
+    check_error("max-qos: 3", "amqtt.yaml:2:10: key `max-qos`: found `3`, wanted a whole number from 0 to 2");
+}
+
+#[test]
+fn overlapping_subscriptions_give_one_message_or_one_each() {
+    assert_eq!(config("").overlapping, Overlapping::Once);
+    assert_eq!(config("overlapping-subscriptions: once").overlapping, Overlapping::Once);
+    assert_eq!(config("overlapping_subscriptions: each").overlapping, Overlapping::Each);
+    check_error(
+        "overlapping-subscriptions: twice",
+        "amqtt.yaml:2:28: key `overlapping-subscriptions`: found `twice`, wanted `once` or `each`",
+    );
+    check_error(
+        "overlapping-subscriptions: true",
+        "amqtt.yaml:2:28: key `overlapping-subscriptions`: found `true`, wanted `once` or `each`\n  \
+         hint: quote it if it is meant as text",
+    );
+}
+
+#[test]
+fn unknown_keys_are_errors_where_they_could_open_the_broker() {
+    check_error(
+        "auth:\n  alow-anonymous: false",
+        "amqtt.yaml:3:3: unknown key `auth.alow-anonymous`\n  hint: did you mean `allow-anonymous`?",
+    );
+    check_error(
+        "topic-check: {enabled: false, acll: {}}",
+        "amqtt.yaml:2:31: unknown key `topic-check.acll`\n  hint: did you mean `acl`?",
+    );
+    check_error(
+        "plugins: [auth_file: {pasword_file: x}]",
+        "amqtt.yaml:2:23: unknown key `plugins.auth_file.pasword_file`\n  hint: did you mean `password-file`?",
+    );
+    check_error(
+        "plugins: [event_logger: {level: x}]",
+        "amqtt.yaml:2:26: unknown key `plugins.event_logger.level`\n  hint: known keys are `path`, `sha256`, `grants`, `memory`, `deadline`, `instances`",
+    );
+    check_error(
+        "allow-anonymous: false",
+        "amqtt.yaml:2:1: key `allow-anonymous` stands outside of `auth`\n  hint: indent it, to be a part of `auth`",
+    );
+    check_warnings(
+        "plugin: [x]\nlimits: {queue-bytes: 5}",
+        &[
+            "amqtt.yaml:2:1: unknown key `plugin` has no effect; hint: did you mean `plugins`?",
+            "amqtt.yaml:3:10: unknown key `limits.queue-bytes` has no effect; hint: did you mean `queue-bytes-max`?",
+        ],
+    );
+}
+
+#[test]
+fn a_hidden_key_that_does_nothing_yet_says_so() {
+    check_warnings(
+        "persistence: {file: x.db}",
+        &["amqtt.yaml:2:1: key `persistence` has no effect in this version: sessions are lost at a restart"],
+    );
+}
+
+#[test]
+fn the_number_of_errors_told_is_bounded() {
+    let acl: String = (0..5_000).map(|user| format!("    u{user}: x\n")).collect();
+    let text = with_listener(&format!("topic-check:\n  plugins: [topic_acl]\n  acl:\n{acl}"));
+    let error = parse(&text).expect_err("is full of errors");
+    let ConfigError::Invalid(problems) = &error else { panic!("is about values") };
+    assert_eq!(problems.len(), 1_000);
+    assert_eq!(problems[0].place, Some(Place { line: 5, column: 9 }));
+    let error = error.to_string();
+    assert_eq!(error.lines().count(), 21, "{error}");
+    assert!(error.ends_with("\nand 980 more: `amqtt check` lists them"), "{error}");
+}
+
+#[test]
+fn quoted_values_are_short_and_harmless() {
+    check_error(
+        "sys-interval: \"a\\e[31m\\n\"",
+        "amqtt.yaml:2:15: key `sys-interval`: found `a\\u{1b}[31m\\n`, wanted a whole number from 0 to 31536000",
+    );
+    let long = "ä".repeat(100);
+    let cut = "ä".repeat(60);
+    check_error(
+        &format!("max-qos: {long}"),
+        &format!("amqtt.yaml:2:10: key `max-qos`: found `{cut}…`, wanted a whole number from 0 to 2"),
+    );
+}

@@ -1,0 +1,194 @@
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use super::super::error::Place;
+use super::{Entry, Node, SyntaxError, Value, scalar};
+
+/// Keys and values of one text. Aliases count where they are used, so that a small text cannot become a huge tree.
+const NODES_MAX: usize = 1_000_000;
+
+/// Lists and mappings within each other: trees are walked recursively.
+const DEPTH_MAX: usize = 64;
+
+/// Reads a text with one document.
+pub(in super::super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    // The mark that some editors write first is no part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, depth: 0 };
+    let mut root = None;
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+            Event::StreamEnd => return Ok(root.unwrap_or_else(|| node(Place { line: 1, column: 1 }, Value::Null))),
+            _ if root.is_some() => return Err(error(span.start, "a second document: there is one in a configuration")),
+            event => root = Some(reader.node(event, span)?),
+        }
+    }
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    /// What `&name` marks and how many nodes that is; nothing while it is being read.
+    anchors: HashMap<usize, Option<(Node, usize)>>,
+    nodes: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), SyntaxError> {
+        match self.parser.next_event() {
+            Some(event) => event.map_err(|scan: ScanError| error(*scan.marker(), scan.info())),
+            // After the end there is nothing: the one who asks has seen it.
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    /// The node that begins with an event.
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, SyntaxError> {
+        let nodes_before = self.nodes;
+        self.count(1, span.start)?;
+        let (anchor, value) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, span.start),
+            Event::Scalar(text, style, anchor, tag) => (anchor, leaf(&text, style, tag.as_deref(), span.start)?),
+            Event::SequenceStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "seq", span.start)?;
+                (anchor, self.within(anchor, span.start, Self::list)?)
+            }
+            Event::MappingStart(anchor, tag) => {
+                check_tag(tag.as_deref(), "map", span.start)?;
+                (anchor, self.within(anchor, span.start, Self::mapping)?)
+            }
+            _ => return Err(error(span.start, "a value is missing")),
+        };
+        let node = node(place(span.start), value);
+        if anchor != 0 {
+            self.anchors.insert(anchor, Some((node.clone(), self.nodes - nodes_before)));
+        }
+        Ok(node)
+    }
+
+    fn within(
+        &mut self,
+        anchor: usize,
+        start: Marker,
+        read: fn(&mut Self) -> Result<Value, SyntaxError>,
+    ) -> Result<Value, SyntaxError> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, None);
+        }
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(error(start, format!("more than {DEPTH_MAX} lists and mappings within each other")));
+        }
+        let value = read(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn list(&mut self) -> Result<Value, SyntaxError> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Value::List(items)),
+                (event, span) => items.push(self.node(event, span)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self) -> Result<Value, SyntaxError> {
+        let (mut entries, mut merged) = (Vec::new(), Vec::new());
+        loop {
+            let (key, style, start) = match self.next()? {
+                (Event::MappingEnd, _) => break,
+                // As it is spelled: user names such as `0x10` or `true` are text.
+                (Event::Scalar(key, style, _, _), span) => (key.into_owned(), style, span.start),
+                (_, span) => return Err(error(span.start, "a key has to be text on one line")),
+            };
+            self.count(1, start)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span)?;
+            if key == "<<" && style == ScalarStyle::Plain {
+                merged.push((value, start));
+            } else {
+                entries.push(Entry { key, place: place(start), value });
+            }
+        }
+        for (node, start) in merged {
+            merge(&mut entries, node, start)?;
+        }
+        Ok(Value::Mapping(entries))
+    }
+
+    /// A copy of what an anchor marks: it keeps the places where its values are written.
+    fn alias(&mut self, anchor: usize, start: Marker) -> Result<Node, SyntaxError> {
+        let Some(Some((_, nodes))) = self.anchors.get(&anchor) else {
+            return Err(error(start, "an alias within what it stands for"));
+        };
+        self.count(*nodes, start)?;
+        match self.anchors.get(&anchor) {
+            Some(Some((node, _))) => Ok(node.clone()),
+            _ => Err(error(start, "an alias of nothing")),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, at: Marker) -> Result<(), SyntaxError> {
+        self.nodes += nodes;
+        if self.nodes > NODES_MAX {
+            return Err(error(at, format!("more than {NODES_MAX} keys and values")));
+        }
+        Ok(())
+    }
+}
+
+/// Adds what `<<` names to the entries that the mapping has itself: those go first.
+fn merge(entries: &mut Vec<Entry>, node: Node, at: Marker) -> Result<(), SyntaxError> {
+    match node.value {
+        Value::Mapping(more) => {
+            let known: std::collections::HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+            entries.extend(more.into_iter().filter(|entry| !known.contains(&entry.key)));
+            Ok(())
+        }
+        Value::List(nodes) => nodes.into_iter().try_for_each(|node| merge(entries, node, at)),
+        _ => Err(error(at, "`<<` wants a mapping or a list of mappings")),
+    }
+}
+
+fn leaf(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Marker) -> Result<Value, SyntaxError> {
+    let is_text = match tag {
+        // `! text` is text as well.
+        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => true,
+        Some(tag) if tag.is_yaml_core_schema() => match tag.suffix.as_str() {
+            "str" => true,
+            "null" | "bool" | "int" | "float" => return Ok(scalar::resolve(text)),
+            _ => return Err(unknown_tag(tag, at)),
+        },
+        Some(tag) => return Err(unknown_tag(tag, at)),
+        None => style != ScalarStyle::Plain,
+    };
+    Ok(if is_text { Value::Text(text.to_owned()) } else { scalar::resolve(text) })
+}
+
+fn check_tag(tag: Option<&Tag>, kind: &str, at: Marker) -> Result<(), SyntaxError> {
+    match tag {
+        Some(tag) if !(tag.is_yaml_core_schema() && tag.suffix == kind) => Err(unknown_tag(tag, at)),
+        _ => Ok(()),
+    }
+}
+
+fn unknown_tag(tag: &Tag, at: Marker) -> SyntaxError {
+    error(at, format!("the tag `{tag}` has no meaning here"))
+}
+
+fn node(place: Place, value: Value) -> Node {
+    Node { place, value, written: None }
+}
+
+fn place(marker: Marker) -> Place {
+    Place { line: marker.line(), column: marker.col() + 1 }
+}
+
+fn error(at: Marker, message: impl Into<String>) -> SyntaxError {
+    SyntaxError { place: place(at), message: message.into() }
+}

@@ -1,0 +1,206 @@
+//! `amqtt check` and `amqtt config`.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::broker::amqtt;
+
+/// A folder with a configuration and what that names.
+struct Folder(TempDir);
+
+impl Folder {
+    fn with(config: &str) -> Self {
+        let folder = Self(TempDir::new().expect("a temporary folder"));
+        folder.write("broker.yaml", config);
+        folder
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).expect("can write");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, command: &str, arguments: &[&str]) -> Output {
+        amqtt().arg(command).arg("-c").arg(self.path("broker.yaml")).args(arguments).output().expect("can start")
+    }
+
+    /// What is printed, with the folder left out, and the exit status.
+    fn printed(&self, command: &str, arguments: &[&str]) -> (String, Option<i32>) {
+        let Output { status, stdout, stderr } = self.run(command, arguments);
+        let text = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
+        (text.replace(&format!("{}/", self.0.path().display()), ""), status.code())
+    }
+
+    /// Checks all that `amqtt check` prints.
+    fn check(&self, code: i32, expected: &str) {
+        let (text, status) = self.printed("check", &[]);
+        assert!(text == expected && status == Some(code), "{status:?}\n{text}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_ok() {
+    let folder = Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: users}\n");
+    folder.write(
+        "users",
+        "test:$6$xy$2d8b.u/9VVEi/aeOgYrHCtrlZMUKwRYMv0s6lMXUBSJrPoiBpxdBa3Ebw4eREVyeMzpmLnT5dn.ipoHXFbzpp1\n",
+    );
+    folder.check(0, "OK\n");
+}
+
+const EIGHT_MISTAKES: &str = "\
+listeners:
+  default: {type: udp}
+  one: {bind: 127.0.0.1:70000, max-conections: 5}
+auth:
+  allow-anonymous: true / false
+  password-file: ${NO_SUCH_VARIABLE_HERE}
+topic-check:
+  plugins: [topic_acl]
+  acl:
+    alice: a/b
+    bob: ['a/#/b']
+plugins:
+  - auth_file
+  - topic_acll
+limts: {}
+";
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_places() {
+    let hint_on_plugins = "auth_anonymous, auth_file";
+    let folder = Folder::with(EIGHT_MISTAKES);
+    let (text, status) = folder.printed("check", &[]);
+    let (values, plugins) = text.split_once("broker.yaml:14:5").unwrap_or_else(|| panic!("{text}"));
+    let expected = "\
+broker.yaml:2:19: error: key `listeners.default.type`: found `udp`, wanted `tcp` or `ws`
+broker.yaml:3:15: error: key `listeners.one.bind`: found `127.0.0.1:70000`, wanted `host:port`, `:port`, `port` or `host`
+  hint: a port is a number from 0 to 65535, not `70000`
+broker.yaml:3:32: error: unknown key `listeners.one.max-conections`
+  hint: did you mean `max-connections`?
+broker.yaml:5:20: error: key `auth.allow-anonymous`: found `true / false`, wanted `true` or `false`
+  hint: choose one of the two
+broker.yaml:6:18: error: the environment variable `NO_SUCH_VARIABLE_HERE` is not set
+  hint: set it, or write a default: `${NO_SUCH_VARIABLE_HERE:-default}`
+broker.yaml:10:12: error: key `topic-check.acl.alice`: found `a/b`, wanted a list of topics
+broker.yaml:11:11: error: key `topic-check.acl.bob`: found `a/#/b`, wanted a topic
+  hint: `#` is not alone in the last level of the topic filter
+";
+    assert!(values == expected, "{text}");
+    assert!(plugins.starts_with(": error: plugin \"topic_acll\" not found"), "{text}");
+    assert!(plugins.contains(hint_on_plugins), "{text}");
+    let end = "broker.yaml:15:1: warning: unknown key `limts` has no effect\n  hint: did you mean `limits`?\n8 errors, 1 warning\n";
+    assert!(plugins.ends_with(end), "{text}");
+    assert_eq!(status, Some(1));
+}
+
+#[test]
+fn a_program_gets_the_same_as_json() {
+    let folder = Folder::with(EIGHT_MISTAKES);
+    let output = folder.run("check", &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: Json = serde_json::from_slice(&output.stdout).expect("is JSON");
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["errors"].as_array().map(Vec::len), Some(8));
+    assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1));
+    let mut first = json["errors"][0].clone();
+    assert!(first["file"].as_str().is_some_and(|file| file.ends_with("/broker.yaml")));
+    first["file"] = Json::Null;
+    let expected = serde_json::json!({
+        "file": null, "line": 2, "column": 19, "key": "listeners.default.type", "found": "udp", "allowed": "`tcp` or `ws`",
+        "message": "key `listeners.default.type`: found `udp`, wanted `tcp` or `ws`", "hint": null,
+    });
+    assert_eq!(first, expected);
+    let good = Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {plugins: []}\n");
+    let output = good.run("check", &["--format", "json"]);
+    let json: Json = serde_json::from_slice(&output.stdout).expect("is JSON");
+    assert_eq!(
+        (output.status.code(), &json["ok"], &json["errors"]),
+        (Some(0), &Json::Bool(true), &serde_json::json!([]))
+    );
+}
+
+/// What a broker would only find when it starts.
+#[test]
+fn files_and_plugins_are_tried() {
+    let config = "\
+listeners: {default: {bind: 0}}
+plugins:
+  - auth_file
+  - mine: {path: mine.wasm}
+auth: {password-file: users}
+";
+    let folder = Folder::with(config);
+    folder.write("mine.wasm", "no component");
+    let (text, status) = folder.printed("check", &[]);
+    assert_eq!(status, Some(1), "{text}");
+    for expected in [
+        "broker.yaml:3:5: error: plugin \"auth_file\" (built in)",
+        "`password-file`: cannot read the file",
+        "broker.yaml:4:5: error: plugin \"mine\" (`mine.wasm`) cannot be used: it is not WebAssembly\n  hint: ",
+        "2 errors\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+    }
+    folder.write("broker.yaml", config.replace("  - mine: {path: mine.wasm}\n", ""));
+    folder.write("users", "alice:hunter2\n");
+    let (text, status) = folder.printed("check", &[]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(
+        text.contains("broker.yaml:3:5: warning: plugin \"auth_file\": password file line 1 is left out"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+    let topic_check = "listeners: {default: {bind: 0}}\nauth: {plugins: [auth_file]}\nplugins: [broker_sys]\n\
+                       topic-check: {plugins: [broker_sys]}\n";
+    folder.write("broker.yaml", topic_check);
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(1) && text.contains("none of its plugins decides topics"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_yaml_has_one_error() {
+    Folder::with("listeners: {\n")
+        .check(1, "broker.yaml:2:1: error: while parsing a node, did not find expected node content\n1 error\n");
+    let folder = Folder::with("");
+    std::fs::remove_file(folder.path("broker.yaml")).expect("was there");
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(1) && text.contains("No such file"), "{text}");
+}
+
+#[test]
+fn the_configuration_in_force_is_printed_without_secrets() {
+    let folder = Folder::with("listeners: {a: {bind: \"127.0.0.1:${PORT}\"}}\nplugins: [x: {token: \"${SECRET}\"}]\n");
+    let output = amqtt()
+        .args(["config", "-c"])
+        .arg(folder.path("broker.yaml"))
+        .envs([("PORT", "1999"), ("SECRET", "hunter2")])
+        .output()
+        .expect("can start");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("bind: \"127.0.0.1:1999\"") && text.contains("# environment, "), "{text}");
+    assert!(text.contains("token: \"(hidden)\"") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("  sessions-max: 1000000 ") && text.contains("# default\n"), "{text}");
+    let (text, status) = Folder::with("listeners: [a]\n").printed("config", &[]);
+    assert!(status == Some(1) && text.starts_with("amqtt: broker.yaml:1:12: key `listeners`: found a list"), "{text}");
+}
+
+#[test]
+fn the_default_configuration_and_the_schema_need_no_file() {
+    let print = |argument: &[&str]| {
+        let output = amqtt().arg("config").args(argument).output().expect("can start");
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let default = print(&[]);
+    assert!(default.contains("# default configuration:4\n") && default.contains("bind: \"0.0.0.0:1883\""), "{default}");
+    let schema: Json = serde_json::from_str(&print(&["--schema"])).expect("is JSON");
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+}
