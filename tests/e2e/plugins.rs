@@ -2,7 +2,7 @@ use amqtt_tests::guests;
 use rumqttc::ConnectReturnCode;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 
-use crate::broker::{Broker, Setup};
+use crate::broker::{Broker, Setup, amqtt};
 use crate::client::{Client, options};
 
 fn connect_as(broker: &Broker, username: &str) -> Result<Client, ConnectReturnCode> {
@@ -106,4 +106,64 @@ fn broker_sys_publishes_statistics() {
     while client.receive().payload != "1" {}
     client.subscribe("$SYS/broker/uptime", AtMostOnce);
     while client.receive().topic != "$SYS/broker/uptime" {}
+}
+
+/// What `amqtt plugin inspect` prints, and whether it says that the plugin can be run.
+fn inspect(arguments: &[&str]) -> (bool, String) {
+    let output = amqtt().args(["plugin", "inspect"]).args(arguments).output().expect("can start");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), String::from_utf8(output.stdout).expect("is text"))
+}
+
+#[test]
+fn a_plugin_can_be_looked_at() {
+    let (usable, text) = inspect(&[guests::EVENTS]);
+    assert!(usable, "{text}");
+    let bytes = std::fs::metadata(guests::EVENTS).expect("is there").len();
+    for line in [
+        format!("size       {bytes} bytes\n"),
+        "name       guest_events\n".to_owned(),
+        format!("version    {}\n", env!("CARGO_PKG_VERSION")),
+        "hooks      events\n".to_owned(),
+        "grants     grants: {publish: [TOPIC-FILTER]}\n".to_owned(),
+        "problem    none\n".to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line:?} is not in:\n{text}");
+    }
+    assert!(text.contains("amqtt:plugin/publisher@") && text.contains("amqtt:plugin/lifecycle@"), "{text}");
+
+    let (usable, json) = inspect(&["topic_acl", "--format", "json"]);
+    assert!(usable);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("is JSON");
+    assert_eq!(json["name"], "topic_acl");
+    assert_eq!(json["hooks"], serde_json::json!(["topic-check"]));
+    assert_eq!(json["grants"], serde_json::json!([]));
+    assert!(json["sha256"].as_str().is_some_and(|sum| sum.len() == 64));
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let check = |name: &str, content: &[u8], problem: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).expect("can write");
+        let (usable, text) = inspect(&[file.to_str().expect("is text")]);
+        assert!(!usable && text.contains(&format!("problem    {problem}")), "{name}: {text}");
+    };
+    let whole = std::fs::read(guests::EVENTS).expect("is there");
+    check("empty", b"", "it is not WebAssembly\n           hint: ");
+    check("text", b"not wasm", "it is not WebAssembly");
+    check("module", b"\0asm\x01\0\0\0", "it is a core WebAssembly module");
+    check("stranger", b"\0asm\x0d\0\x01\0", "it exports no `amqtt:plugin/lifecycle`");
+    for length in [9, 100, whole.len() / 2, whole.len() - 1] {
+        check("truncated", &whole[..length], "it is not a valid component: ");
+    }
+    let large = folder.path().join("large");
+    std::fs::File::create(&large).and_then(|file| file.set_len(100 << 20)).expect("can make");
+    let (usable, text) = inspect(&[large.to_str().expect("is text")]);
+    assert!(!usable && text.contains("it is larger than 64 MiB") && text.contains("size       104857600 bytes"), "{text}");
+
+    let missing = amqtt().args(["plugin", "inspect", "/nonexistent.wasm"]).output().expect("can start");
+    let stderr = String::from_utf8_lossy(&missing.stderr);
+    assert!(stderr.starts_with("amqtt: cannot read `/nonexistent.wasm`: "), "{stderr}");
 }

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod passwd;
+mod plugin;
 mod serve;
 
 use std::error::Error;
@@ -32,6 +33,7 @@ enum Command {
     Check(check::Arguments),
     Config(config::Arguments),
     Passwd(passwd::Arguments),
+    Plugin(plugin::Arguments),
 }
 
 /// Where to look for plugins first.
@@ -69,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
             Some(Command::Check(arguments)) => check::run(&arguments),
             Some(Command::Config(arguments)) => config::run(&arguments),
             Some(Command::Passwd(arguments)) => passwd::run(&arguments),
+            Some(Command::Plugin(arguments)) => plugin::run(&arguments),
         }
     };
     done.unwrap_or_else(|error| {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::capabilities::escape;
 use super::circuit::Circuit;
 use super::faults::{Call, Faults};
 use super::wasm::{Fault, Plugin};
@@ -23,10 +24,14 @@ impl Loaded {
     }
 }
 
-/// As messages name it: `plugin "x"`.
+/// As messages name it: `plugin "x" 1.2.0`.
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plugin \"{}\"", self.name)
+        write!(f, "plugin \"{}\"", self.name)?;
+        match self.wasm.version() {
+            Some(version) => write!(f, " {}", escape(version)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod event;
 mod event_queue;
 mod faults;
 mod generation;
+mod inspection;
 mod interests;
 mod limits;
 mod load;
@@ -40,6 +41,8 @@ mod wasm;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -59,6 +62,7 @@ use crate::types::ClientInfo;
 pub use check::{Mishap, check};
 pub use combine::{AuthOutcome, CacheFor, Verdict};
 pub use event::{Event, EventKind};
+pub use inspection::Inspection;
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
@@ -66,6 +70,19 @@ pub use services::{BrokerServices, Credentials, Overloaded};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::TopicChecker;
 pub use wasm::Unusable;
+
+/// Looks at a plugin's file without running it, whatever is in it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
+    wasm::inspect_file(path)
+}
+
+/// Looks at a plugin that is part of the binary; none where there is none of that name.
+pub fn inspect_built_in(name: &str) -> Option<Inspection> {
+    wasm::inspect_embedded(name)
+}
 
 /// What a client wants to do with a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

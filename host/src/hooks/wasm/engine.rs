@@ -33,14 +33,19 @@ fn count_epochs(engine: &EngineWeak) {
     }
 }
 
-/// Compiles a component from its bytes.
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Unusable> {
+/// Tells a component from what else a file may be.
+pub(super) fn check_kind(bytes: &[u8]) -> Result<(), Unusable> {
     // The first bytes are `\0asm`, the version and the layer: 0 for a core module, 1 for a component.
     match bytes {
-        [0, b'a', b's', b'm', _, _, 0, _, ..] => return Err(Unusable::CoreModule),
-        [0, b'a', b's', b'm', _, _, 1, _, ..] => {}
-        _ => return Err(Unusable::NotWasm),
+        [0, b'a', b's', b'm', _, _, 0, _, ..] => Err(Unusable::CoreModule),
+        [0, b'a', b's', b'm', _, _, 1, _, ..] => Ok(()),
+        _ => Err(Unusable::NotWasm),
     }
+}
+
+/// Compiles a component from its bytes.
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Unusable> {
+    check_kind(bytes)?;
     Component::from_binary(engine, bytes).map_err(|error| Unusable::Invalid(format!("{error:#}")))
 }
 

@@ -57,6 +57,10 @@ impl Capability {
     }
 
     /// What to write into the configuration to grant it; none for what every plugin may use.
+    pub(super) fn grant(self) -> Option<&'static str> {
+        self.missing_grant(&Grants::default())
+    }
+
     fn missing_grant(self, grants: &Grants) -> Option<&'static str> {
         match self {
             Self::Files if grants.files.is_empty() => Some("grants: {files: [SETTINGS-KEY]}"),
@@ -80,10 +84,15 @@ impl Manifest {
         let component_type = component.component_type();
         let imports: Vec<_> = component_type.imports(engine).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<_> = component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();
-        Self::from_names(&imports, &exports, grants)
+        Self::from_names(&imports, &exports, Some(grants))
     }
 
-    fn from_names(imports: &[String], exports: &[String], grants: &Grants) -> Result<Self, Unusable> {
+    /// The same from the names alone; without `grants` everything is taken to be granted.
+    pub(super) fn from_names(
+        imports: &[String],
+        exports: &[String],
+        grants: Option<&Grants>,
+    ) -> Result<Self, Unusable> {
         let mut capabilities = Vec::new();
         for import in imports {
             let capability = match Interface::parse(import) {
@@ -95,7 +104,7 @@ impl Manifest {
                 Interface::Other => None,
             };
             let capability = capability.ok_or_else(|| Unusable::UnknownImport { import: import.clone() })?;
-            if let Some(grant) = capability.missing_grant(grants) {
+            if let Some(grant) = grants.and_then(|grants| capability.missing_grant(grants)) {
                 return Err(Unusable::NotGranted { capability: capability.name(), grant });
             }
             capabilities.push(capability);
@@ -122,18 +131,32 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// The names of the hooks besides `lifecycle`.
+    pub(super) fn hooks(&self) -> Vec<&'static str> {
+        let Exports { auth, topic_check, events, ticks } = self.exports;
+        let hooks = [(auth, "auth"), (topic_check, "topic-check"), (events, "events"), (ticks, "ticks")];
+        hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect()
+    }
+
+    /// The version of the plugin interface that the names are of.
+    pub(super) fn interface_version(imports: &[String], exports: &[String]) -> Option<String> {
+        exports.iter().chain(imports).find_map(|name| match Interface::parse(name) {
+            Interface::Ours { version, .. } => version.map(str::to_owned),
+            _ => None,
+        })
+    }
+}
+
 /// For the log, for example `hooks auth; uses log, files`.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Exports { auth, topic_check, events, ticks } = self.exports;
-        let hooks = [(auth, "auth"), (topic_check, "topic-check"), (events, "events"), (ticks, "ticks")];
-        let hooks: Vec<_> = hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect();
         let used = self.capabilities.iter().filter(|capability| **capability != Capability::Types);
         let used: Vec<_> = used.map(|capability| capability.name()).collect();
         let or_none = |list: Vec<&str>| {
             if list.is_empty() { "none".to_owned() } else { list.join(", ") }
         };
-        write!(f, "hooks {}; uses {}", or_none(hooks), or_none(used))
+        write!(f, "hooks {}; uses {}", or_none(self.hooks()), or_none(used))
     }
 }
 
@@ -182,7 +205,7 @@ mod tests {
 
     fn read(imports: &[&str], exports: &[&str], grants: &Grants) -> Result<Manifest, String> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        Manifest::from_names(&owned(imports), &owned(exports), grants).map_err(|error| error.to_string())
+        Manifest::from_names(&owned(imports), &owned(exports), Some(grants)).map_err(|error| error.to_string())
     }
 
     const LIFECYCLE: &str = "amqtt:plugin/lifecycle@0.1.0";

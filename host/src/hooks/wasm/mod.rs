@@ -3,10 +3,12 @@
 //! `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
 //! `instance` is one running copy · `bindings` translates.
 
+mod anatomy;
 mod bindings;
 mod embedded;
 mod engine;
 mod engine_config;
+mod inspect;
 mod instance;
 mod manifest;
 mod plugin;
@@ -15,6 +17,7 @@ mod unusable;
 
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;
+pub(crate) use inspect::{inspect_embedded, inspect_file};
 pub(crate) use instance::{Fault, Instance};
 pub(crate) use plugin::{Code, Plugin, StartError};
 pub use unusable::Unusable;

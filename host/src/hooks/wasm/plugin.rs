@@ -7,9 +7,11 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre, Linker};
 
+use super::anatomy::Anatomy;
 use super::bindings::{self, HookIndices};
 use super::embedded::EmbeddedPlugin;
 use super::engine::{Runtime, compile, load_embedded};
+use super::inspect::hex;
 use super::instance::{Fault, Instance};
 use super::manifest::Manifest;
 use super::state::State;
@@ -23,6 +25,8 @@ use crate::hooks::{Grants, PluginLimits};
 pub(crate) struct Code {
     component: Component,
     manifest: Manifest,
+    /// The version of the plugin, if it tells one.
+    version: Option<String>,
 }
 
 impl Code {
@@ -35,7 +39,7 @@ impl Code {
     ) -> Result<Self, Unusable> {
         let bytes = read_bounded(path)?;
         check_digest(&bytes, sha256)?;
-        Self::new(runtime, compile(&runtime.engine, &bytes)?, grants)
+        Self::new(runtime, compile(&runtime.engine, &bytes)?, &bytes, grants)
     }
 
     /// Takes a plugin that is part of the binary.
@@ -46,12 +50,13 @@ impl Code {
         grants: &Grants,
     ) -> Result<Self, Unusable> {
         check_digest(plugin.component, sha256)?;
-        Self::new(runtime, load_embedded(&runtime.engine, plugin)?, grants)
+        Self::new(runtime, load_embedded(&runtime.engine, plugin)?, plugin.component, grants)
     }
 
-    fn new(runtime: &Runtime, component: Component, grants: &Grants) -> Result<Self, Unusable> {
+    fn new(runtime: &Runtime, component: Component, bytes: &[u8], grants: &Grants) -> Result<Self, Unusable> {
         let manifest = Manifest::read(&runtime.engine, &component, grants)?;
-        Ok(Self { component, manifest })
+        let (Anatomy { version, .. }, read) = Anatomy::read(bytes);
+        read.map(|()| Self { component, manifest, version })
     }
 }
 
@@ -68,13 +73,13 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
 fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<(), Unusable> {
     let Some(wanted) = wanted else { return Ok(()) };
     let found: [u8; 32] = Sha256::digest(bytes).into();
-    let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    if found == wanted { Ok(()) } else { Err(Unusable::OtherFile { wanted: hex(wanted), found: hex(found) }) }
+    if found == wanted { Ok(()) } else { Err(Unusable::OtherFile { wanted: hex(&wanted), found: hex(&found) }) }
 }
 
 /// A plugin that is ready to be instantiated any number of times.
 pub(crate) struct Plugin {
     manifest: Manifest,
+    version: Option<String>,
     interests: Interests,
     pre: InstancePre<State>,
     indices: HookIndices,
@@ -94,7 +99,7 @@ impl Plugin {
         settings: String,
         limits: PluginLimits,
     ) -> Result<Self, StartError> {
-        let Code { component, manifest } = code;
+        let Code { component, manifest, version } = code;
         let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
         let mut linker = Linker::new(component.engine());
         bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
@@ -104,7 +109,7 @@ impl Plugin {
             Instance::start(&pre, &indices, State::new(Arc::clone(&capabilities), false, limits), &settings)
                 .map_err(StartError::Fault)?;
         let ready = Mutex::new(vec![first]);
-        Ok(Self { manifest, interests, pre, indices, capabilities, settings, limits, ready })
+        Ok(Self { manifest, version, interests, pre, indices, capabilities, settings, limits, ready })
     }
 
     /// Makes instances until so many are ready.
@@ -135,6 +140,11 @@ impl Plugin {
     /// How many instances answer auth at once, if that is set.
     pub(crate) fn instances(&self) -> Option<usize> {
         self.limits.instances
+    }
+
+    /// The version that it tells of itself.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// What its type says.

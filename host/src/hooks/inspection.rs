@@ -1,0 +1,62 @@
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+/// What can be said of a plugin's file without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Inspection {
+    /// The SHA-256 of the file, as `sha256` in the configuration wants it.
+    pub sha256: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// The name that the component has within.
+    pub name: Option<String>,
+    /// The version that the component has within.
+    pub version: Option<String>,
+    /// The version of the plugin interface that it was built for.
+    pub interface: Option<String>,
+    /// The hooks that it has.
+    pub hooks: Vec<&'static str>,
+    /// All that it imports.
+    pub imports: Vec<String>,
+    /// All that it exports.
+    pub exports: Vec<String>,
+    /// What the configuration has to grant it.
+    pub grants: Vec<&'static str>,
+    /// Why this broker cannot run it, if it cannot.
+    pub problem: Option<String>,
+}
+
+/// For people, a line for each thing.
+impl Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn Display| writeln!(f, "{name:<10} {value}");
+        let list = |f: &mut fmt::Formatter<'_>, name: &str, items: &[&str]| match items {
+            [] => line(f, name, &"none"),
+            [first, rest @ ..] => {
+                line(f, name, first)?;
+                rest.iter().try_for_each(|item| line(f, "", item))
+            }
+        };
+        let names = |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>();
+        line(f, "sha256", &self.sha256)?;
+        line(f, "size", &format_args!("{} bytes", self.size))?;
+        line(f, "name", &printable(self.name.as_deref().unwrap_or("not told")))?;
+        line(f, "version", &printable(self.version.as_deref().unwrap_or("not told")))?;
+        line(f, "interface", &printable(self.interface.as_deref().unwrap_or("not that of this broker")))?;
+        let (imports, exports) = (names(&self.imports), names(&self.exports));
+        list(f, "hooks", &self.hooks)?;
+        list(f, "imports", &imports.iter().map(String::as_str).collect::<Vec<_>>())?;
+        list(f, "exports", &exports.iter().map(String::as_str).collect::<Vec<_>>())?;
+        list(f, "grants", &self.grants)?;
+        match &self.problem {
+            None => line(f, "problem", &"none"),
+            Some(problem) => line(f, "problem", &problem.replace('\n', "\n           ")),
+        }
+    }
+}
+
+/// Text of a stranger's file, fit for a terminal.
+fn printable(text: &str) -> String {
+    super::capabilities::escape(text)
+}
