@@ -161,7 +161,10 @@ fn what_is_wrong_with_a_file_is_said() {
     let large = folder.path().join("large");
     std::fs::File::create(&large).and_then(|file| file.set_len(100 << 20)).expect("can make");
     let (usable, text) = inspect(&[large.to_str().expect("is text")]);
-    assert!(!usable && text.contains("it is larger than 64 MiB") && text.contains("size       104857600 bytes"), "{text}");
+    assert!(
+        !usable && text.contains("it is larger than 64 MiB") && text.contains("size       104857600 bytes"),
+        "{text}"
+    );
 
     let missing = amqtt().args(["plugin", "inspect", "/nonexistent.wasm"]).output().expect("can start");
     let stderr = String::from_utf8_lossy(&missing.stderr);

@@ -23,9 +23,8 @@ impl Anatomy {
     /// Reads all that can be read, and says what is wrong with the rest.
     pub(super) fn read(bytes: &[u8]) -> (Self, Result<(), Unusable>) {
         let mut anatomy = Self::default();
-        let read = check_kind(bytes).and_then(|()| {
-            anatomy.read_sections(bytes).map_err(|error| Unusable::Invalid(error.to_string()))
-        });
+        let read = check_kind(bytes)
+            .and_then(|()| anatomy.read_sections(bytes).map_err(|error| Unusable::Invalid(error.to_string())));
         (anatomy, read)
     }
 
