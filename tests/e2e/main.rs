@@ -18,3 +18,4 @@ mod passwd;
 mod plugins;
 mod protocol;
 mod sessions;
+mod slow_plugins;
