@@ -17,7 +17,8 @@ const SLOW_MESSAGES: u16 = 200;
 const ROUND_TRIPS: usize = 100;
 
 fn start() -> Broker {
-    let plugins = "plugins:\n  - auth_anonymous\n  - guest_slow_check: {deadline: 5 s}\n  - broker_sys\nsys-interval: 1\n";
+    let plugins =
+        "plugins:\n  - auth_anonymous\n  - guest_slow_check: {deadline: 5 s}\n  - broker_sys\nsys-interval: 1\n";
     Setup::new(plugins).plugin_dir_with(guests::SLOW_CHECK).start()
 }
 

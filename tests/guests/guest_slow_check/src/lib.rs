@@ -1,6 +1,8 @@
 //! Allows every topic; takes some 20 ms each time for those below `slow`.
 
-use amqtt_plugin_sdk::{Action, CacheFor, Client, Decision, Interests, NoSettings, Plugin, TopicCheck, Verdict, plugin};
+use amqtt_plugin_sdk::{
+    Action, CacheFor, Client, Decision, Interests, NoSettings, Plugin, TopicCheck, Verdict, plugin,
+};
 
 struct SlowCheck;
 
