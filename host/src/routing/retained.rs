@@ -1,3 +1,5 @@
+#[cfg(test)]
+use super::level::visits;
 use super::level::{Children, hidden_from_wildcards};
 use crate::types::{TopicFilter, TopicName};
 
@@ -98,6 +100,8 @@ impl<V> Node<V> {
 
     /// `rest` is what of the filter lies below this node; none where the filter ends here.
     fn matches<'a>(&'a self, rest: Option<&str>, at_root: bool, found: &mut impl FnMut(&'a V)) {
+        #[cfg(test)]
+        visits::count();
         let Some(rest) = rest else {
             self.value.iter().for_each(found);
             return;
@@ -123,6 +127,8 @@ impl<V> Node<V> {
     }
 
     fn all<'a>(&'a self, found: &mut impl FnMut(&'a V)) {
+        #[cfg(test)]
+        visits::count();
         self.value.iter().for_each(&mut *found);
         self.children.iter().flat_map(|children| children.values()).for_each(|child| child.all(found));
     }
@@ -168,5 +174,27 @@ mod tests {
             assert_eq!(tree.remove(&name), None);
         }
         assert!(tree.is_empty() && tree.root.children.is_none());
+    }
+
+    #[test]
+    fn a_lookup_does_not_visit_what_the_filter_excludes() {
+        let mut tree = RetainedTree::new();
+        for number in 0..50_000 {
+            let topic = format!("site/{}/device-{}/{number}", number % 100, number / 100 % 50);
+            tree.insert(&TopicName::new(&topic).expect("valid topic"), ());
+        }
+        let check = |filter: &str, found: usize, visited_max: usize| {
+            let filter = TopicFilter::new(filter).expect("valid filter");
+            let mut matching = 0;
+            let visited = visits::of(|| tree.matches(&filter, |()| matching += 1));
+            assert_eq!(matching, found, "{filter:?}");
+            assert!(visited <= visited_max, "{filter:?} looks at {visited} nodes");
+        };
+        check("site/7/device-3/307", 1, 5);
+        check("site/7/device-3/+", 10, 4 + 10);
+        check("site/7/#", 500, 3 + 50 + 500);
+        check("site/+/device-3/307", 1, 2 + 100 + 100 + 1);
+        check("+/none", 0, 2);
+        check("elsewhere/#", 0, 1);
     }
 }

@@ -2,6 +2,8 @@ use std::hash::Hash;
 
 use indexmap::IndexMap;
 
+#[cfg(test)]
+use super::level::visits;
 use super::level::{Children, hidden_from_wildcards};
 use crate::types::TopicFilter;
 
@@ -38,6 +40,8 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         let mut node = &mut self.root;
         let mut to_hash = false;
         for level in filter.as_str().split('/') {
+            #[cfg(test)]
+            visits::count();
             match level {
                 "#" => to_hash = true,
                 "+" => node = node.plus.get_or_insert_with(|| Box::new(Node::new())),
@@ -105,6 +109,8 @@ impl<K: Hash + Eq, V> Node<K, V> {
 
     /// `rest` is what of the topic lies below this node; none where the topic ends here.
     fn matches<'a>(&'a self, rest: Option<&str>, found: &mut impl FnMut(&'a K, &'a V)) {
+        #[cfg(test)]
+        visits::count();
         self.hash_subscribers.iter().for_each(|(key, value)| found(key, value));
         let Some(rest) = rest else {
             self.subscribers.iter().for_each(|(key, value)| found(key, value));
@@ -120,6 +126,8 @@ impl<K: Hash + Eq, V> Node<K, V> {
     }
 
     fn remove(&mut self, rest: Option<&str>, key: &K) -> Option<V> {
+        #[cfg(test)]
+        visits::count();
         let Some(rest) = rest else {
             return remove_subscriber(&mut self.subscribers, key);
         };
@@ -244,5 +252,56 @@ mod tests {
         assert_eq!(tree.insert(&filter, 1, "old"), None);
         assert_eq!(tree.insert(&filter, 1, "new"), Some("old"));
         assert_eq!(tree.len(), 1);
+    }
+
+    /// Many subscribers of one filter, many filters beside each other, and a few that match.
+    fn crowded(others: usize) -> SubscriptionTree<usize, ()> {
+        let mut tree = tree(&["site/7/+/temperature", "site/#", "site/7/device-7/temperature"]);
+        for key in 0..others {
+            for filter in
+                ["crowd/+".to_owned(), format!("site/{}/device-{key}/+", key % 1_000), format!("other-{key}/#")]
+            {
+                tree.insert(&TopicFilter::new(&filter).expect("valid filter"), key, ());
+            }
+        }
+        tree
+    }
+
+    #[test]
+    fn the_cost_of_one_topic_does_not_grow_with_other_subscriptions() {
+        let costs = |others: usize| {
+            let mut tree = crowded(others);
+            let own = TopicFilter::new("site/7/+/humidity").expect("valid filter");
+            let crowd = TopicFilter::new("crowd/+").expect("valid filter");
+            let subscribe = visits::of(|| (tree.insert(&own, usize::MAX, ()), tree.insert(&crowd, usize::MAX, ())));
+            let publish = visits::of(|| tree.matches("site/7/device-7/temperature", |_, ()| {}));
+            let unsubscribe = visits::of(|| (tree.remove(&own, &usize::MAX), tree.remove(&crowd, &usize::MAX)));
+            [subscribe, publish, unsubscribe]
+        };
+        let few = costs(100);
+        assert_eq!(costs(30_000), few);
+        assert!(few.into_iter().all(|visited| visited < 12), "{few:?}");
+    }
+
+    /// Filters that all match every prefix of the topic: a subscriber pays for each level once, and for no combination.
+    #[test]
+    fn no_pattern_costs_more_than_its_nodes() {
+        let long_topic = ["a"; 1_000].join("/");
+        for end in ["", "/x", "/#"] {
+            let filters: Vec<String> = (0..1_usize << 10)
+                .map(|choice| {
+                    let levels: Vec<&str> = (0..10).map(|level| ["a", "+"][choice >> level & 1]).collect();
+                    levels.join("/") + end
+                })
+                .collect();
+            let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+            let tree = tree(&filters);
+            for topic in ["a/a/a/a/a/a/a/a/a/a", "a/a/a/a/a/a/a/a/a/a/y", &long_topic] {
+                let visited = visits::of(|| tree.matches(topic, |_, ()| {}));
+                assert!(visited < 1 << 12, "{visited} nodes for a topic of {} bytes", topic.len());
+            }
+        }
+        let lone = ["+"; 999].join("/") + "/x";
+        assert!(visits::of(|| tree(&[&lone]).matches(&long_topic, |_, ()| {})) <= 2 * 1_000);
     }
 }
