@@ -123,7 +123,7 @@ fn a_will_is_judged_again_when_it_is_sent() {
     let mut watcher = Client::connect(&broker, "watcher");
     watcher.subscribe("#", AtMostOnce);
     for topic in ["once/will", "will"] {
-        let mut options = options(&broker, "client");
+        let mut options = options(&broker, topic);
         options.set_last_will(LastWill::new(topic, "gone", AtLeastOnce, false));
         Client::connect_with(options).expect("allowed when it is announced").vanish();
     }

@@ -7,6 +7,6 @@ mod connect;
 mod fields;
 mod publish;
 mod sessions;
-mod statements;
+pub(crate) mod statements;
 mod subscribe;
 mod topics;

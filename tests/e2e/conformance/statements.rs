@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// How many statements each section has.
 ///
@@ -52,15 +53,21 @@ const SECTIONS: &[(&str, u8)] = &[
 /// Where a test's module lies in the repository.
 const FILES: &[(&str, &str)] = &[
     ("auth", "tests/e2e/auth.rs"),
+    ("bounds", "tests/e2e/bounds.rs"),
     ("codec", "host/src/codec/tests.rs"),
     ("connect", "tests/e2e/conformance/connect.rs"),
+    ("faults", "tests/e2e/originals_faults.rs"),
     ("fields", "tests/e2e/conformance/fields.rs"),
     ("messages", "tests/e2e/messages.rs"),
-    ("other_clients", "tests/e2e/other_clients.rs"),
+    ("mosquitto", "tests/e2e/round/mosquitto.rs"),
+    ("paho", "tests/e2e/round/paho.rs"),
+    ("plugins", "tests/e2e/plugins.rs"),
     ("protocol", "host/src/protocol/tests.rs"),
     ("publish", "tests/e2e/conformance/publish.rs"),
     ("raw", "tests/e2e/protocol.rs"),
+    ("retained", "host/src/routing/retained.rs"),
     ("sessions", "tests/e2e/conformance/sessions.rs"),
+    ("sessions_of_rumqttc", "tests/e2e/sessions.rs"),
     ("subscribe", "tests/e2e/conformance/subscribe.rs"),
     ("topic", "host/src/types/topic.rs"),
     ("topics", "tests/e2e/conformance/topics.rs"),
@@ -209,7 +216,7 @@ const STATEMENTS: &str = "
 6.0.0-3 | WebSocket: mqtt is offered | client: the server's part is 6.0.0-4
 6.0.0-4 | WebSocket: mqtt is selected | none: the broker has no WebSocket listener yet
 7.0.0-1 | who connects to other servers is a client too | none: the broker connects to no other server
-7.0.0-2 | no extension is needed to interoperate | other_clients::mosquitto_clients_talk_to_each_other other_clients::paho_does_the_round
+7.0.0-2 | no extension is needed to interoperate | mosquitto::mosquitto_clients_talk_to_each_other paho::paho_does_the_round
 7.1.1-1 | a transport that is ordered and lossless | raw::packets_may_come_in_any_pieces messages::large_and_empty_payloads_arrive_whole
 7.1.2-1 | the same for clients | client: the server's part is 7.1.1-1
 ";
@@ -245,11 +252,27 @@ fn has_test(source: &str, name: &str) -> bool {
     source.split("#[test]\n").skip(1).any(|rest| rest.trim_start().starts_with(&format!("fn {name}()")))
 }
 
-#[test]
-fn every_named_test_exists() {
+/// The source of each module that a table may name.
+fn sources() -> BTreeMap<&'static str, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("is in the workspace");
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let sources: BTreeMap<&str, String> = FILES.iter().map(|(module, file)| (*module, read(file))).collect();
+    FILES.iter().map(|(module, file)| (*module, read(file))).collect()
+}
+
+/// Checks that the tests exist that stand beside a number of a table, one or more; returns them.
+pub(crate) fn check_tests(number: &str, names: &'static str) -> Vec<&'static str> {
+    static SOURCES: LazyLock<BTreeMap<&str, String>> = LazyLock::new(sources);
+    let tests: Vec<&str> = names.split(' ').collect();
+    for test in &tests {
+        let (module, name) = test.split_once("::").unwrap_or_else(|| panic!("{number}: {test:?} is no test"));
+        let source = SOURCES.get(module).unwrap_or_else(|| panic!("{number}: no module {module:?}"));
+        assert!(has_test(source, name), "{number}: there is no test {test}");
+    }
+    tests
+}
+
+#[test]
+fn every_named_test_exists() {
     let (mut tested, mut client, mut none, mut tests) = (0, 0, 0, BTreeSet::new());
     for (number, _, kept_by) in statements() {
         if let Some(reason) = kept_by.strip_prefix("client: ") {
@@ -259,15 +282,10 @@ fn every_named_test_exists() {
             assert!(!reason.is_empty(), "{number} has no reason");
             none += 1;
         } else {
-            for test in kept_by.split(' ') {
-                let (module, name) = test.split_once("::").unwrap_or_else(|| panic!("{number}: {test:?} is no test"));
-                let source = sources.get(module).unwrap_or_else(|| panic!("{number}: no module {module:?}"));
-                assert!(has_test(source, name), "{number}: there is no test {test}");
-                tests.insert(test);
-            }
+            tests.extend(check_tests(number, kept_by));
             tested += 1;
         }
     }
     println!("{tested} statements have tests, {} in all; {client} bind clients only; {none} have none", tests.len());
-    assert!(!has_test(&sources["codec"], "check"), "a helper passes for a test");
+    assert!(!has_test(&sources()["codec"], "check"), "a helper passes for a test");
 }
