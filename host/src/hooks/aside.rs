@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::Action;
 use super::combine::Verdict;
 use super::deciders::Deciders;
-use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX};
+use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
@@ -32,7 +32,28 @@ struct Job {
     topics: Arc<[Box<str>]>,
     /// Of the first topics.
     verdicts: Vec<Verdict>,
-    answer: oneshot::Sender<Vec<Verdict>>,
+    answer: Answer,
+}
+
+enum Answer {
+    /// To a connection.
+    Later(oneshot::Sender<Vec<Verdict>>),
+    /// To a thread that does nothing else meanwhile.
+    Now(mpsc::SyncSender<Vec<Verdict>>),
+}
+
+impl Answer {
+    fn is_closed(&self) -> bool {
+        matches!(self, Self::Later(sender) if sender.is_closed())
+    }
+
+    /// Who asked may have given up.
+    fn send(self, verdicts: Vec<Verdict>) {
+        match self {
+            Self::Later(sender) => drop(sender.send(verdicts)),
+            Self::Now(sender) => drop(sender.try_send(verdicts)),
+        }
+    }
 }
 
 impl Aside {
@@ -56,11 +77,25 @@ impl Aside {
         let (answer, answered) = oneshot::channel();
         let bytes = topics.iter().map(|topic| topic.len()).sum();
         let (client, topics) = (Arc::clone(client), Arc::clone(topics));
+        let answer = Answer::Later(answer);
         match self.queue.push(Job { client, action, topics, verdicts: Vec::new(), answer }, bytes) {
             Ok(()) => Ok(answered.await.unwrap_or_else(|_| denied())),
             Err(Refused::Full(_)) => Ok(denied()),
             Err(Refused::Closed(_)) => Err(Closed),
         }
+    }
+
+    /// The same before all others, while this thread waits for it; not for long.
+    pub(crate) fn ask_now(&self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
+        if let Err(error) = self.start_once() {
+            tracing::error!("no thread to ask plugins on: {error}");
+            return Verdict::FAULT;
+        }
+        let (answer, answered) = mpsc::sync_channel(1);
+        let (client, topics, answer) = (Arc::clone(client), Arc::from([Box::from(topic)]), Answer::Now(answer));
+        self.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), answer });
+        let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
+        verdicts.ok().and_then(|verdicts| verdicts.first().copied()).unwrap_or(Verdict::FAULT)
     }
 
     /// Takes no more questions. The thread ends when those that wait have their answer.
@@ -104,8 +139,7 @@ fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
                 if job.verdicts.len() < job.topics.len() {
                     queue.push_anyway(job);
                 } else {
-                    // Sending fails where the client has gone.
-                    let _ = job.answer.send(job.verdicts);
+                    job.answer.send(job.verdicts);
                 }
             }
             Popped::Nothing => {}

@@ -3,7 +3,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::Action;
-use super::combine::{Verdict, combine_topic};
+use super::combine::{NoAnswer, Verdict, combine_topic};
 use super::faults::Call;
 use super::limits::{ASIDE_TIME, FRESH_INSTANCE_PATIENCE, FRESH_INSTANCE_WAIT};
 use super::loaded::Loaded;
@@ -20,31 +20,45 @@ pub(crate) struct Deciders {
 }
 
 struct Decider {
-    warm: Warm,
+    plugin: Arc<Loaded>,
+    /// None where the plugin cannot run on this thread.
+    warm: Option<Warm>,
     pace: Pace,
 }
 
 impl Deciders {
     /// For a worker, which others than the asking client wait for.
     pub(crate) fn in_place(plugins: &[Arc<Loaded>]) -> Self {
-        let plugins = plugins.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
-        let decider = |plugin| Decider { warm: Warm::new(plugin, FRESH_INSTANCE_WAIT), pace: Pace::default() };
-        Self { plugins: plugins.cloned().map(decider).collect(), any_slow: false }
+        let deciders = Self::new(plugins, |plugin| {
+            // WASI waits, which a thread of tokio does not let it do.
+            let waits = plugin.wasm.manifest().wasi;
+            (!waits).then(|| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT))
+        });
+        Self { any_slow: deciders.plugins.iter().any(|decider| decider.warm.is_none()), ..deciders }
     }
 
     /// For a thread that has nothing else to do.
     pub(crate) fn aside(plugins: &[Arc<Loaded>]) -> Self {
-        let mut deciders = Self::in_place(plugins);
-        deciders.plugins.iter_mut().for_each(|decider| decider.warm.set_wait(FRESH_INSTANCE_PATIENCE));
-        deciders
+        Self::new(plugins, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)))
     }
 
-    /// Asks those that decide `action`, in order.
+    fn new(plugins: &[Arc<Loaded>], warm: impl Fn(&Arc<Loaded>) -> Option<Warm>) -> Self {
+        let plugins = plugins.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
+        let decider = |plugin| Decider { plugin: Arc::clone(plugin), warm: warm(plugin), pace: Pace::default() };
+        Self { plugins: plugins.map(decider).collect(), any_slow: false }
+    }
+
+    /// Whether all that decide `action` can be asked on this thread.
+    pub(crate) fn can_check(&self, action: Action) -> bool {
+        !self.any_slow || self.plugins.iter().all(|decider| decider.warm.is_some() || !decider.decides(action))
+    }
+
+    /// Asks those that decide `action`, in order; one that cannot be asked here gives no answer.
     pub(crate) fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
         let Self { plugins, any_slow } = self;
         let asked = plugins.iter_mut().filter(|decider| decider.decides(action)).map(|decider| {
-            let vote =
-                decider.warm.call(Call::TopicCheck, Some(client), |instance| instance.check(client, action, topic));
+            let warm = decider.warm.as_mut().ok_or(NoAnswer)?;
+            let vote = warm.call(Call::TopicCheck, Some(client), |instance| instance.check(client, action, topic));
             *any_slow |= decider.became_slow();
             vote
         });
@@ -61,7 +75,7 @@ impl Deciders {
         let mut decides = false;
         self.any_slow = false;
         for decider in &mut self.plugins {
-            let slow = decider.pace.is_slow();
+            let slow = decider.pace.is_slow() || decider.warm.is_none();
             self.any_slow |= slow;
             decides |= slow && decider.decides(action);
         }
@@ -70,7 +84,7 @@ impl Deciders {
 
     /// Ends the instances in good order.
     pub(crate) fn stop(self) {
-        self.plugins.into_iter().for_each(|decider| decider.warm.stop());
+        self.plugins.into_iter().filter_map(|decider| decider.warm).for_each(Warm::stop);
     }
 
     /// Ends the instances in good order, on a thread of its own: somebody waits for this one.
@@ -89,15 +103,15 @@ impl Deciders {
 
 impl Decider {
     fn decides(&self, action: Action) -> bool {
-        self.warm.plugin().wasm.interests().actions.contains(action)
+        self.plugin.wasm.interests().actions.contains(action)
     }
 
     /// Looks at the call that has just ended.
     fn became_slow(&mut self) -> bool {
-        let Some(ran) = self.warm.last_ran() else { return false };
+        let Some(ran) = self.warm.as_ref().and_then(Warm::last_ran) else { return false };
         let slow = self.pace.note(ran, Instant::now());
         if slow {
-            let (plugin, secs) = (self.warm.plugin(), ASIDE_TIME.as_secs());
+            let (plugin, secs) = (&self.plugin, ASIDE_TIME.as_secs());
             tracing::warn!(
                 "{plugin} is slow: a topic-check took {ran:?} or longer; only clients that need it wait for it for {secs} s"
             );

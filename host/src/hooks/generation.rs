@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::thread;
 
 use super::HookSpec;
 use super::aside::Aside;
@@ -32,10 +33,24 @@ impl Generation {
         number: u64,
         checkers: usize,
     ) -> Result<(Self, Observing), LoadError> {
+        // Whoever calls may be a thread of tokio, where plugins with WASI cannot run.
+        thread::scope(|scope| {
+            let loading = scope.spawn(|| Self::load_here(spec, common, number, checkers));
+            loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn load_here(
+        spec: &HookSpec,
+        common: &Common,
+        number: u64,
+        checkers: usize,
+    ) -> Result<(Self, Observing), LoadError> {
         let Roster { all, auth, topic_check } = Roster::load(spec, common)?;
         let decided = topic_check.iter().fold(ActionSet::default(), |set, it| set.union(it.wasm.interests().actions));
         let observers: Vec<_> = all.iter().filter_map(Observer::new).collect();
-        for plugin in topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty()) {
+        let deciding = topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
+        for plugin in deciding.filter(|plugin| !plugin.wasm.manifest().wasi) {
             plugin
                 .wasm
                 .prepare(checkers)

@@ -106,6 +106,9 @@ pub(crate) const ASIDE_QUEUE_MAX: usize = 10_000;
 /// Bytes of topics that wait to be asked aside.
 pub(crate) const ASIDE_QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// How long a worker itself waits for what is asked aside, where no connection could wait in its place.
+pub(crate) const ASIDE_WAIT_MAX: Duration = Duration::from_millis(100);
+
 /// How much lower the priority is of threads that may take their time, as `nice` counts.
 pub(crate) const LOW_PRIORITY: i32 = 10;
 
@@ -141,6 +144,15 @@ pub(crate) const FAULT_LOG_BURST: u32 = 20;
 
 /// Faults of one plugin that are written to the log per second in the long run: clients may be able to cause them.
 pub(crate) const FAULT_LOG_PER_SECOND: u32 = 1;
+
+/// Streams, timers and other things of WASI that an instance may have at once.
+pub(crate) const WASI_RESOURCES_MAX: usize = 256;
+
+/// Random bytes that WASI hands over in one call.
+pub(crate) const WASI_RANDOM_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes that a plugin may write to standard output in one call.
+pub(crate) const WASI_WRITE_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of the largest file that is handed to a plugin. It has to fit the plugin's memory.
 pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;

@@ -65,6 +65,12 @@ impl<T> BoundedQueue<T> {
         Ok(())
     }
 
+    /// Adds an item before all others, whether there is room or not: for the few that somebody's thread waits for.
+    pub(crate) fn push_first(&self, item: T) {
+        self.state.lock().items.push_front((item, 0));
+        self.changed.notify_one();
+    }
+
     /// Adds an item after all others, whether there is room or not: for the few that change what is done with the rest.
     pub(crate) fn push_anyway(&self, item: T) {
         self.state.lock().items.push_back((item, 0));
@@ -131,8 +137,9 @@ mod tests {
     fn what_has_to_go_in_goes_in() {
         let queue = BoundedQueue::new(1, 10);
         queue.push('b', 4).expect("there is room");
+        queue.push_first('a');
         queue.push_anyway('c');
-        assert_eq!([queue.pop(None), queue.pop(None)], ['b', 'c'].map(Popped::Item));
+        assert_eq!([queue.pop(None), queue.pop(None), queue.pop(None)], ['a', 'b', 'c'].map(Popped::Item));
     }
 
     #[test]

@@ -29,11 +29,16 @@ impl TopicChecker {
 
     /// Whether `client` may do `action` with `topic`: a topic filter for a subscription, else a topic name.
     ///
-    /// Takes under a microsecond with ordinary plugins, and each plugin's deadline at the worst. A fault of a plugin
+    /// Takes under a microsecond with ordinary plugins, and each plugin's deadline at the worst: look at
+    /// [`may_hold_up`](Self::may_hold_up) before, where somebody can wait in place of this thread. A fault of a plugin
     /// is a refusal of this one request.
     pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
         self.follow();
-        self.deciders.check(client, action, topic)
+        if self.deciders.can_check(action) {
+            return self.deciders.check(client, action, topic);
+        }
+        self.hooks.common.tally.asked_aside.fetch_add(1, Ordering::Relaxed);
+        self.generation.aside.ask_now(client, action, topic)
     }
 
     /// Whether a question may hold up this thread at all: look before you ask more exactly.

@@ -48,11 +48,6 @@ impl Warm {
         &self.plugin
     }
 
-    /// Changes how long a call waits for a fresh instance.
-    pub(crate) fn set_wait(&mut self, wait: Duration) {
-        self.wait = wait;
-    }
-
     /// Calls the instance, unless nothing comes of it lately, in a matter of `client`. A fault is reported here, and
     /// costs the instance.
     pub(crate) fn call<R>(

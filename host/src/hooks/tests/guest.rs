@@ -9,13 +9,28 @@ use wasm_encoder::{
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use super::super::limits::HANDOVER_BYTES_MAX;
 use super::super::{Action, EventKind};
 
-/// What a hook of a guest does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Does {
-    /// Answers with this decision: 0 allow, 1 deny, 2 abstain; events and ticks return.
-    Answer(u8),
+/// The misbehaviours, and all of them in a list, so that none goes untested.
+macro_rules! does {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What a hook of a guest does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Does {
+            /// Answers with this decision: 0 allow, 1 deny, 2 abstain; events and ticks return.
+            Answer(u8),
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Does {
+            /// All but the answers.
+            pub(super) const MISBEHAVIOURS: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+does! {
     /// Traps.
     Trap,
     /// Runs for ever.
@@ -26,16 +41,31 @@ pub(super) enum Does {
     Recurse,
     /// Traps unless the broker started less than a second ago.
     TrapLater,
-    /// Hands over two GiB that it does not have.
-    Oversize,
-    /// Publishes an empty message to `t`.
+    /// Answers what is no answer: `init` with two GiB that it does not have, others outside of their memory.
+    WrongAnswer,
+    /// Publishes an empty message to `t`, once.
     Publish,
+    /// Publishes more messages than it may, and goes on.
+    PublishStorm,
+    /// Writes more lines to the log than it may, and goes on.
+    LogFlood,
+    /// Hands a message to the log that is larger than what may be handed over.
+    HugeMessage,
+    /// Waits for an hour, by WASI.
+    Wait,
+    /// Ends the process, by WASI.
+    Exit,
+    /// Traps if WASI gives it any folder, variable or argument.
+    LookAround,
+    /// Writes a line and a half to standard output, by WASI.
+    Print,
 }
 
 /// A plugin; the hooks that are `None` are not exported.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub(super) init: Does,
+    pub(super) stop: Does,
     /// The error text of `init`.
     pub(super) refuses: Option<&'static str>,
     pub(super) auth: Option<Does>,
@@ -51,6 +81,7 @@ impl Default for Guest {
     fn default() -> Self {
         Self {
             init: Does::Answer(0),
+            stop: Does::Answer(0),
             refuses: None,
             auth: None,
             topic_check: None,
@@ -68,6 +99,8 @@ const INTERESTS: i32 = 16;
 const TEXT: i32 = 64;
 const VERDICT: i32 = 512;
 const TOPIC: i32 = 768;
+const PRINTED: i32 = 800;
+const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 /// Where arguments are put.
 const HEAP: i32 = 1024;
 
@@ -76,7 +109,75 @@ const DROP_CLIENT: u32 = 0;
 const DROP_EVENT: u32 = 1;
 const UPTIME: u32 = 2;
 const PUBLISH: u32 = 3;
-const IMPORTS: u32 = 4;
+const LOG: u32 = 4;
+const IMPORTS: u32 = 5;
+
+/// Those that a guest with WASI imports after these: interface, function, parameters, whether it has a result.
+const WASI: [(&str, &str, &[ValType], bool); 9] = [
+    ("wasi:cli/exit@0.2.3", "exit", &[ValType::I32], false),
+    ("wasi:clocks/monotonic-clock@0.2.3", "subscribe-duration", &[ValType::I64], true),
+    ("wasi:io/poll@0.2.3", "[method]pollable.block", &[ValType::I32], false),
+    ("wasi:cli/stdout@0.2.3", "get-stdout", &[], true),
+    ("wasi:io/streams@0.2.3", "[method]output-stream.blocking-write-and-flush", &[ValType::I32; 4], false),
+    ("wasi:io/streams@0.2.3", "[resource-drop]output-stream", &[ValType::I32], false),
+    ("wasi:filesystem/preopens@0.2.3", "get-directories", &[ValType::I32], false),
+    ("wasi:cli/environment@0.2.3", "get-environment", &[ValType::I32], false),
+    ("wasi:cli/environment@0.2.3", "get-arguments", &[ValType::I32], false),
+];
+const EXIT: u32 = IMPORTS;
+const SUBSCRIBE: u32 = IMPORTS + 1;
+const BLOCK: u32 = IMPORTS + 2;
+const STDOUT: u32 = IMPORTS + 3;
+const WRITE: u32 = IMPORTS + 4;
+const DROP_STREAM: u32 = IMPORTS + 5;
+const LOOKS: [u32; 3] = [IMPORTS + 6, IMPORTS + 7, IMPORTS + 8];
+
+/// As much of WASI as that.
+const WASI_WIT: &str = r#"
+package wasi:io@0.2.3 {
+    interface error { resource error; }
+    interface poll { resource pollable { block: func(); } }
+    interface streams {
+        use error.{error};
+        variant stream-error { last-operation-failed(error), closed }
+        resource output-stream {
+            blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+        }
+    }
+}
+package wasi:clocks@0.2.3 {
+    interface monotonic-clock {
+        use wasi:io/poll@0.2.3.{pollable};
+        type duration = u64;
+        subscribe-duration: func(when: duration) -> pollable;
+    }
+}
+package wasi:filesystem@0.2.3 {
+    interface types { resource descriptor; }
+    interface preopens {
+        use types.{descriptor};
+        get-directories: func() -> list<tuple<descriptor, string>>;
+    }
+}
+package wasi:cli@0.2.3 {
+    interface exit { exit: func(status: result); }
+    interface environment {
+        get-environment: func() -> list<tuple<string, string>>;
+        get-arguments: func() -> list<string>;
+    }
+    interface stdout {
+        use wasi:io/streams@0.2.3.{output-stream};
+        get-stdout: func() -> output-stream;
+    }
+}
+"#;
+
+/// How often what is done in excess is done.
+const EXCESS: i32 = 5_000;
+
+/// Bytes of a message that is too large to be handed over, and of the memory that has room for it.
+const HUGE_BYTES: i32 = (HANDOVER_BYTES_MAX + 1) as i32;
+const MEMORY_PAGES: u64 = 32;
 
 impl Guest {
     /// Writes the plugin into a folder.
@@ -92,8 +193,15 @@ impl Guest {
         resolve.push_dir(wit).expect("the plugin interface");
         let exports: String =
             self.hooks().iter().map(|(hook, ..)| format!("export amqtt:plugin/{hook}@0.1.0;\n")).collect();
+        let (wasi_wit, wasi) = if self.uses_wasi() {
+            let mut interfaces: Vec<_> = WASI.iter().map(|(interface, ..)| *interface).collect();
+            interfaces.dedup();
+            (WASI_WIT, interfaces.iter().map(|interface| format!("import {interface};\n")).collect())
+        } else {
+            ("", String::new())
+        };
         let world = format!(
-            "package test:guest;\nworld guest {{\nimport amqtt:plugin/types@0.1.0;\n\
+            "package test:guest;\n{wasi_wit}\nworld guest {{\n{wasi}import amqtt:plugin/log@0.1.0;\nimport amqtt:plugin/types@0.1.0;\n\
              import amqtt:plugin/broker-info@0.1.0;\nimport amqtt:plugin/publisher@0.1.0;\nexport amqtt:plugin/lifecycle@0.1.0;\n{exports}}}"
         );
         let package = resolve.push_source("guest.wit", &world).expect("a package");
@@ -102,6 +210,12 @@ impl Guest {
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
         let mut encoder = ComponentEncoder::default().module(&module).expect("a module").validate(true);
         encoder.encode().expect("a component")
+    }
+
+    fn uses_wasi(&self) -> bool {
+        let hooks = [Some(self.init), Some(self.stop), self.auth, self.topic_check, self.events, self.ticks];
+        let wasi = |does: &Does| matches!(does, Does::Wait | Does::Exit | Does::LookAround | Does::Print);
+        hooks.into_iter().flatten().any(|does| wasi(&does))
     }
 
     /// Hook, function, number of parameters, whether it has a result, what it does.
@@ -129,9 +243,16 @@ impl Guest {
         imports.import("amqtt:plugin/broker-info@0.1.0", "uptime-seconds", EntityType::Function(1));
         types.ty().function([ValType::I32; 7], []);
         imports.import("amqtt:plugin/publisher@0.1.0", "publish", EntityType::Function(2));
+        types.ty().function([ValType::I32; 3], []);
+        imports.import("amqtt:plugin/log@0.1.0", "write", EntityType::Function(3));
+        for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
+            imports.import(interface, function, EntityType::Function(types.len()));
+            types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
+        }
+        let imported = imports.len();
 
         let mut define = |name: &str, params: usize, result: bool, body: &dyn Fn(&mut InstructionSink<'_>, u32)| {
-            let index = IMPORTS + functions.len();
+            let index = imported + functions.len();
             functions.function(types.len());
             types.ty().function(vec![ValType::I32; params], vec![ValType::I32; usize::from(result)]);
             exports.export(name, ExportKind::Func, index);
@@ -147,14 +268,18 @@ impl Guest {
             code.global_set(0);
         });
         define("amqtt:plugin/lifecycle@0.1.0#init", 2, true, &|code, own| {
-            write_body(code, own, self.init, 2);
+            write_body(code, own, self.init, 2, true);
             code.i32_const(INTERESTS);
         });
-        define("amqtt:plugin/lifecycle@0.1.0#stop", 0, false, &|_, _| {});
+        define("amqtt:plugin/lifecycle@0.1.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
         for (hook, function, params, result, does) in self.hooks() {
             define(&format!("amqtt:plugin/{hook}@0.1.0#{function}"), params, result, &|code, own| {
-                write_body(code, own, does, params);
-                let decision = if let Does::Answer(decision) = does { decision.into() } else { 0 };
+                write_body(code, own, does, params, result);
+                let decision = match does {
+                    Does::Answer(decision) => decision.into(),
+                    Does::WrongAnswer => 99,
+                    _ => 0,
+                };
                 match hook {
                     "auth" => {
                         code.local_get(0).call(DROP_CLIENT).i32_const(decision);
@@ -163,7 +288,7 @@ impl Guest {
                         code.local_get(0).call(DROP_CLIENT);
                         code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
                         code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
-                        code.i32_const(VERDICT);
+                        code.i32_const(if does == Does::WrongAnswer { i32::MAX - 7 } else { VERDICT });
                     }
                     "events" => {
                         code.local_get(1).call(DROP_EVENT);
@@ -177,10 +302,17 @@ impl Guest {
         exports.export("memory", ExportKind::Memory, 0);
 
         let mut memories = MemorySection::new();
-        memories.memory(MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        memories.memory(MemoryType {
+            minimum: MEMORY_PAGES,
+            maximum: None,
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        });
         let mut globals = GlobalSection::new();
         let heap = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         globals.global(heap, &ConstExpr::i32_const(HEAP));
+        globals.global(heap, &ConstExpr::i32_const(EXCESS));
         let mut module = Module::new();
         module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
         module.section(&exports).section(&code).section(&self.data());
@@ -192,7 +324,7 @@ impl Guest {
         let kinds: Vec<u8> = self.kinds.iter().map(|kind| *kind as u8).collect();
         let actions = self.actions.iter().fold(0, |set, action| set | 1u32 << *action as u8);
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
-        let oversize = if self.init == Does::Oversize { 1 << 31 } else { length(&kinds) };
+        let oversize = if self.init == Does::WrongAnswer { 1 << 31 } else { length(&kinds) };
         let (answer, text) = match self.refuses {
             None => ([0, actions, TEXT as u32, oversize, self.tick_seconds], kinds),
             Some(text) => ([1, TEXT as u32, length(text.as_bytes()), 0, 0], text.as_bytes().to_vec()),
@@ -205,13 +337,14 @@ impl Guest {
         );
         data.active(0, &ConstExpr::i32_const(TEXT), text);
         data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
+        data.active(0, &ConstExpr::i32_const(PRINTED), PRINTED_TEXT.iter().copied());
         data
     }
 }
 
-fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usize) {
+fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usize, result: bool) {
     match does {
-        Does::Answer(_) | Does::Oversize => {}
+        Does::Answer(_) | Does::WrongAnswer => {}
         Does::Trap => {
             code.unreachable();
         }
@@ -221,22 +354,58 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
         Does::Hog => {
             code.i32_const(512).memory_grow(0).drop();
         }
-        Does::Publish => {
-            // The byte at TOPIC is `t`; the answer goes where no text is.
-            code.i32_const(TOPIC).i32_const(1).i32_const(TOPIC).i32_const(0).i32_const(0).i32_const(0);
-            code.i32_const(VERDICT).call(PUBLISH);
+        Does::Publish => publish(code),
+        Does::PublishStorm => in_excess(code, publish),
+        Does::LogFlood => in_excess(code, |code| {
+            code.i32_const(2).i32_const(TOPIC).i32_const(1).call(LOG);
+        }),
+        Does::HugeMessage => {
+            code.i32_const(2).i32_const(0).i32_const(HUGE_BYTES).call(LOG);
+        }
+        Does::Wait => {
+            code.i64_const(3_600_000_000_000).call(SUBSCRIBE).call(BLOCK);
+        }
+        Does::Exit => {
+            code.i32_const(1).call(EXIT);
+        }
+        Does::LookAround => {
+            for look in LOOKS {
+                // The length of a list is after its address.
+                code.i32_const(VERDICT).call(look).i32_const(VERDICT).i32_load(at(4));
+                code.if_(wasm_encoder::BlockType::Empty).unreachable().end();
+            }
+        }
+        Does::Print => {
+            code.call(STDOUT).global_set(1);
+            code.global_get(1).i32_const(PRINTED).i32_const(PRINTED_TEXT.len() as i32).i32_const(VERDICT).call(WRITE);
+            code.global_get(1).call(DROP_STREAM);
         }
         Does::Recurse => {
             (0..params).for_each(|param| {
                 code.local_get(u32::try_from(param).expect("few"));
             });
-            code.call(own).drop();
+            code.call(own);
+            if result {
+                code.drop();
+            }
         }
         Does::TrapLater => {
             code.call(UPTIME).i64_const(0).i64_ne();
             code.if_(wasm_encoder::BlockType::Empty).unreachable().end();
         }
     }
+}
+
+/// The byte at TOPIC is `t`; the answer goes where no text is.
+fn publish(code: &mut InstructionSink<'_>) {
+    code.i32_const(TOPIC).i32_const(1).i32_const(TOPIC).i32_const(0).i32_const(0).i32_const(0);
+    code.i32_const(VERDICT).call(PUBLISH);
+}
+
+fn in_excess(code: &mut InstructionSink<'_>, act: impl Fn(&mut InstructionSink<'_>)) {
+    code.i32_const(EXCESS).global_set(1).loop_(wasm_encoder::BlockType::Empty);
+    act(code);
+    code.global_get(1).i32_const(1).i32_sub().global_set(1).global_get(1).br_if(0).end();
 }
 
 fn at(offset: u64) -> wasm_encoder::MemArg {

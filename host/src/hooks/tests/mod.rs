@@ -2,7 +2,9 @@
 
 mod broker;
 mod guest;
+mod log;
 mod reload;
+mod sandbox;
 mod suspects;
 
 use std::path::Path;
@@ -265,7 +267,7 @@ fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
     check(Guest { init: Does::Trap, ..Guest::default() }, "trapped in init: it panicked or aborted");
     check(Guest { init: Does::Hog, ..Guest::default() }, "trapped in init: forcing trap when growing memory");
     check(Guest { init: Does::Recurse, ..Guest::default() }, "trapped in init: its stack overflowed");
-    check(Guest { init: Does::Oversize, ..Guest::default() }, "trapped in init: ");
+    check(Guest { init: Does::WrongAnswer, ..Guest::default() }, "trapped in init: ");
     check(Guest { init: Does::Spin, ..Guest::default() }, "timed out after 5s in init");
     check(
         Guest { refuses: Some("setting `x`:\nbad \x1b[31m"), ..Guest::default() },

@@ -6,6 +6,7 @@ use wasmtime::{Error, Store, Trap};
 
 use super::bindings::{HookCalls, HookIndices};
 use super::state::{Deadline, State, TimedOut};
+use super::wasi::exit_status;
 use crate::hooks::capabilities::escape;
 use crate::hooks::combine::{Decision, Vote};
 use crate::hooks::interests::Interests;
@@ -40,7 +41,7 @@ impl Instance {
         let hooks = indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(cause(&error)))?;
         let answer = hooks.init(&mut store, settings).map_err(Fault::from)?;
         let interests = answer.map_err(|text| Fault::Refused(shorten(&text)))?;
-        store.data_mut().quiet = false;
+        store.data_mut().speak();
         Ok((Self { store, hooks }, interests))
     }
 
@@ -130,6 +131,9 @@ impl From<Error> for Fault {
 
 /// The cause in a few words; wasmtime's chain starts with a stack trace.
 fn cause(error: &Error) -> String {
+    if let Some(status) = exit_status(error) {
+        return format!("it called `exit` with status {status}");
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it panicked or aborted (`unreachable` was executed)".to_owned(),
         Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),

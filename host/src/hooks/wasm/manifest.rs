@@ -7,6 +7,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::unusable::Unusable;
+use super::wasi;
 use crate::hooks::Grants;
 
 /// The version of the plugin interface of this broker: that of the package in `wit/`.
@@ -76,6 +77,8 @@ impl Capability {
 pub(crate) struct Manifest {
     pub(crate) exports: Exports,
     pub(crate) capabilities: Vec<Capability>,
+    /// Whether it imports WASI.
+    pub(crate) wasi: bool,
 }
 
 impl Manifest {
@@ -93,14 +96,18 @@ impl Manifest {
         exports: &[String],
         grants: Option<&Grants>,
     ) -> Result<Self, Unusable> {
-        let mut capabilities = Vec::new();
+        let (mut capabilities, mut wasi) = (Vec::new(), false);
         for import in imports {
             let capability = match Interface::parse(import) {
                 Interface::Ours { name, version } => {
                     check_version(import, version)?;
                     Capability::from_interface(name)
                 }
-                Interface::Wasi => return Err(Unusable::Wasi { import: import.clone() }),
+                Interface::Wasi { package, version } if wasi::offers(package, version) => {
+                    wasi = true;
+                    continue;
+                }
+                Interface::Wasi { .. } => return Err(Unusable::Wasi { import: import.clone() }),
                 Interface::Other => None,
             };
             let capability = capability.ok_or_else(|| Unusable::UnknownImport { import: import.clone() })?;
@@ -127,7 +134,7 @@ impl Manifest {
         if !lifecycle {
             return Err(Unusable::NoLifecycle);
         }
-        Ok(Self { exports: hooks, capabilities })
+        Ok(Self { exports: hooks, capabilities, wasi })
     }
 }
 
@@ -152,7 +159,7 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used = self.capabilities.iter().filter(|capability| **capability != Capability::Types);
-        let used: Vec<_> = used.map(|capability| capability.name()).collect();
+        let used: Vec<_> = used.map(|capability| capability.name()).chain(self.wasi.then_some("WASI")).collect();
         let or_none = |list: Vec<&str>| {
             if list.is_empty() { "none".to_owned() } else { list.join(", ") }
         };
@@ -163,7 +170,7 @@ impl fmt::Display for Manifest {
 /// An import or export by its name, for example `amqtt:plugin/log@0.1.0`.
 enum Interface<'a> {
     Ours { name: &'a str, version: Option<&'a str> },
-    Wasi,
+    Wasi { package: &'a str, version: Option<&'a str> },
     Other,
 }
 
@@ -175,7 +182,7 @@ impl<'a> Interface<'a> {
         };
         match path.split_once('/') {
             Some((PACKAGE, name)) => Self::Ours { name, version },
-            Some((package, _)) if package.starts_with("wasi:") => Self::Wasi,
+            Some((package, _)) if package.starts_with("wasi:") => Self::Wasi { package, version },
             _ => Self::Other,
         }
     }
@@ -247,7 +254,8 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         };
         check(&[], &[], "it exports no `amqtt:plugin/lifecycle`");
-        check(&["wasi:cli/environment@0.2.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.2.0`");
+        check(&["wasi:http/handler@0.2.0"], &[LIFECYCLE], "it imports `wasi:http/handler@0.2.0`");
+        check(&["wasi:cli/environment@0.3.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.3.0`");
         check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
         check(&["amqtt:plugin/sockets@0.1.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@0.1.0`, which");
         check(&[], &[LIFECYCLE, "amqtt:plugin/veto@0.1.0"], "it exports `amqtt:plugin/veto@0.1.0`, a hook that");

@@ -14,6 +14,7 @@ mod manifest;
 mod plugin;
 mod state;
 mod unusable;
+mod wasi;
 
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;

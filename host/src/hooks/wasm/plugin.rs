@@ -16,6 +16,7 @@ use super::instance::{Fault, Instance};
 use super::manifest::Manifest;
 use super::state::State;
 use super::unusable::Unusable;
+use super::wasi;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::interests::Interests;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
@@ -103,11 +104,18 @@ impl Plugin {
         let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
         let mut linker = Linker::new(component.engine());
         bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
+        if manifest.wasi {
+            wasi::link(&mut linker).map_err(mismatch)?;
+        }
         let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
         let indices = HookIndices::new(&pre, manifest.exports).map_err(mismatch)?;
-        let (first, interests) =
-            Instance::start(&pre, &indices, State::new(Arc::clone(&capabilities), false, limits), &settings)
-                .map_err(StartError::Fault)?;
+        let (first, interests) = Instance::start(
+            &pre,
+            &indices,
+            State::new(Arc::clone(&capabilities), false, limits, manifest.wasi),
+            &settings,
+        )
+        .map_err(StartError::Fault)?;
         let ready = Mutex::new(vec![first]);
         Ok(Self { manifest, version, interests, pre, indices, capabilities, settings, limits, ready })
     }
@@ -128,7 +136,7 @@ impl Plugin {
     }
 
     fn make(&self) -> Result<Instance, Fault> {
-        let state = State::new(Arc::clone(&self.capabilities), true, self.limits);
+        let state = State::new(Arc::clone(&self.capabilities), true, self.limits, self.manifest.wasi);
         Instance::start(&self.pre, &self.indices, state, &self.settings).map(|(instance, _)| instance)
     }
 

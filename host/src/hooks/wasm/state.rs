@@ -4,6 +4,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
+use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::limits::{
     CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
@@ -22,6 +23,8 @@ pub(super) struct State {
     pub(super) capabilities: Arc<Capabilities>,
     /// Whether log messages are left out: those of `init`, which another instance has written already.
     pub(super) quiet: bool,
+    /// Where the plugin imports WASI.
+    pub(super) wasi: Option<Box<Wasi>>,
     pub(super) limits: StoreLimits,
     /// How long a call may run, if the configuration says so.
     pub(super) deadline_set: Option<Duration>,
@@ -29,8 +32,15 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Its `init` is over: log messages are written from now on.
+    pub(super) fn speak(&mut self) {
+        self.quiet = false;
+        self.wasi.iter().for_each(|wasi| wasi.speak());
+    }
+
     /// A quiet one writes no log messages until its `init` is over.
-    pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool, set: PluginLimits) -> Self {
+    pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool, set: PluginLimits, wasi: bool) -> Self {
+        let wasi = wasi.then(|| Box::new(Wasi::new(&capabilities, quiet)));
         let limits = StoreLimitsBuilder::new()
             .memory_size(set.memory_bytes.unwrap_or(MEMORY_BYTES_MAX))
             .memories(MEMORIES_MAX)
@@ -41,7 +51,7 @@ impl State {
             .trap_on_grow_failure(true)
             .build();
         let deadline = Deadline::new(Duration::ZERO);
-        Self { client: None, event: None, capabilities, quiet, limits, deadline_set: set.deadline, deadline }
+        Self { client: None, event: None, capabilities, quiet, wasi, limits, deadline_set: set.deadline, deadline }
     }
 }
 
@@ -52,14 +62,16 @@ impl State {
 /// the start would cost every call a system call.
 #[derive(Debug)]
 pub(super) struct Deadline {
-    limit: Duration,
+    pub(super) limit: Duration,
+    /// How long the call has waited for something of WASI, of which it is not running.
+    pub(super) waited: Duration,
     first_look: Option<Duration>,
     looks: u32,
 }
 
 impl Deadline {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, first_look: None, looks: 0 }
+        Self { limit, waited: Duration::ZERO, first_look: None, looks: 0 }
     }
 
     /// How long the thread has run since the first look; none before it.

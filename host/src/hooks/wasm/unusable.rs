@@ -47,10 +47,10 @@ pub enum Unusable {
         /// The version of this broker.
         ours: Version,
     },
-    /// It wants the system interface.
+    /// It wants a part of the system interface that is not there.
     #[error(
-        "it imports `{import}`: WASI is not offered in this version\n\
-         hint: build the plugin for wasm32-unknown-unknown with amqtt-plugin-sdk"
+        "it imports `{import}`: of WASI only version 0.2 is offered, without HTTP\n\
+         hint: build the plugin for wasm32-wasip2, or for wasm32-unknown-unknown with amqtt-plugin-sdk"
     )]
     Wasi {
         /// The first such import.
