@@ -10,6 +10,7 @@ mod bounds;
 mod command;
 mod config;
 mod conformance;
+mod conformance_5_0;
 mod included;
 mod layers;
 mod messages;

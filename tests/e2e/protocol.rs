@@ -37,7 +37,7 @@ fn violations_close_the_connection() {
     check_closed(&broker, b"GET / HTTP/1.1\r\n\r\n", b"");
     check_closed(&broker, &[0xc0, 0], b""); // [MQTT-3.1.0-1]
     check_closed(&broker, &[CONNECT, CONNECT].concat(), CONNACK); // [MQTT-3.1.0-2]
-    check_closed(&broker, b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\x01x", &[0x20, 2, 0, 1]); // [MQTT-3.1.2-2]
+    check_closed(&broker, b"\x10\x0d\0\x04MQTT\x06\x02\0\0\0\x01x", &[0x20, 2, 0, 1]); // [MQTT-3.1.2-2]
     check_closed(&broker, b"\x10\x0c\0\x04MQTT\x04\x00\0\0\0\0", &[0x20, 2, 0, 2]); // [MQTT-3.1.3-8]
     check_closed(&broker, b"\x10\x0d\0\x04MQTT\x04\x03\0\0\0\x01x", b""); // [MQTT-3.1.2-3]
     let after_connect = |bytes: &[u8]| check_closed(&broker, &[CONNECT, bytes].concat(), CONNACK);

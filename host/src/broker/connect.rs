@@ -13,21 +13,19 @@ use tokio::time::{sleep_until, timeout};
 
 use super::aside::Asking;
 use super::connection::{Client, End, Wire};
-use super::directory::Opened;
+use super::directory::{Open, Opened};
 use super::events;
 use super::publish::Publisher;
 use super::reader::{Filled, Read};
 use super::session::Link;
 use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
+use super::will::Will;
 use super::worker::Worker;
-use crate::codec::{Answer, Connack, Connect, ProtocolVersion, Will, encode_connack, next_frame};
+use crate::codec::{Answer, Connack, Connect, ProtocolVersion, encode_connack, next_frame};
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks};
 use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties};
-use crate::types::{
-    ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Peer, ReasonCode, TopicName,
-    UserProperty,
-};
+use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Limits, Peer, ReasonCode, UserProperty};
 
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -69,7 +67,7 @@ struct Request {
     /// Whether the client identifier was chosen here.
     assigned_client_id: bool,
     credentials: Credentials,
-    will: Option<Box<Message>>,
+    will: Option<Box<Will>>,
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
@@ -92,7 +90,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     }
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
-        let topic = std::iter::once(will.topic.as_str());
+        let topic = std::iter::once(will.topic().as_str());
         let asking = Asking::begin(&mut worker.borrow_mut(), client, Action::Publish, topic);
         if let Some(mut asking) = asking {
             poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
@@ -211,7 +209,7 @@ impl Request {
             client: Arc::new(ClientInfo { client_id, identity, peer: peer.clone(), connect: connect_facts(connect) }),
             assigned_client_id: connect.client_id.is_empty(),
             credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
-            will: connect.will.and_then(|will| kept_will(&will)).map(Box::new),
+            will: connect.will.and_then(|will| Will::new(&will)).map(Box::new),
         })
     }
 }
@@ -229,18 +227,6 @@ fn user_property((name, value): (&str, &str)) -> UserProperty {
     UserProperty { name: name.into(), value: value.into() }
 }
 
-/// The message of a will, in memory of its own.
-fn kept_will(will: &Will<'_>) -> Option<Message> {
-    let topic = TopicName::new(will.topic).ok()?; // The codec has found it to be valid.
-    let mut message = Message::new(topic, Bytes::copy_from_slice(will.payload), will.qos, will.retain);
-    let mut passed_on = Vec::new();
-    will.properties.copy_passed_on(&mut passed_on);
-    if !passed_on.is_empty() {
-        message.properties = Some(Arc::new(MessageProperties { passed_on: passed_on.into(), expires: None }));
-    }
-    Some(message)
-}
-
 /// Makes an authenticated connection a client.
 fn open(
     worker: &mut Worker,
@@ -253,8 +239,8 @@ fn open(
     let version = terms.version;
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
-        if !worker.may_publish(&mut publisher, will.topic.as_str()) {
-            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic);
+        if !worker.may_publish(&mut publisher, will.topic().as_str()) {
+            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic());
             return Err(Rejected::Connack(version, ReasonCode::NotAuthorized, why));
         }
         verdicts.forget_answers();
@@ -264,17 +250,20 @@ fn open(
     let now = Instant::now();
     let (id, will) = (link_id, request.will);
     let link = Link { id, client: Arc::clone(&client), terms, waker, will, woken: false, close: false };
-    let Ok(opened) = core.directory.open(&client, request.clean_start, link, generation, &core.limits, now) else {
+    let (clean_start, expiry) = (request.clean_start, granted.session_expiry);
+    let open = Open { client: &client, clean_start, expiry, link, generation };
+    let Ok(opened) = core.directory.open(open, &core.limits, now) else {
         let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
         worker.stats().sessions_refused.add(1);
         tracing::warn!("client {:?} refused: {why}", client.client_id);
         return Err(Rejected::Connack(version, ReasonCode::ServerUnavailable, why));
     };
-    let Opened { session, present, displaced, ended } = opened;
-    if let Some((ended, filters)) = ended {
-        core.subscriptions.remove_all(&filters, &ended);
+    let Opened { session, present, will, ended } = opened;
+    if let Some((old, ended)) = ended {
+        core.subscriptions.remove_all(&ended.filters, &old);
     }
-    if let Some(Link { client, will: Some(will), .. }) = displaced {
+    worker.now = now;
+    if let Some((client, will)) = will {
         worker.publish_will(&client, *will);
     }
     wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);

@@ -20,11 +20,11 @@ use super::session::{Displaced, SessionHandle};
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use super::writer::Writer;
-use crate::codec::{Disconnect, Frame, Packet, encode_disconnect, next_frame};
+use crate::codec::{Disconnect, Frame, Packet, Property, encode_disconnect, next_frame};
 use crate::hooks::{Event as HookEvent, EventKind};
 use crate::net::{Accepted, Admission, Transport};
 use crate::protocol::{ClientTerms, Connection, Event, Payload, Session, Violation};
-use crate::types::{ClientInfo, ReasonCode};
+use crate::types::{ClientInfo, Limits, ReasonCode, SessionExpiry};
 
 /// Reads that one turn takes before other connections have theirs.
 const READS_PER_TURN: usize = 4;
@@ -161,12 +161,16 @@ async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, client: Client, a
     })
     .await;
     connected.end = end;
-    let version = connected.client.terms.version;
+    let (version, before) = (connected.client.terms.version, wire.writer.len());
     end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
+    let says_why = wire.writer.len() > before;
     // Answers to what came before the end are still worth a try.
     events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
     drop(connected);
+    if says_why {
+        connect::linger(&mut wire).await;
+    }
     // Last, so that a peer that sees the end knows its session to be left in order.
     drop((wire, admission));
 }
@@ -184,6 +188,7 @@ impl Drop for Connected {
         // It is borrowed for one turn of one connection, and that is over.
         let Ok(mut worker) = self.worker.try_borrow_mut() else { return };
         worker.recover();
+        worker.now = Instant::now();
         disconnected(&mut worker, &self.client, self.end);
         worker.wake_all();
     }
@@ -307,7 +312,7 @@ fn handle_frame(
         }
         Event::Subscribe(subscribe) => worker.subscribe(client, &subscribe, replies)?,
         Event::Unsubscribe(unsubscribe) => worker.unsubscribe(client, &unsubscribe, replies)?,
-        Event::Disconnect(disconnect) => return Err(disconnect.into()),
+        Event::Disconnect(disconnect) => return Err(farewell(client, disconnect, &core.limits)?),
         Event::Violation(violation) => return Err(violation.into()),
     }
     if replies.len() - replies_before > client.terms.packet_bytes_max as usize {
@@ -318,6 +323,20 @@ fn handle_frame(
         worker.stats().packets_sent.add(1);
     }
     Ok(())
+}
+
+/// The client says that it goes, and may say how long its session is to wait.
+fn farewell(client: &Client, disconnect: Disconnect<'_>, limits: &Limits) -> Result<End, End> {
+    let expiry = disconnect.properties.iter().find_map(|property| match property {
+        Property::SessionExpiryInterval(secs) => Some(SessionExpiry::from_secs(secs).min(limits.session_expiry_max())),
+        _ => None,
+    });
+    if let Some(expiry) = expiry
+        && !client.session.set_expiry(client.link_id, expiry)?
+    {
+        return Err(Violation::SessionExpiry.into());
+    }
+    Ok(disconnect.into())
 }
 
 /// Writes answers and what the session has for the client, as far as the peer takes it.
@@ -368,12 +387,11 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     if let End::Violation(violation) = &end {
         worker.stats().count_violation(violation);
     }
-    // None if another connection has the session: that one has seen to the will.
-    let link = client.session.disconnect(client.link_id);
-    if link.is_some() && client.session.clean {
-        worker.core.directory.remove(&client.session);
-        let (filters, _) = client.session.end();
-        worker.core.subscriptions.remove_all(&filters, &client.session);
+    let publishes_will = end != End::Disconnect;
+    let left = worker.core.directory.left(&client.session, client.link_id, publishes_will, worker.now);
+    let (will, ended) = left.unwrap_or_default();
+    if let Some(ended) = ended {
+        worker.core.subscriptions.remove_all(&ended.filters, &client.session);
     }
     tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
     if worker.hooks.wants(EventKind::ClientDisconnected) {
@@ -381,10 +399,7 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
         event.reason = Some(end.to_string().into());
         worker.hooks.emit(event);
     }
-    if end != End::Disconnect
-        && let Some(link) = link
-        && let Some(will) = link.will
-    {
-        worker.publish_will(&link.client, *will);
+    if let Some((client, will)) = will {
+        worker.publish_will(&client, *will);
     }
 }

@@ -9,6 +9,7 @@ use super::retained::Retained;
 use super::session::MessageCounts;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
+use super::will::Will;
 use crate::hooks::{BrokerServices, Overloaded};
 use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
@@ -34,7 +35,7 @@ pub(super) enum Internal {
     /// A message of a plugin, which only its grants bound.
     FromPlugin(Message),
     /// The will of a client, which topic-check decides on.
-    Will(Arc<ClientInfo>, Message),
+    Will(Arc<ClientInfo>, Box<Will>),
     /// Says when everything before it is done.
     Barrier(tokio::sync::oneshot::Sender<()>),
 }

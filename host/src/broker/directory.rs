@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -7,8 +7,8 @@ use std::time::Instant;
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use super::session::{Link, QueuedBytes, SessionHandle};
-use crate::types::{ClientId, ClientInfo, Limits, TopicFilter};
+use super::session::{Ended, LastWill, Left, Link, QueuedBytes, SessionHandle};
+use crate::types::{ClientId, ClientInfo, Limits, SessionExpiry};
 
 /// Shards of the directory: connects of different clients seldom meet at one lock.
 const SHARDS: usize = 64;
@@ -23,7 +23,25 @@ pub(super) struct Directory {
     queued: Arc<QueuedBytes>,
 }
 
-type Shard = HashMap<ClientId, Arc<SessionHandle>, RandomState>;
+#[derive(Debug, Default)]
+struct Shard {
+    sessions: HashMap<ClientId, Arc<SessionHandle>, RandomState>,
+    /// Sessions whose clients are away, by the time when something is to be done about it and their key.
+    due: BTreeMap<(Instant, u64), Arc<SessionHandle>>,
+}
+
+/// What a CONNECT asks of the directory.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    pub(super) client: &'a Arc<ClientInfo>,
+    /// Whether the session is to begin empty.
+    pub(super) clean_start: bool,
+    /// How long it is to outlive its connection.
+    pub(super) expiry: SessionExpiry,
+    pub(super) link: Link,
+    /// The current one of verdicts.
+    pub(super) generation: u64,
+}
 
 /// The session that a CONNECT was given, and what had to give way for it.
 #[derive(Debug)]
@@ -31,10 +49,10 @@ pub(super) struct Opened {
     pub(super) session: Arc<SessionHandle>,
     /// Whether it is an earlier one `[MQTT-3.2.2-2]`.
     pub(super) present: bool,
-    /// The connection that the client identifier had until now.
-    pub(super) displaced: Option<Link>,
-    /// A session that is over: what it was subscribed to.
-    pub(super) ended: Option<(Arc<SessionHandle>, Vec<TopicFilter>)>,
+    /// A will that is to be published since its connection is over, or its session.
+    pub(super) will: Option<LastWill>,
+    /// A session that is over.
+    pub(super) ended: Option<(Arc<SessionHandle>, Ended)>,
 }
 
 /// There are as many sessions as there may be.
@@ -55,49 +73,55 @@ impl Directory {
 
     /// Finds or makes the session for a CONNECT that has passed auth, and gives it the connection.
     ///
-    /// A session is resumed if both sides want it kept and it belongs to the same identity; another one of this client
-    /// identifier ends here `[MQTT-3.1.2-4]` `[MQTT-3.1.2-6]`. `generation` is the current one of verdicts.
-    pub(super) fn open(
-        &self,
-        client: &Arc<ClientInfo>,
-        clean: bool,
-        link: Link,
-        generation: u64,
-        limits: &Limits,
-        now: Instant,
-    ) -> Result<Opened, TooManySessions> {
+    /// A session is resumed if the client wants that, it is not over, and it belongs to the same identity; another one of
+    /// this client identifier ends here `[MQTT-3.1.2-4]` `[MQTT-3.1.2-6]`.
+    pub(super) fn open(&self, open: Open<'_>, limits: &Limits, now: Instant) -> Result<Opened, TooManySessions> {
+        let Open { client, clean_start, expiry, link, generation } = open;
         let mut shard = self.shard(&client.client_id).lock();
-        match shard.entry(client.client_id.clone()) {
-            Entry::Occupied(entry) if !clean && !entry.get().clean && entry.get().identity == client.identity => {
+        let Shard { sessions, due } = &mut *shard;
+        match sessions.entry(client.client_id.clone()) {
+            Entry::Occupied(entry) if !clean_start && entry.get().may_be_resumed(&client.identity, now) => {
                 let session = Arc::clone(entry.get());
-                let displaced = session.connect(link, generation, limits, now);
-                Ok(Opened { session, present: true, displaced, ended: None })
+                let (was_due, will) = session.connect(link, expiry, generation, limits, now);
+                was_due.map(|time| due.remove(&(time, session.key)));
+                Ok(Opened { session, present: true, will, ended: None })
             }
             Entry::Occupied(mut entry) => {
-                let session = self.session(client, clean, link, generation, limits, now);
+                let session = self.session(client, expiry, link, generation, limits, now);
                 let old = entry.insert(Arc::clone(&session));
-                let (filters, displaced) = old.end();
-                Ok(Opened { session, present: false, displaced, ended: Some((old, filters)) })
+                let (was_due, will, ended) = old.end();
+                was_due.map(|time| due.remove(&(time, old.key)));
+                Ok(Opened { session, present: false, will, ended: Some((old, ended)) })
             }
             Entry::Vacant(entry) => {
                 if self.len.fetch_add(1, Ordering::Relaxed) >= limits.sessions_max {
                     self.len.fetch_sub(1, Ordering::Relaxed);
                     return Err(TooManySessions);
                 }
-                let session = self.session(client, clean, link, generation, limits, now);
+                let session = self.session(client, expiry, link, generation, limits, now);
                 entry.insert(Arc::clone(&session));
-                Ok(Opened { session, present: false, displaced: None, ended: None })
+                Ok(Opened { session, present: false, will: None, ended: None })
             }
         }
     }
 
-    /// Forgets a session, unless another one has taken its place.
-    pub(super) fn remove(&self, session: &Arc<SessionHandle>) {
+    /// The connection `link_id` of a session is over, and its will is to be published or not. The session ends, or waits.
+    ///
+    /// None if another connection has the session already: that one has seen to the will.
+    pub(super) fn left(
+        &self,
+        session: &Arc<SessionHandle>,
+        link_id: u64,
+        publishes_will: bool,
+        now: Instant,
+    ) -> Option<(Option<LastWill>, Option<Ended>)> {
         let mut shard = self.shard(&session.client_id).lock();
-        if shard.get(&session.client_id).is_some_and(|current| Arc::ptr_eq(current, session)) {
-            shard.remove(&session.client_id);
-            self.len.fetch_sub(1, Ordering::Relaxed);
+        let Left { due, will, ended } = session.disconnect(link_id, publishes_will, now)?;
+        due.map(|time| shard.due.insert((time, session.key), Arc::clone(session)));
+        if ended.is_some() {
+            self.forget(&mut shard, session);
         }
+        Some((will, ended))
     }
 
     /// What the messages that wait in all sessions are counted as.
@@ -105,53 +129,61 @@ impl Directory {
         self.queued.value()
     }
 
-    /// How many parts [`expired`](Self::expired) and [`unjudged`](Self::unjudged) are to be called for, one after the
-    /// other.
+    /// How many parts [`due`](Self::due) and [`unjudged`](Self::unjudged) are to be called for, one after the other.
     pub(super) fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    /// Takes out the sessions of one part whose clients have been away since `then` or longer.
+    /// What has fallen due at `now` in one part: wills to be published, sessions that have expired.
     ///
     /// Whoever connects meanwhile waits for this part and then finds no session.
-    pub(super) fn expired(&self, shard: usize, then: Instant) -> Vec<Arc<SessionHandle>> {
-        let mut expired = Vec::new();
-        let mut sessions = self.shards[shard].lock();
-        sessions.retain(|_, session| {
-            let keep = !session.is_away_since(then);
-            if !keep {
-                expired.push(Arc::clone(session));
+    pub(super) fn due(&self, shard: usize, now: Instant) -> Vec<(Arc<SessionHandle>, Option<LastWill>, Option<Ended>)> {
+        let mut found = Vec::new();
+        let mut shard = self.shards[shard].lock();
+        while let Some(first) = shard.due.first_entry().filter(|entry| entry.key().0 <= now) {
+            let session = first.remove();
+            let Left { due, will, ended } = session.fall_due(now);
+            due.map(|time| shard.due.insert((time, session.key), Arc::clone(&session)));
+            if ended.is_some() {
+                self.forget(&mut shard, &session);
             }
-            keep
-        });
-        self.len.fetch_sub(expired.len(), Ordering::Relaxed);
-        expired
+            found.push((session, will, ended));
+        }
+        found
     }
 
     /// Calls `visit` with every session, while connects of the same shard wait.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&Arc<SessionHandle>)) {
         for shard in &self.shards {
-            shard.lock().values().for_each(&mut visit);
+            shard.lock().sessions.values().for_each(&mut visit);
         }
     }
 
     /// The sessions of one part that have not been judged by this generation of verdicts.
     pub(super) fn unjudged(&self, shard: usize, generation: u64) -> Vec<Arc<SessionHandle>> {
-        self.shards[shard].lock().values().filter(|session| !session.is_judged(generation)).cloned().collect()
+        self.shards[shard].lock().sessions.values().filter(|session| !session.is_judged(generation)).cloned().collect()
+    }
+
+    /// Forgets a session, unless another one has taken its place.
+    fn forget(&self, shard: &mut Shard, session: &Arc<SessionHandle>) {
+        if shard.sessions.get(&session.client_id).is_some_and(|current| Arc::ptr_eq(current, session)) {
+            shard.sessions.remove(&session.client_id);
+            self.len.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn session(
         &self,
         client: &Arc<ClientInfo>,
-        clean: bool,
+        expiry: SessionExpiry,
         link: Link,
         generation: u64,
         limits: &Limits,
         now: Instant,
     ) -> Arc<SessionHandle> {
         let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(SessionHandle::new(key, client, clean, generation, Arc::clone(&self.queued)));
-        session.connect(link, generation, limits, now);
+        let session = Arc::new(SessionHandle::new(key, client, generation, Arc::clone(&self.queued)));
+        session.connect(link, expiry, generation, limits, now);
         session
     }
 

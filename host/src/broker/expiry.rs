@@ -1,32 +1,38 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::core::Core;
+use super::core::{Core, Internal};
 use crate::hooks::{Event, EventKind, Hooks};
 
-/// Time between two looks for expired sessions, at most.
-const LOOK_MAX: Duration = Duration::from_secs(60);
+/// Time between two looks for what has fallen due.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// Ends the sessions of clients that do not come back, for as long as it is polled.
+/// Publishes delayed wills and ends the sessions of clients that do not come back, for as long as it is polled.
 ///
-/// A session ends between its time and a quarter of that later, or a minute later if that is less.
+/// Each happens at its time or up to [`LOOK`] later. A client that comes back meanwhile finds no session that is over.
 pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
-    let expiry = Duration::from_secs(core.limits.session_expiry_secs.into());
-    if expiry.is_zero() {
-        return;
-    }
-    let mut look = tokio::time::interval((expiry / 4).min(LOOK_MAX));
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        let Some(then) = Instant::now().checked_sub(expiry) else { continue };
+        let now = Instant::now();
         for shard in 0..core.directory.shards() {
-            for session in core.directory.expired(shard, then) {
-                let (filters, _) = session.end();
-                core.subscriptions.remove_all(&filters, &session);
-                core.totals.expire();
-                tracing::info!("the session of client {:?} has expired", session.client_id);
-                if hooks.wants(EventKind::SessionExpired) {
-                    hooks.emit(Event::of_client(EventKind::SessionExpired, &session.client()));
+            let due = core.directory.due(shard, now);
+            if due.is_empty() {
+                continue;
+            }
+            for (session, will, ended) in due {
+                if let Some(ended) = ended {
+                    core.subscriptions.remove_all(&ended.filters, &session);
+                    core.totals.expire();
+                    tracing::info!("the session of client {:?} has expired", session.client_id);
+                    if hooks.wants(EventKind::SessionExpired) {
+                        hooks.emit(Event::of_client(EventKind::SessionExpired, &session.client()));
+                    }
+                }
+                if let Some((client, will)) = will {
+                    // Fails only when the broker ends, which publishes wills itself.
+                    drop(core.internal.send(Internal::Will(client, will)).await);
                 }
             }
             // A million sessions take their time: messages go first.

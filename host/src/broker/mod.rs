@@ -18,6 +18,7 @@ mod stats;
 mod subscribe;
 mod subscriptions;
 mod verdicts;
+mod will;
 mod worker;
 mod writer;
 

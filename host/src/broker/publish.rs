@@ -5,6 +5,7 @@ use super::retained::Stored;
 use super::routes::Route;
 use super::stats::WorkerStats;
 use super::verdicts::{Remembered, VerdictCache};
+use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Properties, Property, Publish};
 use crate::hooks::{Action, EventKind, TopicChecker};
@@ -62,7 +63,8 @@ impl Worker {
     }
 
     /// Publishes the will of a client that has gone, if the client may publish there.
-    pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Message) {
+    pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Will) {
+        let will = will.into_message(self.now);
         let mut publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
         if !self.may_publish(&mut publisher, will.topic.as_str()) {
             self.stats().publish_denied.add(1);

@@ -8,9 +8,10 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::subscriptions::Wanted;
+use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued};
-use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, TopicFilter, TopicName};
+use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, SessionExpiry, TopicFilter, TopicName};
 
 /// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
 #[derive(Debug)]
@@ -20,8 +21,6 @@ pub(super) struct SessionHandle {
     pub(super) client_id: ClientId,
     /// Whose session it is; nobody else is given it.
     pub(super) identity: Identity,
-    /// Whether it ends with its connection.
-    pub(super) clean: bool,
     /// The connection that it has or had last.
     link_id: AtomicU64,
     /// The generation of verdicts by which all subscriptions and waiting messages have been judged.
@@ -79,10 +78,49 @@ struct Shared {
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
-    /// Since when there is no connection.
-    away_since: Option<Instant>,
+    /// How long it outlives its connection.
+    expiry: SessionExpiry,
+    /// What happens while there is no connection.
+    away: Option<Box<Away>>,
     /// Over: nothing may be added any more.
     ended: bool,
+}
+
+/// What happens while the client of a session is away.
+#[derive(Debug)]
+struct Away {
+    /// When the session ends; none for never.
+    ends: Option<Instant>,
+    /// The will of the last connection, and when it is published.
+    will: Option<(Instant, Box<Will>)>,
+}
+
+impl Away {
+    /// When something is to be done next.
+    fn due(&self) -> Option<Instant> {
+        self.will.iter().map(|(at, _)| *at).chain(self.ends).min()
+    }
+}
+
+/// A will that is to be published, and whose it is.
+pub(super) type LastWill = (Arc<ClientInfo>, Box<Will>);
+
+/// A session that is over.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// What it was subscribed to.
+    pub(super) filters: Vec<TopicFilter>,
+}
+
+/// What the end of a connection leads to, or the time since.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// When [`SessionHandle::fall_due`] is to be called.
+    pub(super) due: Option<Instant>,
+    /// A will that is to be published now.
+    pub(super) will: Option<LastWill>,
+    /// Set if the session is over with it.
+    pub(super) ended: Option<Ended>,
 }
 
 /// The connection that a session has at the moment.
@@ -94,7 +132,7 @@ pub(super) struct Link {
     pub(super) terms: ClientTerms,
     pub(super) waker: Waker,
     /// Published when the connection ends without a DISCONNECT.
-    pub(super) will: Option<Box<Message>>,
+    pub(super) will: Option<Box<Will>>,
     /// The connection has been woken and has not looked yet.
     pub(super) woken: bool,
     /// The broker wants the connection closed.
@@ -107,18 +145,11 @@ pub(super) struct Displaced;
 
 impl SessionHandle {
     /// A session that has nothing to be judged yet: `generation` is the current one of verdicts.
-    pub(super) fn new(
-        key: u64,
-        client: &Arc<ClientInfo>,
-        clean: bool,
-        generation: u64,
-        queued: Arc<QueuedBytes>,
-    ) -> Self {
+    pub(super) fn new(key: u64, client: &Arc<ClientInfo>, generation: u64, queued: Arc<QueuedBytes>) -> Self {
         Self {
             key,
             client_id: client.client_id.clone(),
             identity: client.identity.clone(),
-            clean,
             link_id: AtomicU64::new(0),
             judged: AtomicU64::new(generation),
             shared: Mutex::new(Shared {
@@ -126,7 +157,8 @@ impl SessionHandle {
                 subscriptions: HashMap::default(),
                 client: Arc::clone(client),
                 link: None,
-                away_since: None,
+                expiry: SessionExpiry::WITH_CONNECTION,
+                away: None,
                 ended: false,
             }),
             queued,
@@ -139,27 +171,62 @@ impl SessionHandle {
         Locked { shared, queued: &self.queued, queued_before }
     }
 
-    /// Gives the session a connection, and returns the one that it takes it from, which is woken to find out.
+    /// Whether a client of this identity may have it back at `now`.
+    pub(super) fn may_be_resumed(&self, identity: &Identity, now: Instant) -> bool {
+        let shared = self.lock();
+        let is_over = match &shared.away {
+            Some(away) => away.ends.is_some_and(|ends| ends <= now),
+            None => shared.expiry == SessionExpiry::WITH_CONNECTION,
+        };
+        !is_over && !shared.ended && self.identity == *identity
+    }
+
+    /// Gives the session a connection. The one that it takes it from is woken to find out.
     ///
-    /// If the session was judged by another `generation` than this one of verdicts, nothing is sent before it has been
-    /// judged again.
-    pub(super) fn connect(&self, link: Link, generation: u64, limits: &Limits, now: Instant) -> Option<Link> {
+    /// Returns when something would have been due, and the will of the other connection: unless that has a delay, which
+    /// this one makes moot `[MQTT-3.1.3-9]`. If the session was judged by another `generation` than this one of verdicts,
+    /// nothing is sent before it has been judged again.
+    pub(super) fn connect(
+        &self,
+        link: Link,
+        expiry: SessionExpiry,
+        generation: u64,
+        limits: &Limits,
+        now: Instant,
+    ) -> (Option<Instant>, Option<LastWill>) {
         let mut shared = self.lock();
         let terms = link.terms;
         shared.client = Arc::clone(&link.client);
-        shared.away_since = None;
+        shared.expiry = expiry;
         self.link_id.store(link.id, Ordering::Relaxed);
-        let old = shared.link.replace(link);
-        if let Some(old) = &old {
+        let was_due = shared.away.take().and_then(|away| away.due());
+        let mut will = None;
+        if let Some(old) = shared.link.replace(link) {
             shared.session.outbound.disconnect();
-            old.waker.wake_by_ref();
+            old.waker.wake();
+            will = old.will.filter(|will| will.delay.is_zero()).map(|will| (old.client, will));
         }
         if self.is_judged(generation) {
             shared.session.outbound.connect(terms, limits, now);
         } else {
             shared.session.outbound.connect_held(terms, limits);
         }
-        old
+        (was_due, will)
+    }
+
+    /// The client says with its farewell how long the session is to wait for it. False if it may not, as the session was
+    /// to end with the connection `[MQTT-3.1.2-23]`.
+    pub(super) fn set_expiry(&self, link_id: u64, expiry: SessionExpiry) -> Result<bool, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        let with_connection = SessionExpiry::WITH_CONNECTION;
+        if shared.expiry == with_connection && expiry != with_connection {
+            return Ok(false);
+        }
+        shared.expiry = expiry;
+        Ok(true)
     }
 
     /// The number of the connection that it has or had last.
@@ -279,39 +346,56 @@ impl SessionHandle {
         Ok(shared.subscriptions.remove(filter).is_some())
     }
 
-    /// The connection `link_id` is over. Returns its link, unless another connection has the session already.
-    pub(super) fn disconnect(&self, link_id: u64) -> Option<Link> {
+    /// The connection `link_id` is over, and its will is to be published or not. None if another connection has the
+    /// session already.
+    pub(super) fn disconnect(&self, link_id: u64, publishes_will: bool, now: Instant) -> Option<Left> {
         let mut shared = self.lock();
-        shared.link.as_ref().filter(|link| link.id == link_id)?;
-        shared.session.outbound.disconnect();
-        shared.away_since = Some(Instant::now());
-        shared.link.take()
-    }
-
-    /// Whether the client has been away since `then` or longer.
-    pub(super) fn is_away_since(&self, then: Instant) -> bool {
-        self.lock().away_since.is_some_and(|since| since <= then)
-    }
-
-    /// Ends the session, and returns its filters and the connection that it had, which is woken to find out.
-    pub(super) fn end(&self) -> (Vec<TopicFilter>, Option<Link>) {
-        let mut shared = self.lock();
-        shared.ended = true;
-        shared.session = Session::default();
-        let link = shared.link.take();
-        if let Some(link) = &link {
-            link.waker.wake_by_ref();
+        let link = shared.link.take_if(|link| link.id == link_id)?;
+        let will = link.will.filter(|_| publishes_will);
+        let ends = shared.expiry.end(now);
+        if shared.expiry == SessionExpiry::WITH_CONNECTION {
+            let ended = Some(shared.end());
+            return Some(Left { due: None, will: will.map(|will| (link.client, will)), ended });
         }
-        let filters = std::mem::take(&mut shared.subscriptions).into_keys().collect();
-        (filters, link)
+        shared.session.outbound.disconnect();
+        let (now_due, later) = match will {
+            Some(will) if !will.delay.is_zero() => (None, Some((now + will.delay, will))),
+            will => (will, None),
+        };
+        let away = Away { ends, will: later };
+        let due = away.due();
+        shared.away = Some(Box::new(away));
+        Some(Left { due, will: now_due.map(|will| (link.client, will)), ended: None })
     }
 
-    /// Takes the will of the connection it has, which then ends without one.
-    pub(super) fn take_will(&self) -> Option<(Arc<ClientInfo>, Message)> {
+    /// What is due at `now`, while the client is away.
+    pub(super) fn fall_due(&self, now: Instant) -> Left {
         let mut shared = self.lock();
-        let link = shared.link.as_mut()?;
-        let will = link.will.take()?;
-        Some((Arc::clone(&link.client), *will))
+        let client = Arc::clone(&shared.client);
+        let Some(away) = &mut shared.away else { return Left { due: None, will: None, ended: None } };
+        let is_over = away.ends.is_some_and(|ends| ends <= now);
+        // Whichever comes first: the end of its delay or of the session (MQTT 5.0, 3.1.3.2.2).
+        let will = away.will.take_if(|(at, _)| is_over || *at <= now).map(|(_, will)| (client, will));
+        let due = away.due().filter(|_| !is_over);
+        let ended = is_over.then(|| shared.end());
+        Left { due, will, ended }
+    }
+
+    /// Ends the session, whose connection is woken to find out. Returns when something would have been due, and a will
+    /// that has not been published.
+    pub(super) fn end(&self) -> (Option<Instant>, Option<LastWill>, Ended) {
+        let mut shared = self.lock();
+        let was_due = shared.away.as_ref().and_then(|away| away.due());
+        let will = shared.take_will();
+        if let Some(link) = shared.link.take() {
+            link.waker.wake();
+        }
+        (was_due, will, shared.end())
+    }
+
+    /// Takes a will that has not been published.
+    pub(super) fn take_will(&self) -> Option<LastWill> {
+        self.lock().take_will()
     }
 
     /// Tells the connection to close.
@@ -420,6 +504,24 @@ impl AddAssign for MessageCounts {
         self.inflight_in += other.inflight_in;
         self.inflight_out += other.inflight_out;
         self.queued += other.queued;
+    }
+}
+
+impl Shared {
+    fn end(&mut self) -> Ended {
+        self.ended = true;
+        self.session = Session::default();
+        self.away = None;
+        Ended { filters: std::mem::take(&mut self.subscriptions).into_keys().collect() }
+    }
+
+    /// Of its connection, or of the last one it had.
+    fn take_will(&mut self) -> Option<LastWill> {
+        let will = match &mut self.link {
+            Some(link) => link.will.take(),
+            None => self.away.as_mut()?.will.take().map(|(_, will)| will),
+        };
+        Some((Arc::clone(&self.client), will?))
     }
 }
 

@@ -87,6 +87,12 @@ const fn owners(id: u8) -> Option<u16> {
     })
 }
 
+/// Whether receivers of a message get a property as its publisher wrote it `[MQTT-3.3.2-4]` `[MQTT-3.3.2-15]` to
+/// `[MQTT-3.3.2-20]`.
+const fn is_passed_on(id: u8) -> bool {
+    matches!(id, 0x01 | 0x03 | 0x08 | 0x09 | USER_PROPERTY)
+}
+
 impl<'a> Property<'a> {
     /// Its identifier on the wire.
     pub const fn id(&self) -> u8 {
@@ -289,13 +295,13 @@ impl<'a> Properties<'a> {
         self.encoded.is_empty()
     }
 
-    /// Appends those of a PUBLISH that its receivers get unaltered: all but what belongs to this one packet.
+    /// Appends those of a PUBLISH or a will that receivers of the message get unaltered.
     pub fn copy_passed_on(&self, out: &mut Vec<u8>) {
         let mut rest = self.encoded;
         while !rest.is_empty() {
             let before = rest;
             let Ok(property) = Property::read(&mut rest) else { return };
-            if !matches!(property.id(), MESSAGE_EXPIRY_INTERVAL | TOPIC_ALIAS | SUBSCRIPTION_IDENTIFIER) {
+            if is_passed_on(property.id()) {
                 out.extend_from_slice(&before[..before.len() - rest.len()]);
             }
         }

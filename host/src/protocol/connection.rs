@@ -125,9 +125,6 @@ impl Connection {
             return Err(Rejection::Close(Violation::NotConnect));
         }
         let version = connect_version(frame);
-        if version.is_some_and(|version| !dialect::is_served(version)) {
-            return Err(Rejection::Connack(dialect::UNKNOWN_VERSION_FORM, ReasonCode::UnsupportedProtocolVersion));
-        }
         let connect = decode_connect(frame).map_err(|error| reject(error.into(), version))?;
         let refused = |reason| Rejection::Connack(connect.version, reason);
         let will = connect.will.map(|will| will.properties).unwrap_or_default();

@@ -13,11 +13,6 @@ const PACKET_BYTES_MAX: u32 = 268_435_460;
 /// The version whose CONNACK is sent to a client of a version that nobody knows.
 pub(super) const UNKNOWN_VERSION_FORM: ProtocolVersion = ProtocolVersion::V311;
 
-/// Whether clients of a version are let in. Those of 5.0 are not yet: not all that they may ask for is done.
-pub(super) fn is_served(version: ProtocolVersion) -> bool {
-    version != ProtocolVersion::V5
-}
-
 /// What a client takes, as its CONNECT says (MQTT 5.0, 3.1.2.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientTerms {

@@ -422,5 +422,5 @@ fn client_identifiers_are_judged_by_version() {
     check("MQIsdp", 3, true, "", rejected_31);
     check("MQIsdp", 3, true, &"x".repeat(23), Ok(()));
     check("MQIsdp", 3, true, &"x".repeat(24), rejected_31);
-    check("MQTT", 5, true, "x", Err(Rejection::Connack(ProtocolVersion::V311, ReasonCode::UnsupportedProtocolVersion))); // [MQTT-3.1.2-2]
+    check("MQTT", 6, true, "x", Err(Rejection::Connack(ProtocolVersion::V311, ReasonCode::UnsupportedProtocolVersion))); // [MQTT-3.1.2-2]
 }

@@ -1,7 +1,7 @@
 //! MQTT 3.1.1 clause by clause, spoken to in raw bytes. `statements.rs` is the table of what is tested where.
 
-mod packets;
-mod peer;
+pub(crate) mod packets;
+pub(crate) mod peer;
 
 mod connect;
 mod fields;

@@ -5,6 +5,7 @@
 mod mosquitto;
 mod paho;
 mod rumqttc;
+mod with_5_0;
 
 /// Clients that are connected at the same time. Of mosquitto's commands, each of which is a process, it is a few dozen.
 const MANY: usize = 1_000;

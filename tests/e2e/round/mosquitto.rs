@@ -25,7 +25,7 @@ fn output(child: Child) -> Output {
     output
 }
 
-fn mosquitto_pub(broker: &Broker, args: &[&str]) {
+pub(super) fn mosquitto_pub(broker: &Broker, args: &[&str]) {
     output(spawn(mosquitto("mosquitto_pub", broker, args)));
 }
 
@@ -37,7 +37,7 @@ fn subscriber(broker: &Broker, args: &[&str]) -> Child {
 }
 
 /// What a subscriber prints.
-fn mosquitto_sub(broker: &Broker, args: &[&str]) -> String {
+pub(super) fn mosquitto_sub(broker: &Broker, args: &[&str]) -> String {
     String::from_utf8_lossy(&output(subscriber(broker, args)).stdout).into_owned()
 }
 
