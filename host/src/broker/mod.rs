@@ -41,7 +41,7 @@ use self::worker::Task;
 use crate::config::{Config, ListenerConfig};
 use crate::hooks::{Event, EventKind, HookSpec, Hooks, LoadError};
 use crate::net::{BindError, Listener};
-use crate::types::{Capabilities, Limits};
+use crate::types::Limits;
 
 /// Messages of plugins and wills that wait for a worker.
 const INTERNAL_MAX: usize = 1_024;
@@ -92,8 +92,8 @@ impl Broker {
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
         let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
-        let capabilities = Capabilities { max_qos: config.max_qos, ..Capabilities::default() };
-        let core = Arc::new(Core::new(config.limits, capabilities, config.overlapping, delay, workers, internal));
+        let core =
+            Arc::new(Core::new(config.limits, config.capabilities, config.overlapping, delay, workers, internal));
         let hooks = Hooks::load(&config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let sockets = listen(&config.listeners, &core.limits)?;

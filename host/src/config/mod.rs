@@ -7,6 +7,7 @@
 
 mod admission;
 mod bind;
+mod capabilities;
 mod check;
 mod effective;
 mod environment;
@@ -42,7 +43,7 @@ use self::report::{Findings, Report};
 use self::yaml::Node;
 use crate::hooks::HookSpec;
 use crate::net::BindAddress;
-use crate::types::{Limits, Overlapping, QoS};
+use crate::types::{Capabilities, Limits, Overlapping};
 
 /// What a broker runs with when no file is named.
 const DEFAULT: &str = "\
@@ -74,8 +75,8 @@ pub struct Config {
     pub timeout_disconnect_delay_secs: Option<u64>,
     /// Seconds between two publications of the broker's figures; 0 for none.
     pub sys_interval_secs: u64,
-    /// The highest QoS that is granted and accepted.
-    pub max_qos: QoS,
+    /// What the broker does for its clients.
+    pub capabilities: Capabilities,
     /// How often a client is sent a message that several of its subscriptions ask for.
     pub overlapping: Overlapping,
     /// What people should know of, one line each. Not logged yet.

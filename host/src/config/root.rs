@@ -7,12 +7,12 @@ use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::yaml::{Node, Value};
-use super::{Config, admission, hooks, known, limits, listeners};
+use super::{Config, admission, capabilities, hooks, known, limits, listeners};
 use crate::hooks::HookSpec;
-use crate::types::{Overlapping, QoS};
+use crate::types::Overlapping;
 
 /// Every key of a configuration.
-pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS], unknown: Unknown::Warning };
+pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS, capabilities::SETTINGS], unknown: Unknown::Warning };
 
 const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -30,12 +30,6 @@ const SETTINGS: &[Setting] = &[
         Form::SECONDS,
         Preset::Meaning("half the keep-alive"),
         "Seconds past its keep-alive after which a silent client is closed, at most half the keep-alive.",
-    ),
-    Setting::new(
-        "max-qos",
-        Form::Integer { min: 0, max: 2 },
-        Preset::Value("2"),
-        "The highest QoS that is granted and delivered.",
     ),
     Setting::new(
         "overlapping-subscriptions",
@@ -78,7 +72,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let integer = |field: Option<Field<'_>>, report: &mut Report| field?.integer(report);
     let timeout_disconnect_delay = integer(top.take("timeout-disconnect-delay"), report);
     let sys_interval = integer(top.take("sys-interval"), report);
-    let max_qos = integer(top.take("max-qos"), report);
+    let capabilities = capabilities::read(&mut top, report);
     let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
     let base = base_dir.unwrap_or(Path::new(""));
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
@@ -106,11 +100,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
             .or(sys_interval.map(i64::unsigned_abs))
             .unwrap_or(SYS_INTERVAL_SECS),
         hooks,
-        max_qos: match max_qos {
-            Some(0) => QoS::AtMostOnce,
-            Some(1) => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        },
+        capabilities,
         overlapping,
         warnings: Vec::new(),
     })

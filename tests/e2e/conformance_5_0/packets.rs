@@ -1,8 +1,8 @@
 //! Packets of MQTT 5.0 as bytes, valid or not: nothing here looks at what it is given.
 
 pub(super) use crate::conformance::packets::{
-    CLEAN, DUP, PASSWORD, PINGREQ, PINGRESP, Q0, Q1, Q2, RETAIN, USER, WILL, WILL_Q1, WILL_Q2, WILL_RETAIN, packet,
-    puback, pubcomp, pubrec, pubrel, put_field,
+    CLEAN, DUP, PASSWORD, Q0, Q1, Q2, RETAIN, USER, WILL, WILL_Q1, WILL_Q2, WILL_RETAIN, packet, puback, pubcomp,
+    pubrec, pubrel, put_field,
 };
 
 /// Options of a subscription beside its QoS.
@@ -143,7 +143,7 @@ pub(super) fn publish(flags: u8, topic: &str, packet_id: u16, properties: &[Vec<
 
 /// An acknowledgement with a reason.
 pub(super) fn with_reason(acknowledgement: &[u8], reason: u8) -> Vec<u8> {
-    packet(acknowledgement[0], &[&acknowledgement[2..4], &[reason]].concat())
+    packet(acknowledgement[0], &[&acknowledgement[2..4], &[reason][..]].concat())
 }
 
 /// A SUBSCRIBE for filters, each with its options.
@@ -158,7 +158,7 @@ pub(super) fn subscribe(packet_id: u16, properties: &[Vec<u8>], filters: &[(&str
 }
 
 pub(super) fn suback(packet_id: u16, reasons: &[u8]) -> Vec<u8> {
-    packet(0x90, &[&packet_id.to_be_bytes(), &[0], reasons].concat())
+    packet(0x90, &[&packet_id.to_be_bytes()[..], &[0], reasons].concat())
 }
 
 pub(super) fn unsubscribe(packet_id: u16, filters: &[&str]) -> Vec<u8> {
@@ -169,7 +169,7 @@ pub(super) fn unsubscribe(packet_id: u16, filters: &[&str]) -> Vec<u8> {
 }
 
 pub(super) fn unsuback(packet_id: u16, reasons: &[u8]) -> Vec<u8> {
-    packet(0xb0, &[&packet_id.to_be_bytes(), &[0], reasons].concat())
+    packet(0xb0, &[&packet_id.to_be_bytes()[..], &[0], reasons].concat())
 }
 
 pub(super) fn disconnect(reason: u8, properties: &[Vec<u8>]) -> Vec<u8> {

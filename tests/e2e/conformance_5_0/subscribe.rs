@@ -138,10 +138,10 @@ fn a_retained_message_has_the_identifier_of_its_subscription() {
 fn each_filter_has_its_reason() {
     let broker = Broker::start(
         "plugins: [auth_anonymous, topic_acl]\ntopic-check:\n  subscribe-acl: {anonymous: ['a', 'b', '+', 'long']}\n\
-         limits: {topic-levels-max: 2}\n",
+         limits: {topic-levels-max: 3}\n",
     );
     let mut peer = Peer::connected(&broker, "id");
-    let filters = [("a", 0), ("b", 1), ("+", 2), ("secret", 2), ("1/2/3", 0), ("$share/g/a", 0)];
+    let filters = [("a", 0), ("b", 1), ("+", 2), ("secret/x", 2), ("1/2/3/4", 0), ("$share/g/a", 0)];
     peer.send(subscribe(7, &[], &filters)).expect(suback(7, &[0, 1, 2, 0x87, 0x97, 0x9e]));
     peer.send(unsubscribe(8, &["a", "x", "+"])).expect(unsuback(8, &[0, 0x11, 0]));
 }

@@ -118,7 +118,7 @@ fn the_defaults_that_are_printed_are_in_force() {
     let config = parse(&printed).unwrap_or_else(|error| panic!("{printed}\n{error}"));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.sys_interval_secs, 20);
-    assert_eq!(config.max_qos, QoS::ExactlyOnce);
+    assert_eq!(config.capabilities, Capabilities::default());
     for row in crate::config::limits::KEYS.settings() {
         assert!(printed.contains(&format!("  {}: ", row.key)), "{} is not in {printed}", row.key);
     }

@@ -42,7 +42,7 @@ fn dashes_and_underscores_are_the_same() {
         let config = config(lines);
         assert_eq!(config.sys_interval_secs, 7, "{lines}");
         assert_eq!(config.timeout_disconnect_delay_secs, Some(3), "{lines}");
-        assert_eq!(config.max_qos, QoS::AtLeastOnce, "{lines}");
+        assert_eq!(config.capabilities.max_qos, QoS::AtLeastOnce, "{lines}");
     };
     check("sys_interval: 7\ntimeout_disconnect_delay: 3\nmax_qos: 1");
     check("sys-interval: '7'\ntimeout-disconnect-delay: 3\nmax-qos: 1");
@@ -60,6 +60,24 @@ fn numbers_out_of_range_are_errors() {
     check_error("sys-interval: 1.5", &format!("amqtt.yaml:2:15: key `sys-interval`: found `1.5`, {interval}"));
     check_error("sys-interval:", &format!("amqtt.yaml:2:1: key `sys-interval`: found nothing, {interval}"));
     check_error("max-qos: 3", "amqtt.yaml:2:10: key `max-qos`: found `3`, wanted a whole number from 0 to 2");
+}
+
+#[test]
+fn what_clients_may_ask_for_is_a_matter_of_settings() {
+    let without = Capabilities {
+        max_qos: QoS::AtMostOnce,
+        retain: false,
+        wildcard_subscriptions: false,
+        subscription_identifiers: false,
+        check_payload_format: true,
+    };
+    let lines = "max-qos: 0\nretain-available: off\nwildcard_subscriptions: no\nsubscription-identifiers: false\n\
+                 check-payload-format: on";
+    assert_eq!(config(lines).capabilities, without);
+    check_error(
+        "retain-available: maybe",
+        "amqtt.yaml:2:19: key `retain-available`: found `maybe`, wanted `true` or `false`",
+    );
 }
 
 #[test]

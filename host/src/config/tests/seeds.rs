@@ -22,7 +22,7 @@ fn the_default_configuration_lets_everyone_in_and_says_so() {
     assert_eq!(settings(&config, "auth_file"), json!({"allow-anonymous": true}));
     assert_eq!(config.sys_interval_secs, 20);
     assert_eq!(config.timeout_disconnect_delay_secs, None);
-    assert_eq!(config.max_qos, QoS::ExactlyOnce);
+    assert_eq!(config.capabilities.max_qos, QoS::ExactlyOnce);
     assert_eq!(config.limits, Limits::default());
     assert_eq!(
         config.warnings,
