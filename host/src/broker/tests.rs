@@ -11,12 +11,15 @@ use tokio::sync::mpsc;
 
 use super::connection::{Client, Connected, End};
 use super::core::Core;
+use super::directory::Open;
 use super::session::Link;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::hooks::{HookSpec, Hooks};
 use crate::protocol::ClientTerms;
-use crate::types::{Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Overlapping, Peer};
+use crate::types::{
+    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Overlapping, Peer, SessionExpiry,
+};
 
 /// A fault of the broker while a client is served ends that client's connection, and nothing else.
 #[test]
@@ -38,7 +41,9 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
         woken: false,
         close: false,
     };
-    let opened = core.directory.open(&info, true, link(1), 1, &core.limits, Instant::now()).expect("has room");
+    let expiry = SessionExpiry::WITH_CONNECTION;
+    let open = |id| Open { client: &info, clean_start: true, expiry, link: link(id), generation: 1 };
+    let opened = core.directory.open(open(1), &core.limits, Instant::now()).expect("has room");
     core.totals.connect();
     let client = Client {
         info: Arc::clone(&info),
@@ -58,6 +63,6 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     assert!(turn.is_err());
     assert_eq!(core.totals.connected(), 0);
     assert!(!worker.borrow().read_buffer.is_empty(), "others read into it");
-    let opened = core.directory.open(&info, true, link(2), 1, &core.limits, Instant::now()).expect("has room");
-    assert!(!opened.present && opened.displaced.is_none() && opened.ended.is_none(), "the session is gone");
+    let opened = core.directory.open(open(2), &core.limits, Instant::now()).expect("has room");
+    assert!(!opened.present && opened.will.is_none() && opened.ended.is_none(), "the session is gone");
 }

@@ -97,7 +97,7 @@ const SETTINGS: &[Setting] = &[
         "session-expiry-secs",
         Form::Integer { min: 0, max: 3_153_600_000 },
         Preset::Value("604800"),
-        "Seconds that a session waits for its client; 0 for ever.",
+        "Seconds that a session of MQTT 3.1 or 3.1.1 waits for its client; 0 for ever.",
     ),
     Setting::new(
         "session-expiry-max-secs",

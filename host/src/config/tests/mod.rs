@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::hooks::{PluginLimits, PluginSpec, TopicCheckSpec};
+use crate::types::QoS;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/amqtt"), "amqtt.yaml")
