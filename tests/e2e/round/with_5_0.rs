@@ -12,11 +12,14 @@ use crate::broker::{Broker, PATIENCE};
 #[test]
 fn mosquitto_clients_of_all_versions_talk_to_each_other() {
     let broker = Broker::open();
-    for (publisher, subscriber) in [("5", "5"), ("5", "311"), ("311", "5"), ("31", "5"), ("5", "31")] {
+    for (publisher, subscriber) in [("5", "5"), ("5", "311"), ("311", "5"), ("31", "5"), ("5", "31")]
+        .map(|(one, other)| (format!("mqttv{one}"), format!("mqttv{other}")))
+    {
         for qos in ["0", "1", "2"] {
             // Retained, so that it does not matter which of the two is first.
-            mosquitto_pub(&broker, &["-V", publisher, "-t", "room", "-q", qos, "-r", "-m", "hello"]);
-            let printed = mosquitto_sub(&broker, &["-V", subscriber, "-t", "#", "-q", "2", "-C", "1", "-F", "%q %r %p"]);
+            mosquitto_pub(&broker, &["-V", &publisher, "-t", "room", "-q", qos, "-r", "-m", "hello"]);
+            let printed =
+                mosquitto_sub(&broker, &["-V", &subscriber, "-t", "#", "-q", "2", "-C", "1", "-F", "%q %r %p"]);
             assert_eq!(printed, format!("{qos} 1 hello\n"), "{publisher} to {subscriber}");
         }
     }
@@ -30,7 +33,8 @@ fn mosquitto_clients_speak_of_properties() {
     let keeps = ["-V", "5", "-c", "-i", "keeps", "-x", "60", "-t", "room", "-q", "1"];
     let identified = [&keeps[..], &["-D", "subscribe", "subscription-identifier", "42"]].concat();
     mosquitto_sub(&broker, &[&identified[..], &["-E"]].concat());
-    let mut args = vec!["-V", "5", "-t", "room", "-q", "1", "-m", "hello", "-D", "publish", "message-expiry-interval", "900"];
+    let mut args =
+        vec!["-V", "5", "-t", "room", "-q", "1", "-m", "hello", "-D", "publish", "message-expiry-interval", "900"];
     for name in ["content-type", "response-topic", "correlation-data"] {
         args.extend(["-D", "publish", name, "text"]);
     }
