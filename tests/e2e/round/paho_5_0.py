@@ -28,7 +28,7 @@ def on_subscribe(client, userdata, mid, reasons, properties_):
     assert [reason.value for reason in reasons] == [2], reasons
     if client is answerer:
         asker.connect("127.0.0.1", port, clean_start=True, properties=properties(PacketTypes.CONNECT,
-            SessionExpiryInterval=30, ReceiveMaximum=5, TopicAliasMaximum=3))
+            SessionExpiryInterval=30, ReceiveMaximum=5))
         asker.loop_start()
         return
     for number in range(20):
