@@ -1,0 +1,172 @@
+//! What many logins at once do to the latency of messages between clients that are connected.
+//!
+//!     cargo bench -p amqtt --bench logins                  # as released
+//!     cargo bench -p amqtt --bench logins --profile dev    # plugins and other crates are optimised there too
+//!
+//! Prints the 99th percentile of the latency without and during the logins, the median of five runs each.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark ends where something fails")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const RUNS: usize = 5;
+
+/// How many logins of how many rounds of sha-512 crypt, and the most that they may raise the latency by.
+const CASES: [(usize, u32); 2] = [(500, 5_000), (20, 656_000)];
+const RATIO_MAX: f64 = 2.0;
+
+/// Time between two messages.
+const PERIOD: Duration = Duration::from_millis(1);
+
+/// How long the latency is measured without logins.
+const QUIET: Duration = Duration::from_secs(3);
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    for (logins, rounds) in CASES {
+        let broker = Broker::start(folder.path(), rounds);
+        let runs: Vec<(f64, f64, f64)> = (0..RUNS).map(|_| run(&broker, logins)).collect();
+        let median = |of: fn(&(f64, f64, f64)) -> f64| {
+            let mut values: Vec<f64> = runs.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[RUNS / 2]
+        };
+        let ratio = median(|run| run.1 / run.0);
+        println!(
+            "{logins} logins with {rounds} rounds: p99 {:.2} ms before, {:.2} ms during, ratio {ratio:.2} (limit {RATIO_MAX}); \
+             all answered after {:.1} s; medians of {RUNS} runs",
+            median(|run| run.0),
+            median(|run| run.1),
+            median(|run| run.2),
+        );
+    }
+}
+
+/// The 99th percentile of the latency in milliseconds before and during logins, and the seconds that these took.
+fn run(broker: &Broker, logins: usize) -> (f64, f64, f64) {
+    let quiet = latency(broker, || thread::sleep(QUIET));
+    let mut took = Duration::ZERO;
+    let busy = latency(broker, || {
+        let mut clients: Vec<_> = (0..logins).map(|_| broker.connect()).collect();
+        let began = Instant::now();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.write_all(&connect(&format!("login-{number}"))).unwrap();
+        }
+        clients.iter_mut().for_each(accepted);
+        took = began.elapsed();
+    });
+    (quiet, busy, took.as_secs_f64())
+}
+
+/// Sends a message each millisecond while `meanwhile` runs, and says how long the slowest hundredth took to arrive.
+fn latency(broker: &Broker, meanwhile: impl FnOnce()) -> f64 {
+    let (mut publisher, mut subscriber) = (broker.client("publisher"), broker.client("subscriber"));
+    subscriber.write_all(b"\x82\x06\0\x01\0\x01t\0").unwrap();
+    subscriber.read_exact(&mut [0; 5]).unwrap();
+    let (began, done) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let ended = Arc::clone(&done);
+    let publishing = thread::spawn(move || {
+        for number in 0.. {
+            let due = began + PERIOD * number;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            // The last message says that it is the last.
+            let last = ended.load(Ordering::Relaxed);
+            let sent = if last { u64::MAX } else { began.elapsed().as_nanos() as u64 };
+            publisher.write_all(&[b"\x30\x0b\0\x01t".as_slice(), &sent.to_be_bytes()].concat()).unwrap();
+            if last {
+                return;
+            }
+        }
+    });
+    let receiving = thread::spawn(move || {
+        let mut latencies = Vec::new();
+        loop {
+            let mut message = [0; 13];
+            subscriber.read_exact(&mut message).unwrap();
+            let sent = u64::from_be_bytes(message[5..].try_into().unwrap());
+            if sent == u64::MAX {
+                return latencies;
+            }
+            latencies.push(began.elapsed().saturating_sub(Duration::from_nanos(sent)));
+        }
+    });
+    meanwhile();
+    done.store(true, Ordering::Relaxed);
+    publishing.join().unwrap();
+    let mut latencies = receiving.join().unwrap();
+    latencies.sort();
+    latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3
+}
+
+struct Broker {
+    child: Child,
+    port: u16,
+}
+
+impl Broker {
+    fn start(folder: &Path, rounds: u32) -> Self {
+        let amqtt = || Command::new(env!("CARGO_BIN_EXE_amqtt"));
+        let passwords = folder.join(format!("passwords-{rounds}"));
+        let mut passwd = amqtt();
+        passwd.args(["passwd", "--rounds", &rounds.to_string()]).arg(&passwords).arg("user").stdin(Stdio::piped());
+        let mut passwd = passwd.spawn().unwrap();
+        passwd.stdin.take().unwrap().write_all(b"password\n").unwrap();
+        assert!(passwd.wait().unwrap().success());
+        let config = folder.join("broker.yaml");
+        let text = format!(
+            "listeners: {{default: {{bind: \"127.0.0.1:0\"}}}}\nplugins: [auth_file]\nauth: {{password-file: '{}'}}\n",
+            passwords.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut child = amqtt().arg("-c").arg(config).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let listening = log.find(|line| line.contains("listening on")).unwrap();
+        let port = listening.rsplit(':').next().unwrap().parse().unwrap();
+        thread::spawn(move || log.for_each(drop));
+        Self { child, port }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    fn client(&self, client_id: &str) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(&connect(client_id)).unwrap();
+        accepted(&mut stream);
+        stream
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A CONNECT of MQTT 3.1.1 with the user's name and password.
+fn connect(client_id: &str) -> Vec<u8> {
+    let mut body = b"\0\x04MQTT\x04\xc2\0\0".to_vec();
+    for text in [client_id, "user", "password"] {
+        body.extend((text.len() as u16).to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    [&[0x10, body.len() as u8], body.as_slice()].concat()
+}
+
+fn accepted(stream: &mut TcpStream) {
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).unwrap();
+    assert_eq!(connack, [0x20, 2, 0, 0], "refused");
+}
