@@ -1,23 +1,37 @@
 //! The log on standard error, in the form that amqtt users know: `[time] :: LEVEL - message`.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
+use amqtt::config::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, reload};
 
-/// Starts to log on standard error: INFO and above, or DEBUG and above.
-pub(crate) fn start(debug: bool) {
-    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .event_format(Line)
-        .init();
+/// Starts to log on standard error; gives what changes the level.
+pub(crate) fn start(level: LogLevel) -> impl Fn(LogLevel) {
+    let (filter_layer, handle) = reload::Layer::new(filter(level));
+    let lines = fmt::layer().with_ansi(false).with_writer(std::io::stderr).event_format(Line);
+    tracing_subscriber::registry().with(filter_layer).with(lines).init();
+    move |level| {
+        if let Err(error) = handle.reload(filter(level)) {
+            tracing::error!("the log level stays as it was: {error}");
+        }
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    }
 }
 
 /// One event as one line, whatever a client put into a name.
@@ -28,7 +42,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
         writer.write_char('[')?;
         // Universal time: logs of several machines can be compared.
         SystemTime.format_time(&mut writer)?;
@@ -43,7 +62,7 @@ where
 struct Escaped<'a, 'w>(&'a mut Writer<'w>);
 
 impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
         let mut clean_from = 0;
         for (index, c) in text.char_indices().filter(|(_, c)| c.is_control()) {
             self.0.write_str(&text[clean_from..index])?;

@@ -16,7 +16,7 @@ pub(crate) struct Broker {
     seen: Vec<String>,
     pub(crate) port: u16,
     /// Kept as long as the broker may read it.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// Where the configuration of a test lies, with the files that it names.
@@ -80,7 +80,7 @@ impl Setup {
                 }
             }
         });
-        let mut broker = Broker { child, log, seen: Vec::new(), port: 0, _dir: self.dir };
+        let mut broker = Broker { child, log, seen: Vec::new(), port: 0, dir: self.dir };
         let line = broker.wait_for_log("listening on 127.0.0.1:");
         broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
         broker
@@ -142,7 +142,23 @@ impl Broker {
         self.child.try_wait().expect("can ask").is_none()
     }
 
-    /// Sends a signal, `INT` or `TERM`.
+    /// Gives a file beside the configuration new content; `broker.yaml` is the configuration itself.
+    pub(crate) fn rewrite(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.dir.path().join(name), content).expect("can write");
+    }
+
+    /// What the configuration is now.
+    pub(crate) fn config(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("broker.yaml")).expect("is text")
+    }
+
+    /// Leaves what the log has said so far.
+    pub(crate) fn forget_log(&mut self) {
+        self.log.try_iter().for_each(drop);
+        self.seen.clear();
+    }
+
+    /// Sends a signal, `INT`, `TERM` or `HUP`.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("can signal").success());

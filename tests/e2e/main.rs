@@ -18,6 +18,7 @@ mod originals_faults;
 mod passwd;
 mod plugins;
 mod protocol;
+mod reload;
 mod round;
 mod sessions;
 mod slow_plugins;

@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,19 @@ use super::will::Will;
 use crate::hooks::{BrokerServices, Overloaded};
 use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
-/// What all connections share.
+/// What connections are held to, and what they share. A reload makes another one with the same shared parts, and hands it
+/// to every worker: looking at a limit costs no lock and no counter.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) limits: Limits,
     pub(super) capabilities: Capabilities,
     pub(super) keep_alive_delay: Option<Duration>,
+    shared: Arc<SharedCore>,
+}
+
+/// What all connections share, for as long as the broker runs.
+#[derive(Debug)]
+pub(super) struct SharedCore {
     pub(super) directory: Directory,
     pub(super) subscriptions: Subscriptions,
     pub(super) retained: Retained,
@@ -27,6 +35,14 @@ pub(super) struct Core {
     /// Messages that no connection publishes.
     pub(super) internal: mpsc::Sender<Internal>,
     started: Instant,
+}
+
+impl Deref for Core {
+    type Target = SharedCore;
+
+    fn deref(&self) -> &SharedCore {
+        &self.shared
+    }
 }
 
 /// What a worker is to publish although no connection of its own asks for it.
@@ -49,10 +65,7 @@ impl Core {
         workers: usize,
         internal: mpsc::Sender<Internal>,
     ) -> Self {
-        Self {
-            limits,
-            capabilities,
-            keep_alive_delay,
+        let shared = SharedCore {
             directory: Directory::new(),
             subscriptions: Subscriptions::new(overlapping),
             retained: Retained::default(),
@@ -60,7 +73,18 @@ impl Core {
             totals: Shared::default(),
             internal,
             started: Instant::now(),
-        }
+        };
+        Self { limits, capabilities, keep_alive_delay, shared: Arc::new(shared) }
+    }
+
+    /// The same broker, held to something else.
+    pub(super) fn held_to(
+        &self,
+        limits: Limits,
+        capabilities: Capabilities,
+        keep_alive_delay: Option<Duration>,
+    ) -> Self {
+        Self { limits, capabilities, keep_alive_delay, shared: Arc::clone(&self.shared) }
     }
 }
 

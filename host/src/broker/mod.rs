@@ -10,6 +10,7 @@ mod expiry;
 mod process;
 mod publish;
 mod reader;
+mod reload;
 mod retained;
 mod revocation;
 mod routes;
@@ -37,9 +38,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::core::{Core, Internal};
+pub use self::reload::ReloadError;
 use self::worker::Task;
 use crate::config::{Config, ListenerConfig};
-use crate::hooks::{Event, EventKind, HookSpec, Hooks, LoadError};
+use crate::hooks::{Event, EventKind, Hooks, LoadError};
 use crate::net::{BindError, Listener};
 use crate::types::Limits;
 
@@ -52,6 +54,8 @@ const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
 /// A running broker. It ends with [`shutdown`](Self::shutdown), or abruptly when dropped.
 pub struct Broker {
     core: Arc<Core>,
+    /// What a reload compares with.
+    config: Config,
     hooks: Arc<Hooks>,
     /// What accepts connections, and what ends sessions that nobody comes back for.
     tasks: JoinSet<()>,
@@ -91,15 +95,15 @@ impl Broker {
         }
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
-        let delay = config.timeout_disconnect_delay_secs.map(Duration::from_secs);
-        let core =
-            Arc::new(Core::new(config.limits, config.capabilities, config.overlapping, delay, workers, internal));
+        let (limits, capabilities, delay) = reload::policy(&config);
+        let core = Arc::new(Core::new(limits, capabilities, config.overlapping, delay, workers, internal));
         let hooks = Hooks::load(&config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let sockets = listen(&config.listeners, &core.limits)?;
 
         let mut broker = Self {
             core,
+            config,
             hooks,
             tasks: JoinSet::new(),
             workers: Vec::new(),
@@ -131,23 +135,6 @@ impl Broker {
     /// Where the broker listens: the names of listeners and their addresses, with the ports that the system chose.
     pub fn addresses(&self) -> &[(Arc<str>, std::net::SocketAddr)] {
         &self.addresses
-    }
-
-    /// Loads plugins in place of those that run; connections stay. From one moment on every thread asks the new ones,
-    /// and no cached verdict of the old ones holds.
-    ///
-    /// # Errors
-    /// When a plugin does not work. Then those that run go on as before.
-    pub async fn reload_plugins(&self, spec: HookSpec) -> Result<(), LoadError> {
-        let hooks = Arc::clone(&self.hooks);
-        // It compiles, starts instances and waits for what old ones are asked.
-        let reloaded = tokio::task::spawn_blocking(move || hooks.reload(&spec)).await;
-        reloaded.unwrap_or_else(|error| Err(LoadError::Engine(std::io::Error::other(error))))?;
-        for worker in &self.workers {
-            // One that is busy follows with its next question.
-            drop(worker.try_send(Task::FollowPlugins));
-        }
-        Ok(())
     }
 
     /// Ends the broker in order: no new connections, wills are published, what waits to be written is written as far

@@ -55,6 +55,8 @@ pub(super) enum Task {
     Internal(mpsc::Receiver<Internal>),
     /// Go over to plugins that were loaded anew, without waiting for somebody to ask them.
     FollowPlugins,
+    /// Hold connections to other limits from now on.
+    HoldTo(Arc<Core>),
 }
 
 /// Starts a worker's thread. It ends when the channel does, and drops what connections are left.
@@ -83,6 +85,7 @@ async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
             Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),
             Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
             Task::FollowPlugins => worker.borrow_mut().checker.follow(),
+            Task::HoldTo(core) => worker.borrow_mut().core = core,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use amqtt::broker::Broker;
-use amqtt::config::Config;
+use amqtt::config::{Config, ConfigError, LogLevel};
 use clap::Args;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,26 +28,75 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let mut config = match &arguments.config {
-        Some(file) => Config::load(file)?,
-        None => Config::default_config(),
-    };
-    config.hooks.plugin_dirs.splice(..0, arguments.plugin_dirs.absolute()?);
-    logging::start(arguments.debug);
-    runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))?;
+    let source =
+        Source { plugin_dirs: arguments.plugin_dirs.absolute()?, config: arguments.config, debug: arguments.debug };
+    let config = source.read()?;
+    let set_log_level = logging::start(config.log_level);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, &source, set_log_level))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves until SIGINT or SIGTERM.
-async fn serve(config: Config) -> Result<(), Failure> {
+/// Where the configuration comes from, at the start and at each reload.
+struct Source {
+    config: Option<PathBuf>,
+    debug: bool,
+    plugin_dirs: Vec<PathBuf>,
+}
+
+impl Source {
+    fn read(&self) -> Result<Config, ConfigError> {
+        let mut config = match &self.config {
+            Some(file) => Config::load(file)?,
+            None => Config::default_config(),
+        };
+        config.hooks.plugin_dirs.splice(..0, self.plugin_dirs.iter().cloned());
+        if self.debug {
+            config.log_level = LogLevel::Debug;
+        }
+        Ok(config)
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, and takes the configuration anew at SIGHUP.
+async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)) -> Result<(), Failure> {
     // Before anything is open: a signal during the start ends it as gracefully.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let broker = Broker::start(config).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut broker = Broker::start(config).await?;
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            reload(&mut broker, source, &set_log_level).await;
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = reloads => {}
     }
     broker.shutdown().await;
     Ok(())
+}
+
+/// Takes the configuration anew, or says why everything stays as it was.
+async fn reload(broker: &mut Broker, source: &Source, set_log_level: &impl Fn(LogLevel)) {
+    tracing::debug!("SIGHUP: reading the configuration again");
+    let unchanged = "the configuration is not taken, everything stays as it was";
+    let config = match source.read() {
+        Ok(config) => config,
+        Err(ConfigError::Invalid(problems)) => {
+            problems.iter().for_each(|problem| tracing::error!("{}", problem.on_one_line()));
+            return tracing::error!("{unchanged}: {} errors", problems.len());
+        }
+        Err(error) => return tracing::error!("{unchanged}: {error}"),
+    };
+    let log_level = config.log_level;
+    match broker.reload(config).await {
+        Ok(()) => {
+            set_log_level(log_level);
+            tracing::info!("the configuration was taken anew");
+        }
+        Err(error) => tracing::error!("{unchanged}: {error}"),
+    }
 }

@@ -79,8 +79,24 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// How often a client is sent a message that several of its subscriptions ask for.
     pub overlapping: Overlapping,
+    /// What the log tells.
+    pub log_level: LogLevel,
     /// What people should know of, one line each. Not logged yet.
     pub warnings: Vec<String>,
+}
+
+/// What the log tells: this and what is more important.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// What does not work.
+    Error,
+    /// What may not be meant.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// Every step.
+    Debug,
 }
 
 /// One address to listen on.

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::yaml::{Node, Value};
-use super::{Config, admission, capabilities, hooks, known, limits, listeners};
+use super::{Config, LogLevel, admission, capabilities, hooks, known, limits, listeners};
 use crate::hooks::HookSpec;
 use crate::types::Overlapping;
 
@@ -44,6 +44,12 @@ const SETTINGS: &[Setting] = &[
         Preset::None,
         "Bounds on what clients may make the broker hold.",
     ),
+    Setting::new(
+        "log-level",
+        Form::Word(&["error", "warn", "info", "debug"]),
+        Preset::Value("info"),
+        "What the log tells: this and what is more important; `-d` is `debug`.",
+    ),
     Setting::new("persistence", Form::Section(&PERSISTENCE), Preset::None, "Where sessions are kept."),
 ];
 
@@ -74,6 +80,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let sys_interval = integer(top.take("sys-interval"), report);
     let capabilities = capabilities::read(&mut top, report);
     let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
+    let log_level = log_level(top.take("log-level"), report);
     let base = base_dir.unwrap_or(Path::new(""));
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
@@ -102,6 +109,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
         hooks,
         capabilities,
         overlapping,
+        log_level,
         warnings: Vec::new(),
     })
 }
@@ -116,6 +124,15 @@ fn overlapping(field: Option<Field<'_>>, report: &mut Report) -> Overlapping {
     match field.and_then(|field| field.word(report)) {
         Some("each") => Overlapping::Each,
         _ => Overlapping::Once,
+    }
+}
+
+fn log_level(field: Option<Field<'_>>, report: &mut Report) -> LogLevel {
+    match field.and_then(|field| field.word(report)) {
+        Some("error") => LogLevel::Error,
+        Some("warn") => LogLevel::Warn,
+        Some("debug") => LogLevel::Debug,
+        _ => LogLevel::Info,
     }
 }
 

@@ -97,6 +97,20 @@ fn overlapping_subscriptions_give_one_message_or_one_each() {
 }
 
 #[test]
+fn the_log_has_four_levels() {
+    for (written, expected) in
+        [("error", LogLevel::Error), ("Warn", LogLevel::Warn), ("info", LogLevel::Info), ("DEBUG", LogLevel::Debug)]
+    {
+        assert_eq!(config(&format!("log_level: {written}")).log_level, expected);
+    }
+    assert_eq!(config("").log_level, LogLevel::Info);
+    check_error(
+        "log-level: loud",
+        "amqtt.yaml:2:12: key `log-level`: found `loud`, wanted `error` or `warn` or `info` or `debug`",
+    );
+}
+
+#[test]
 fn unknown_keys_are_errors_where_they_could_open_the_broker() {
     check_error(
         "auth:\n  alow-anonymous: false",

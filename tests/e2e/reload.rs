@@ -1,0 +1,114 @@
+//! SIGHUP: the configuration is taken anew.
+
+use rumqttc::ConnectReturnCode::{self, BadUserNamePassword};
+use rumqttc::QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
+use rumqttc::SubscribeReasonCode::{Failure, Success};
+
+use crate::broker::{Broker, Setup};
+use crate::client::{Client, options};
+
+const TAKEN: &str = "the configuration was taken anew";
+const NOT_TAKEN: &str = "everything stays as it was";
+
+/// Gives the broker another configuration, and waits for what it says of it.
+fn reload(broker: &mut Broker, change: impl Fn(&str) -> String, answer: &str) -> String {
+    let config = change(&broker.config());
+    broker.rewrite("broker.yaml", config);
+    // What the log has said before is no answer.
+    broker.forget_log();
+    broker.signal("HUP");
+    broker.wait_for_log(answer)
+}
+
+fn with(lines: &str) -> impl Fn(&str) -> String {
+    move |config| format!("{config}{lines}\n")
+}
+
+fn login(broker: &Broker, name: &str, password: &str) -> Result<Client, ConnectReturnCode> {
+    let mut options = options(broker, name);
+    options.set_credentials(name, password);
+    Client::connect_with(options)
+}
+
+#[test]
+fn limits_hold_for_connections_that_are_there() {
+    let mut broker = Broker::start("plugins: [auth_anonymous]\n");
+    let mut client = Client::connect(&broker, "client");
+    assert_eq!(client.subscribe("a/b/c", ExactlyOnce), Success(ExactlyOnce));
+    reload(&mut broker, with("max-qos: 1\nlimits: {topic-levels-max: 2, subscriptions-max: 2}"), TAKEN);
+    assert_eq!(client.subscribe("a/b", ExactlyOnce), Success(AtLeastOnce));
+    assert_eq!(client.subscribe("a/b/c", AtMostOnce), Failure, "too deep");
+    assert_eq!(client.subscribe("c", AtMostOnce), Failure, "one too many");
+    client.publish("a/b", AtLeastOnce, false, "still here");
+    assert_eq!(client.receive_words(), "a/b still here");
+    reload(&mut broker, |config| config.replace("max-qos: 1\n", "").replace("subscriptions-max: 2", ""), TAKEN);
+    assert_eq!(client.subscribe("c", ExactlyOnce), Success(ExactlyOnce));
+}
+
+/// Files by `amqtt passwd --rounds 1000`; the passwords are `one` and `two`.
+const ONE: &str = "test:$6$rounds=1000$bLXHP9raIKCYvtoL$4hwNIZU7PH9OLP5.ETRWAPKKtepY7j8UpVflU8gPFoiUPgKEXsfDLKVg.RJn7UV.mGTDsJq1jzQf6rlkqRnIn/\n";
+const TWO: &str = "test:$6$rounds=1000$p6azHyiNOJrhT6dB$RKtpzO6G..FwA1BNlgIQKgzB32/Ljec2hxXDZwVZhB7FhUzzywZbfxVmZAucAZCO67YXozTWBtsQsdu6hK7p6/\n";
+
+#[test]
+fn plugins_and_their_files_are_taken_anew_and_connections_stay() {
+    let config = "plugins: [auth_file]\nauth: {password-file: users}\n";
+    let mut broker = Setup::new(config).file("users", ONE).start();
+    let mut client = login(&broker, "test", "one").expect("is right");
+    broker.rewrite("users", TWO);
+    reload(&mut broker, str::to_owned, TAKEN);
+    assert_eq!(login(&broker, "other", "two").err(), Some(BadUserNamePassword));
+    assert!(login(&broker, "test", "one").is_err_and(|code| code == BadUserNamePassword));
+    client.subscribe("a", AtLeastOnce);
+    client.publish("a", AtLeastOnce, false, "b");
+    assert_eq!(client.receive_words(), "a b");
+    // Another plugin, and another question: who may do what.
+    let acl = with("topic-check: {plugins: [topic_acl], acl: {test: [allowed]}}");
+    reload(&mut broker, acl, TAKEN);
+    assert_eq!(client.subscribe("b", AtMostOnce), Failure);
+    assert_eq!(client.subscribe("allowed", AtMostOnce), Success(AtMostOnce));
+}
+
+#[test]
+fn a_broken_configuration_leaves_everything_as_it_was() {
+    let config = "plugins: [auth_file]\nauth: {password-file: users}\nmax-qos: 1\n";
+    let mut broker = Setup::new(config).file("users", ONE).start();
+    let mut client = login(&broker, "test", "one").expect("is right");
+    let good = broker.config();
+    let mut check = |change: &dyn Fn(&str) -> String, reason: &str| {
+        let line = reload(&mut broker, change, NOT_TAKEN);
+        broker.wait_for_log(reason);
+        assert!(line.contains("ERROR"), "{line}");
+        broker.rewrite("broker.yaml", &good);
+    };
+    check(&|config| config.replace("max-qos: 1", "max-qos: 2\nauth: []"), "broker.yaml:");
+    check(&|config| config.replace("max-qos: 1", "max-qos: 7"), "found `7`, wanted a whole number from 0 to 2");
+    check(
+        &|config| config.replace("max-qos: 1", "max-qos: 2").replace("[auth_file]", "[auth_file, absent]"),
+        "\"absent\" not found",
+    );
+    check(&|config| config.replace("max-qos: 1", "max-qos: 2").replace("users", "nobody"), "cannot read the file");
+    check(&|_| String::new(), "the file is empty");
+    assert_eq!(client.subscribe("a", ExactlyOnce), Success(AtLeastOnce));
+    assert!(login(&broker, "test", "one").is_ok());
+    assert!(login(&broker, "test", "two").is_err());
+}
+
+#[test]
+fn the_log_level_changes() {
+    let mut broker = Broker::start("plugins: [auth_anonymous]\n");
+    reload(&mut broker, with("log-level: debug"), TAKEN);
+    reload(&mut broker, str::to_owned, "DEBUG - SIGHUP");
+    reload(&mut broker, |config| config.replace("debug", "error"), "loaded anew");
+    let line = reload(&mut broker, with("max-qos: 7"), "");
+    assert!(line.contains("ERROR") && line.contains("max-qos"), "nothing less comes first: {line}");
+    broker.wait_for_log(NOT_TAKEN);
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+}
+
+#[test]
+fn what_takes_a_restart_is_named() {
+    let mut broker = Broker::start("plugins: [auth_anonymous]\n");
+    let line = reload(&mut broker, with("overlapping-subscriptions: each"), "at the next start");
+    assert!(line.contains("WARN") && line.contains("`overlapping-subscriptions` has changed"), "{line}");
+}
