@@ -47,8 +47,43 @@ fn violations_close_the_connection() {
     after_connect(&[0x82, 2, 0, 1]); // [MQTT-3.8.3-3]
     after_connect(&[0x30, 0xff, 0xff, 0xff, 0xff, 0x01]); // section 2.2.3
     after_connect(&[0x30, 0xff, 0xff, 0xff, 0x7f]); // larger than the broker reads
-    after_connect(&[0x20, 2, 0, 0]); // only servers send a CONNACK
+    for packet_type in [0, 2, 9, 11, 13, 15] {
+        after_connect(&[packet_type << 4, 2, 0, 1]); // types that only servers send, and reserved ones
+        check_closed(&broker, &[packet_type << 4, 2, 0, 1], b"");
+    }
     assert!(broker.is_running());
+}
+
+/// Wherever a client goes in the middle of a packet: nothing of it is done, and its session is left in order.
+#[test]
+fn connections_may_end_after_any_byte() {
+    let broker = Broker::open();
+    let packets = [
+        &b"\x82\x06\0\x01\0\x01a\0"[..],    // SUBSCRIBE a
+        b"\x33\x07\0\x01a\0\x02hi",         // PUBLISH a, QoS 1, RETAIN
+        b"\x34\x80\x80\x01\0\x01a\0\x03hi", // PUBLISH a, QoS 2, 16 KiB
+        b"\xa2\x05\0\x04\0\x01a",           // UNSUBSCRIBE a
+        b"\x62\x02\0\x05",                  // PUBREL
+    ];
+    for packet in packets {
+        for end in 1..packet.len() {
+            let mut stream = open(&broker);
+            stream.write_all(&[CONNECT, &packet[..end]].concat()).expect("is open");
+            stream.shutdown(std::net::Shutdown::Write).expect("is open");
+            assert_eq!(answer_until_close(&mut stream, b""), CONNACK, "{end} bytes of {packet:02x?}");
+        }
+    }
+    for end in 0..CONNECT.len() {
+        let mut stream = open(&broker);
+        stream.write_all(&CONNECT[..end]).expect("is open");
+        stream.shutdown(std::net::Shutdown::Write).expect("is open");
+        assert_eq!(answer_until_close(&mut stream, b""), b"", "{end} bytes of a CONNECT");
+    }
+    let mut late = open(&broker);
+    late.write_all(&[CONNECT, packets[0], &[0xc0, 0]].concat()).expect("is open");
+    let mut answer = [0; 4 + 5 + 2];
+    late.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer[9..], [0xd0, 0], "nothing was retained");
 }
 
 #[test]

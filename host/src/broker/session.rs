@@ -337,13 +337,23 @@ impl SessionHandle {
         Ok(if old.is_none() { Subscribed::New } else { Subscribed::Again })
     }
 
-    /// Forgets a subscription, and says whether there was one.
-    pub(super) fn unsubscribe(&self, link_id: u64, filter: &TopicFilter) -> Result<bool, Displaced> {
+    /// Forgets a subscription, and says whether there was one; if so, `unindex` takes it away where publishers look.
+    pub(super) fn unsubscribe(
+        &self,
+        link_id: u64,
+        filter: &TopicFilter,
+        unindex: impl FnOnce(),
+    ) -> Result<bool, Displaced> {
         let mut shared = self.lock();
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
-        Ok(shared.subscriptions.remove(filter).is_some())
+        let was_there = shared.subscriptions.remove(filter).is_some();
+        // Before the lock is given back: a connection that takes over may subscribe to the same filter.
+        if was_there {
+            unindex();
+        }
+        Ok(was_there)
     }
 
     /// The connection `link_id` is over, and its will is to be published or not. None if another connection has the

@@ -43,8 +43,8 @@ impl Worker {
     ) -> Result<(), End> {
         let mut reasons = Vec::new();
         for filter in unsubscribe.filters().filter_map(|filter| TopicFilter::new(filter).ok()) {
-            reasons.push(if client.session.unsubscribe(client.link_id, &filter)? {
-                self.core.subscriptions.remove(&filter, &client.session);
+            let unindex = || self.core.subscriptions.remove(&filter, &client.session);
+            reasons.push(if client.session.unsubscribe(client.link_id, &filter, unindex)? {
                 self.emit_subscription(EventKind::ClientUnsubscribed, client, &filter, None);
                 ReasonCode::Success
             } else {

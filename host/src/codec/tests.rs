@@ -217,6 +217,33 @@ fn a_packet_that_is_not_complete_is_waited_for() {
     assert!(matches!(next_frame(bytes, MAX), Ok(Some(_))));
 }
 
+/// Cut off after each byte, with a remaining length that says so: malformed, but where only a payload is shorter.
+#[test]
+fn packets_that_end_too_early_are_malformed_at_every_byte() {
+    let connect = connect_bytes(b"MQTT", 4, 0b1110_1100, b"\0\x02id\0\x01w\0\x02by\0\x04user\0\x02pw");
+    let publish_head_len = 5;
+    for (bytes, valid_from) in [
+        (&connect[..], usize::MAX),
+        (b"\x82\x08\0\x07\0\x03a/b\x01", usize::MAX),
+        (b"\xa2\x07\0\x07\0\x03a/b", usize::MAX),
+        (b"\x3c\x07\0\x01a\0\x0ahi", publish_head_len),
+        (b"\x40\x02\0\x01", usize::MAX),
+        (b"\x50\x02\0\x01", usize::MAX),
+        (b"\x62\x02\0\x01", usize::MAX),
+        (b"\x70\x02\0\x01", usize::MAX),
+    ] {
+        let whole = frame(bytes).expect("is framed");
+        for len in 0..=whole.body.len() {
+            let cut = Frame { header: FixedHeader { remaining_len: len, ..whole.header }, body: &whole.body[..len] };
+            let is_valid = match cut.header.packet_type {
+                PacketType::Connect => decode_connect(cut).is_ok(),
+                _ => decode(ProtocolVersion::V311, cut).is_ok(),
+            };
+            assert_eq!(is_valid, len == whole.body.len() || len >= valid_from, "{len} bytes of {bytes:02x?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_encoded_is_what_the_standard_shows() {
     let mut out = BytesMut::new();
