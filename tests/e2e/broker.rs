@@ -48,6 +48,12 @@ impl Setup {
         self
     }
 
+    /// Adds an argument of the command.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.args.push(argument.to_owned());
+        self
+    }
+
     /// Adds a folder of plugins with the component at `component` in it, on the command line.
     pub(crate) fn plugin_dir_with(mut self, component: &str) -> Self {
         let dir = self.dir.path().join("third-party");

@@ -1,10 +1,11 @@
 //! SIGHUP: the configuration is taken anew.
 
+use amqtt_tests::guests;
 use rumqttc::ConnectReturnCode::{self, BadUserNamePassword};
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
 use rumqttc::SubscribeReasonCode::{Failure, Success};
 
-use crate::broker::{Broker, Setup};
+use crate::broker::{Broker, Setup, amqtt};
 use crate::client::{Client, options};
 
 const TAKEN: &str = "the configuration was taken anew";
@@ -98,6 +99,7 @@ fn the_log_level_changes() {
     let mut broker = Broker::start("plugins: [auth_anonymous]\n");
     reload(&mut broker, with("log-level: debug"), TAKEN);
     reload(&mut broker, str::to_owned, "DEBUG - SIGHUP");
+    broker.wait_for_log(TAKEN);
     reload(&mut broker, |config| config.replace("debug", "error"), "loaded anew");
     let line = reload(&mut broker, with("max-qos: 7"), "");
     assert!(line.contains("ERROR") && line.contains("max-qos"), "nothing less comes first: {line}");
@@ -111,4 +113,41 @@ fn what_takes_a_restart_is_named() {
     let mut broker = Broker::start("plugins: [auth_anonymous]\n");
     let line = reload(&mut broker, with("overlapping-subscriptions: each"), "at the next start");
     assert!(line.contains("WARN") && line.contains("`overlapping-subscriptions` has changed"), "{line}");
+}
+
+/// The file of a third party's plugin is replaced by a build of another mind.
+#[test]
+fn a_plugin_is_loaded_again_when_its_file_changes() {
+    let config = "plugins:\n  - mind: {path: mind.wasm}\n  - auth_anonymous\nplugin-reload: on-change\n";
+    let refuses = std::fs::read(guests::REFUSE_MALLORY).expect("is there");
+    let traps = std::fs::read(guests::TRAP_AUTH).expect("is there");
+    let mut broker = Setup::new(config).file("mind.wasm", &refuses).start();
+    assert!(login(&broker, "alice", "x").is_ok());
+    broker.rewrite("mind.wasm", &refuses[..refuses.len() / 2]);
+    broker.wait_for_log("is not taken, everything stays as it was");
+    assert!(login(&broker, "alice", "x").is_ok());
+    broker.rewrite("mind.wasm", &traps);
+    broker.wait_for_log("the file of a plugin has changed: plugins were loaded again");
+    assert_eq!(login(&broker, "alice", "x").map(drop), Err(ConnectReturnCode::ServiceUnavailable));
+}
+
+#[test]
+fn a_command_loads_plugins_again() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let pid_file = folder.path().join("amqtt.pid");
+    let pid_file = pid_file.to_str().expect("is text");
+    let mut broker = Setup::new("plugins: [auth_anonymous]\n").argument("--pid-file").argument(pid_file).start();
+    let told = amqtt().args(["plugin", "reload", "--pid-file", pid_file]).output().expect("can start");
+    assert!(told.status.success(), "{told:?}");
+    broker.wait_for_log(TAKEN);
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+    assert!(!std::path::Path::new(pid_file).exists());
+    for (arguments, error) in
+        [(["--pid-file", pid_file], "cannot read"), (["--pid", "0"], "not the number"), (["--pid", "-1"], "not the number")]
+    {
+        let failed = amqtt().args(["plugin", "reload"]).args(arguments).output().expect("can start");
+        let stderr = String::from_utf8_lossy(&failed.stderr);
+        assert!(!failed.status.success() && (stderr.contains(error) || stderr.contains("unexpected argument")), "{stderr}");
+    }
 }

@@ -19,12 +19,15 @@ mod stats;
 mod subscribe;
 mod subscriptions;
 mod verdicts;
+mod watch;
 mod will;
 mod worker;
 mod writer;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::watch::PluginWatch;
 
 use std::fmt;
 use std::num::NonZeroUsize;

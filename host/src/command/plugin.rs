@@ -1,10 +1,11 @@
 //! All about plugins.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amqtt::hooks::{inspect_built_in, inspect_file};
 use clap::{Args, Subcommand, ValueEnum};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Failure, print};
 
@@ -26,6 +27,19 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+
+    /// Let a running broker load its plugins again, with its configuration
+    ///
+    /// The broker is sent SIGHUP. Whether it took them, or why everything stays as it was, is in its log.
+    Reload {
+        /// The file that the broker was started with as `--pid-file`
+        #[arg(long, value_name = "FILE", required_unless_present = "pid")]
+        pid_file: Option<PathBuf>,
+
+        /// The number of the broker's process
+        #[arg(long, value_name = "PID", conflicts_with = "pid_file")]
+        pid: Option<i32>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -39,11 +53,28 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Inspect { file, format } => inspect(file, *format),
+        Command::Reload { pid_file: Some(file), .. } => reload(read_pid(file)?),
+        Command::Reload { pid, .. } => reload(pid.unwrap_or_default()),
     }
 }
 
+fn read_pid(file: &Path) -> Result<i32, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+    let pid = text.trim().parse().map_err(|_| format!("`{}` does not contain the number of a process", file.display()))?;
+    Ok(pid)
+}
+
+fn reload(pid: i32) -> Result<ExitCode, Failure> {
+    // 0 and below would reach whole groups of processes.
+    let process = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| format!("`{pid}` is not the number of a process"))?;
+    kill_process(process, Signal::HUP).map_err(|error| format!("cannot signal the process {pid}: {error}"))?;
+    print("the broker was told; what came of it is in its log\n")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Ends with status 1 where this broker cannot run the plugin.
-fn inspect(file: &PathBuf, format: Format) -> Result<ExitCode, Failure> {
+fn inspect(file: &Path, format: Format) -> Result<ExitCode, Failure> {
     let inspection = match file.to_str().filter(|_| !file.exists()).and_then(inspect_built_in) {
         Some(built_in) => built_in,
         None => inspect_file(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?,

@@ -25,6 +25,10 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     plugin_dirs: PluginDirs,
+
+    /// A file to write the number of the process to, for `amqtt plugin reload`; removed at the end
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -32,9 +36,28 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Source { plugin_dirs: arguments.plugin_dirs.absolute()?, config: arguments.config, debug: arguments.debug };
     let config = source.read()?;
     let set_log_level = logging::start(config.log_level);
+    let _pid_file = arguments.pid_file.map(PidFile::write).transpose()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(config, &source, set_log_level))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The file that tells the number of this process; removed when dropped.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(file: PathBuf) -> Result<Self, Failure> {
+        let written = std::fs::write(&file, format!("{}\n", std::process::id()));
+        written.map_err(|error| format!("`--pid-file`: cannot write `{}`: {error}", file.display()))?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it.
+        drop(std::fs::remove_file(&self.0));
+    }
 }
 
 /// Where the configuration comes from, at the start and at each reload.
@@ -66,8 +89,20 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
     let mut hangup = signal(SignalKind::hangup())?;
     let mut broker = Broker::start(config).await?;
     let reloads = async {
-        while hangup.recv().await.is_some() {
-            reload(&mut broker, source, &set_log_level).await;
+        let mut watch = broker.watch_plugins().await;
+        loop {
+            tokio::select! {
+                Some(()) = hangup.recv() => reload(&mut broker, source, &set_log_level).await,
+                () = watch.changed() => match broker.reload_same_plugins().await {
+                    Ok(()) => tracing::info!("the file of a plugin has changed: plugins were loaded again"),
+                    Err(error) => {
+                        tracing::error!("the file of a plugin has changed and is not taken, everything stays as it was: {error}");
+                        continue;
+                    }
+                },
+                else => return,
+            }
+            watch = broker.watch_plugins().await;
         }
     };
     tokio::select! {

@@ -81,6 +81,8 @@ pub struct Config {
     pub overlapping: Overlapping,
     /// What the log tells.
     pub log_level: LogLevel,
+    /// Whether plugins are loaded again when one of their files has changed, and not only at SIGHUP.
+    pub reload_on_change: bool,
     /// What people should know of, one line each. Not logged yet.
     pub warnings: Vec<String>,
 }

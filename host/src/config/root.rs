@@ -39,6 +39,12 @@ const SETTINGS: &[Setting] = &[
     ),
     Setting::new("plugin-dirs", Form::Files, Preset::None, "Folders to search for plugins."),
     Setting::new(
+        "plugin-reload",
+        Form::Word(&["on-signal", "on-change"]),
+        Preset::Value("on-signal"),
+        "When plugins are loaded again: at SIGHUP, or also when one of their files has changed.",
+    ),
+    Setting::new(
         "limits",
         Form::Section(&limits::KEYS),
         Preset::None,
@@ -81,6 +87,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let capabilities = capabilities::read(&mut top, report);
     let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
     let log_level = log_level(top.take("log-level"), report);
+    let reload_on_change = top.take("plugin-reload").and_then(|field| field.word(report)) == Some("on-change");
     let base = base_dir.unwrap_or(Path::new(""));
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
@@ -110,6 +117,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
         capabilities,
         overlapping,
         log_level,
+        reload_on_change,
         warnings: Vec::new(),
     })
 }

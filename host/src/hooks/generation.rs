@@ -14,6 +14,7 @@ use super::observers::Observer;
 pub(crate) struct Generation {
     /// The first is 1.
     pub(crate) number: u64,
+    pub(crate) spec: HookSpec,
     pub(crate) plugins: Vec<Arc<Loaded>>,
     /// Those that decide topics, in order.
     pub(crate) deciding: Vec<Arc<Loaded>>,
@@ -60,7 +61,7 @@ impl Generation {
         let wanted = wanted.fold(EventSet::default(), |set, plugin| set.union(plugin.wasm.interests().events));
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
         let aside = Aside::new(&topic_check);
-        let generation = Self { number, plugins: all, deciding: topic_check, decided, auth: pool, aside };
+        let generation = Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
         Ok((generation, Observing { wanted, observers }))
     }
 

@@ -42,7 +42,7 @@ mod wasm;
 mod tests;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -53,6 +53,7 @@ use tokio::sync::watch;
 use self::common::Common;
 use self::generation::{Generation, Observing};
 use self::interests::ActionSet;
+use self::loaded::Loaded;
 use self::observers::Observers;
 use self::queue::Closed;
 use self::suspects::Turn;
@@ -176,6 +177,20 @@ impl Hooks {
 
     fn number(&self) -> u64 {
         self.number.load(Ordering::Acquire)
+    }
+
+    /// What the plugins that run were loaded by.
+    pub fn spec(&self) -> HookSpec {
+        self.generation().spec.clone()
+    }
+
+    /// The files that they were loaded from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let file = |plugin: &Arc<Loaded>| match &plugin.origin {
+            Origin::File(path) => Some(path.clone()),
+            Origin::BuiltIn => None,
+        };
+        self.generation().plugins.iter().filter_map(file).collect()
     }
 
     /// Whether any plugin decides this action; where none does, it is allowed.

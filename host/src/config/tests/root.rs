@@ -175,3 +175,14 @@ fn quoted_values_are_short_and_harmless() {
         &format!("amqtt.yaml:2:10: key `max-qos`: found `{cut}…`, wanted a whole number from 0 to 2"),
     );
 }
+
+#[test]
+fn plugins_are_loaded_again_at_a_signal_or_also_on_change() {
+    assert!(!config("").reload_on_change);
+    assert!(!config("plugin-reload: on-signal").reload_on_change);
+    assert!(config("plugin_reload: on-change").reload_on_change);
+    check_error(
+        "plugin-reload: always",
+        "amqtt.yaml:2:16: key `plugin-reload`: found `always`, wanted `on-signal` or `on-change`",
+    );
+}
