@@ -143,11 +143,16 @@ fn a_command_loads_plugins_again() {
     broker.signal("TERM");
     assert!(broker.wait().success());
     assert!(!std::path::Path::new(pid_file).exists());
-    for (arguments, error) in
-        [(["--pid-file", pid_file], "cannot read"), (["--pid", "0"], "not the number"), (["--pid", "-1"], "not the number")]
-    {
+    for (arguments, error) in [
+        (["--pid-file", pid_file], "cannot read"),
+        (["--pid", "0"], "not the number"),
+        (["--pid", "-1"], "not the number"),
+    ] {
         let failed = amqtt().args(["plugin", "reload"]).args(arguments).output().expect("can start");
         let stderr = String::from_utf8_lossy(&failed.stderr);
-        assert!(!failed.status.success() && (stderr.contains(error) || stderr.contains("unexpected argument")), "{stderr}");
+        assert!(
+            !failed.status.success() && (stderr.contains(error) || stderr.contains("unexpected argument")),
+            "{stderr}"
+        );
     }
 }

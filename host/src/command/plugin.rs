@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn read_pid(file: &Path) -> Result<i32, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-    let pid = text.trim().parse().map_err(|_| format!("`{}` does not contain the number of a process", file.display()))?;
+    let pid =
+        text.trim().parse().map_err(|_| format!("`{}` does not contain the number of a process", file.display()))?;
     Ok(pid)
 }
 

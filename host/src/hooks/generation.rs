@@ -61,7 +61,8 @@ impl Generation {
         let wanted = wanted.fold(EventSet::default(), |set, plugin| set.union(plugin.wasm.interests().events));
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
         let aside = Aside::new(&topic_check);
-        let generation = Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
+        let generation =
+            Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
         Ok((generation, Observing { wanted, observers }))
     }
 
