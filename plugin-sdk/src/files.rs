@@ -15,6 +15,46 @@ pub fn read(key: &str) -> Result<Vec<u8>, FileError> {
     host::read(key)
 }
 
+/// A number that is another one once the file has changed.
+///
+/// Ask for it before [`read`], keep it, and read again when it differs; [`Watched`](crate::Watched) does this. The broker
+/// looks at most once in a second, so that asking often costs little. A file that is not there has a number too.
+///
+/// # Errors
+///
+/// [`FileError::NotGranted`], [`FileError::NotSet`] or [`FileError::Refused`].
+pub fn stamp(key: &str) -> Result<u64, FileError> {
+    host::stamp(key)
+}
+
+/// Makes what this instance has read last of the file, in the running call, the content that all instances go by, and
+/// gives its number. [`Watched`](crate::Watched) does this.
+///
+/// # Errors
+///
+/// [`FileError::Refused`] if another file was read since, or none.
+pub fn accept(key: &str) -> Result<u64, FileError> {
+    host::accept(key)
+}
+
+/// The content that was accepted last; none if none was since the plugin was loaded.
+///
+/// # Errors
+///
+/// [`FileError::NotGranted`].
+pub fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
+    host::accepted(key)
+}
+
+/// How often a content was accepted: another number means another content.
+///
+/// # Errors
+///
+/// [`FileError::NotGranted`].
+pub fn accepted_number(key: &str) -> Result<u64, FileError> {
+    host::accepted_number(key)
+}
+
 /// Why a file was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileError {
@@ -50,13 +90,35 @@ mod host {
     use crate::bindings::capabilities::amqtt::plugin::files as wit;
 
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {
-        wit::read(key).map_err(|err| match err {
-            wit::FileError::NotGranted => FileError::NotGranted,
-            wit::FileError::NotSet => FileError::NotSet,
-            wit::FileError::Refused(reason) => FileError::Refused(reason),
-            wit::FileError::TooLarge(bytes) => FileError::TooLarge(bytes),
-            wit::FileError::Failed(reason) => FileError::Failed(reason),
-        })
+        wit::read(key).map_err(FileError::from)
+    }
+
+    pub(super) fn stamp(key: &str) -> Result<u64, FileError> {
+        wit::stamp(key).map_err(FileError::from)
+    }
+
+    pub(super) fn accept(key: &str) -> Result<u64, FileError> {
+        wit::accept(key).map_err(FileError::from)
+    }
+
+    pub(super) fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
+        wit::accepted(key).map_err(FileError::from)
+    }
+
+    pub(super) fn accepted_number(key: &str) -> Result<u64, FileError> {
+        wit::accepted_number(key).map_err(FileError::from)
+    }
+
+    impl From<wit::FileError> for FileError {
+        fn from(error: wit::FileError) -> Self {
+            match error {
+                wit::FileError::NotGranted => FileError::NotGranted,
+                wit::FileError::NotSet => FileError::NotSet,
+                wit::FileError::Refused(reason) => FileError::Refused(reason),
+                wit::FileError::TooLarge(bytes) => FileError::TooLarge(bytes),
+                wit::FileError::Failed(reason) => FileError::Failed(reason),
+            }
+        }
     }
 }
 
@@ -71,15 +133,49 @@ mod host {
     use super::FileError;
 
     thread_local! {
-        static FILES: RefCell<HashMap<String, Result<Vec<u8>, FileError>>> = RefCell::default();
+        static FILES: RefCell<HashMap<String, StandIn>> = RefCell::default();
     }
 
-    /// Sets what [`read`](super::read) gives for a key on this thread, in unit tests.
+    struct StandIn {
+        content: Result<Vec<u8>, FileError>,
+        stamp: u64,
+        accepted: (u64, Option<Vec<u8>>),
+    }
+
+    /// Sets what [`read`](super::read) gives for a key on this thread, in unit tests: a change of the file.
     pub fn stand_in(key: &str, content: Result<Vec<u8>, FileError>) {
-        FILES.with_borrow_mut(|files| files.insert(key.to_owned(), content));
+        FILES.with_borrow_mut(|files| {
+            let file = files.entry(key.to_owned()).or_insert(StandIn {
+                content: Ok(Vec::new()),
+                stamp: 0,
+                accepted: (0, None),
+            });
+            file.content = content;
+            file.stamp += 1;
+        });
     }
 
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {
-        FILES.with_borrow(|files| files.get(key).cloned().unwrap_or(Err(FileError::NotSet)))
+        FILES.with_borrow(|files| files.get(key).map_or(Err(FileError::NotSet), |file| file.content.clone()))
+    }
+
+    pub(super) fn stamp(key: &str) -> Result<u64, FileError> {
+        FILES.with_borrow(|files| files.get(key).map(|file| file.stamp).ok_or(FileError::NotSet))
+    }
+
+    pub(super) fn accept(key: &str) -> Result<u64, FileError> {
+        FILES.with_borrow_mut(|files| {
+            let file = files.get_mut(key).ok_or(FileError::NotSet)?;
+            file.accepted = (file.accepted.0 + 1, file.content.as_ref().ok().cloned());
+            Ok(file.accepted.0)
+        })
+    }
+
+    pub(super) fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
+        FILES.with_borrow(|files| Ok(files.get(key).and_then(|file| file.accepted.1.clone())))
+    }
+
+    pub(super) fn accepted_number(key: &str) -> Result<u64, FileError> {
+        FILES.with_borrow(|files| Ok(files.get(key).map_or(0, |file| file.accepted.0)))
     }
 }

@@ -1,7 +1,7 @@
 //! Write plugins for the `amqtt` MQTT broker: a struct, a trait for each hook, one macro.
 //!
 //! A plugin is a WebAssembly component. It exports the hooks that [`plugin!`] names and imports the capabilities whose
-//! modules it uses ([`files`], [`publisher`], [`broker_info`], [`log`]): what it imports is what the broker's
+//! modules it uses ([`clock`], [`files`], [`publisher`], [`broker_info`], [`invalidate`], [`log`]): what it imports is what the broker's
 //! configuration has to grant.
 //!
 //! A whole plugin, which refuses one user:
@@ -35,14 +35,17 @@
 
 pub mod broker_info;
 mod client;
+pub mod clock;
 mod event;
 mod export;
 pub mod files;
+pub mod invalidate;
 pub mod log;
 mod plugin;
 pub mod publisher;
 mod topic;
 mod vote;
+mod watched;
 
 #[doc(hidden)]
 pub mod bindings;
@@ -50,7 +53,8 @@ pub mod bindings;
 pub use export::{Hook, Slot};
 
 pub use client::Client;
-pub use event::{Event, EventKind};
+pub use event::{Event, EventFacts, EventKind};
 pub use plugin::{Auth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
 pub use topic::TopicFilter;
 pub use vote::{Action, CacheFor, Decision, Qos, Verdict};
+pub use watched::{Looked, Parse, Unusable, Watched};

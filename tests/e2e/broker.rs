@@ -14,8 +14,10 @@ pub(crate) struct Broker {
     child: Child,
     log: Receiver<String>,
     seen: Vec<String>,
+    /// How many of the lines seen are not looked at any more.
+    passed: usize,
     pub(crate) port: u16,
-    /// Kept as long as the broker may read it.
+    /// Where its configuration lies, and the files that it may read.
     dir: TempDir,
 }
 
@@ -66,6 +68,12 @@ impl Setup {
         self
     }
 
+    /// Writes debug messages to the log as well.
+    pub(crate) fn debug(mut self) -> Self {
+        self.args.push("-d".to_owned());
+        self
+    }
+
     fn command(&self) -> Command {
         let path: PathBuf = self.dir.path().join("broker.yaml");
         std::fs::write(&path, &self.config).expect("can write");
@@ -86,7 +94,7 @@ impl Setup {
                 }
             }
         });
-        let mut broker = Broker { child, log, seen: Vec::new(), port: 0, dir: self.dir };
+        let mut broker = Broker { child, log, seen: Vec::new(), passed: 0, port: 0, dir: self.dir };
         let line = broker.wait_for_log("listening on 127.0.0.1:");
         broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
         broker
@@ -115,9 +123,27 @@ impl Broker {
         Self::start("plugins:\n  - auth_anonymous\n")
     }
 
-    /// Waits for a line of the log that contains `text`, earlier ones included.
+    /// Where a file beside the configuration is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts a file beside the configuration in place of the one of that name, at one moment, as an editor does.
+    pub(crate) fn replace_file(&self, name: &str, content: impl AsRef<[u8]>) {
+        let (path, new) = (self.path(name), self.path(&format!("{name}.new")));
+        std::fs::write(&new, content).expect("can write");
+        std::fs::rename(new, path).expect("can rename");
+    }
+
+    /// Waits for a line of the log that contains `text` and comes after all that were waited for.
+    pub(crate) fn wait_for_next_log(&mut self, text: &str) -> String {
+        self.passed = self.seen.len();
+        self.wait_for_log(text)
+    }
+
+    /// Waits for a line of the log that contains `text`, earlier ones included back to the last [`wait_for_next_log`](Self::wait_for_next_log).
     pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
-        if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+        if let Some(line) = self.seen[self.passed..].iter().find(|line| line.contains(text)) {
             return line.clone();
         }
         let deadline = Instant::now() + PATIENCE;
@@ -142,6 +168,20 @@ impl Broker {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? << 10)
+    }
+
+    /// What has been waited for so far, and what has been written meanwhile.
+    pub(crate) fn log_so_far(&mut self) -> String {
+        self.seen.extend(self.log.try_iter());
+        self.seen.join("\n")
+    }
+
+    /// The log of a broker that has ended.
+    pub(crate) fn rest_of_log(&mut self) -> String {
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        self.seen.join("\n")
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

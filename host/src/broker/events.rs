@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::writer::Writer;
 use crate::codec::{FixedHeader, Frame, Glance};
-use crate::hooks::{Event, EventKind, Hooks};
+use crate::hooks::{Event, EventKind, Hooks, PacketFacts};
 use crate::protocol::Delivery;
 use crate::types::ClientInfo;
 
@@ -54,9 +54,10 @@ pub(super) fn message(
     let mut event = Event::of_client(kind, client);
     event.topic = Some(delivery.topic().to_shared());
     event.qos = Some(delivery.qos());
+    event.retain = Some(retain);
+    event.payload_len = Some(delivery.message().payload.len());
     event.payload = Some(delivery.message().payload.clone());
     event.reason = reason.map(Into::into);
-    let _ = retain;
     hooks.emit(event);
 }
 
@@ -93,6 +94,13 @@ fn packet(kind: EventKind, client: Option<&Arc<ClientInfo>>, glance: &Glance<'_>
     if let Some(publish) = glance.publish {
         event.topic = Some(publish.topic.into());
         event.qos = Some(publish.qos);
+        event.retain = Some(publish.retain);
     }
+    event.packet = Some(PacketFacts {
+        packet_type: glance.packet_type,
+        flags: glance.flags,
+        packet_id: glance.packet_id,
+        len: u32::try_from(glance.packet_len).unwrap_or(u32::MAX),
+    });
     event
 }

@@ -53,7 +53,8 @@ const PASSWORD_FILE: Setting = Setting::new(
 );
 
 /// What `topic-check` may have for the plugins.
-pub(super) const TOPIC_CHECK: &[Setting] = &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL, PROHIBITED, EXEMPT];
+pub(super) const TOPIC_CHECK: &[Setting] =
+    &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL, ACL_FILE, PROHIBITED, EXEMPT];
 
 const ACL: Setting = acl("acl", "For `topic_acl`: the topics that each user may publish and subscribe to.");
 const PUBLISH_ACL: Setting =
@@ -62,6 +63,12 @@ const SUBSCRIBE_ACL: Setting =
     acl("subscribe-acl", "For `topic_acl`: the topics that each user may subscribe to, in place of `acl`.");
 const RECEIVE_ACL: Setting =
     acl("receive-acl", "For `topic_acl`: the topics whose messages each user is delivered, where not every one is.");
+const ACL_FILE: Setting = Setting::new(
+    "acl-file",
+    Form::File,
+    Preset::None,
+    "For `topic_acl`: the file with its rules, in mosquitto's format, in place of `acl` and the others.",
+);
 const PROHIBITED: Setting = Setting::new(
     "taboo",
     Form::Topics,
@@ -105,6 +112,7 @@ pub(super) static GRANTS: Keys = Keys {
         ),
         Setting::new("publish", Form::Topics, Preset::None, "Topics that it may publish to."),
         Setting::new("broker-info", Form::Switch, Preset::Value("false"), "Whether it may read the broker's counters."),
+        Setting::new("invalidate", Form::Switch, Preset::Value("false"), "Whether it may end cached verdicts."),
     ]],
     unknown: Unknown::Error,
 };
@@ -118,7 +126,7 @@ static KNOWN: [Known; 7] = [
     known(
         "topic_acl",
         From::TopicCheck,
-        &[ENTRY, plugin_limits::SETTINGS, &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL]],
+        &[ENTRY, plugin_limits::SETTINGS, &[ACL, PUBLISH_ACL, SUBSCRIBE_ACL, RECEIVE_ACL, ACL_FILE]],
     ),
     known("topic_taboo", From::TopicCheck, &[ENTRY, plugin_limits::SETTINGS, &[PROHIBITED, EXEMPT]]),
     known(BROKER_SYS, From::Top, &[ENTRY, plugin_limits::SETTINGS, &[SYS_INTERVAL]]),

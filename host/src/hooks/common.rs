@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::BrokerServices;
 use super::tally::Tally;
+use super::verdict_number::VerdictNumber;
 use super::wasm::Runtime;
 
 /// What all plugins share, also with those that a reload puts in their place.
@@ -10,10 +11,12 @@ pub(crate) struct Common {
     pub(crate) runtime: Runtime,
     pub(crate) broker: Arc<dyn BrokerServices>,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) verdict_number: Arc<VerdictNumber>,
 }
 
 impl Common {
     pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
-        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default() })
+        let verdict_number = Arc::new(VerdictNumber::new());
+        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default(), verdict_number })
     }
 }

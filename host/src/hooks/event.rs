@@ -55,16 +55,45 @@ pub struct Event {
     pub topic: Option<Arc<str>>,
     /// The QoS of the message, or the one granted to the subscription.
     pub qos: Option<QoS>,
+    /// Whether the message is to be retained.
+    pub retain: Option<bool>,
+    /// Bytes of the message's payload.
+    pub payload_len: Option<usize>,
     /// The payload of the message.
     pub payload: Option<Bytes>,
+    /// The packet that was read or written.
+    pub packet: Option<PacketFacts>,
     /// Why, where there is a reason.
     pub reason: Option<Arc<str>>,
+}
+
+/// What can be told of any packet without a look into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketFacts {
+    /// The type on the wire (2.1.2), from 1 for CONNECT on.
+    pub packet_type: u8,
+    /// The flags in the first byte (2.1.3).
+    pub flags: u8,
+    /// The packet identifier, of those that have one.
+    pub packet_id: Option<u16>,
+    /// Bytes of the whole packet.
+    pub len: u32,
 }
 
 impl Event {
     /// An event of the broker itself.
     pub fn new(kind: EventKind) -> Self {
-        Self { kind, client: None, topic: None, qos: None, payload: None, reason: None }
+        Self {
+            kind,
+            client: None,
+            topic: None,
+            qos: None,
+            retain: None,
+            payload_len: None,
+            payload: None,
+            packet: None,
+            reason: None,
+        }
     }
 
     /// An event of a client.

@@ -157,6 +157,9 @@ pub(crate) const WASI_WRITE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the largest file that is handed to a plugin. It has to fit the plugin's memory.
 pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// Time between two looks at a file whose stamp is asked for.
+pub(crate) const FILE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Bytes of the largest payload that a plugin publishes.
 pub(crate) const PUBLISH_PAYLOAD_BYTES_MAX: usize = 256 << 10;
 

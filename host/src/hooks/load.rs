@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher};
+use super::capabilities::{BrokerInfo, Capabilities, Clock, Files, PluginLog, Publisher};
 use super::circuit::Circuit;
 use super::common::Common;
 use super::loaded::{Loaded, Origin};
@@ -136,7 +136,7 @@ fn start(
     name: &Arc<str>,
     folders: &[std::path::PathBuf],
 ) -> Result<(Origin, Plugin), LoadError> {
-    let Common { runtime, broker, tally } = common;
+    let Common { runtime, broker, tally, verdict_number } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
     let found = match &spec.path {
         Some(path) => Found::File(path.clone()),
@@ -161,6 +161,8 @@ fn start(
         files: Files::new(&grants.files, &spec.settings),
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
+        clock: Clock,
+        verdict_number: Arc::clone(verdict_number),
     };
     let settings = Value::Object(spec.settings.clone()).to_string();
     let plugin = match Plugin::start(code.map_err(unusable)?, Arc::new(capabilities), settings, spec.limits) {
@@ -183,6 +185,10 @@ fn start(
 fn grant_built_in(grants: &mut Grants, plugin: &EmbeddedPlugin) {
     match plugin.name {
         "auth_file" => grants.files.push("password-file".to_owned()),
+        "topic_acl" => {
+            grants.files.push("acl-file".to_owned());
+            grants.invalidate = true;
+        }
         "broker_sys" => {
             grants.publish.extend(TopicFilter::new("$SYS/#"));
             grants.broker_info = true;

@@ -57,12 +57,11 @@ use self::loaded::Loaded;
 use self::observers::Observers;
 use self::queue::Closed;
 use self::suspects::Turn;
-use self::verdict_number::VerdictNumber;
 use crate::types::ClientInfo;
 
 pub use check::{Mishap, check};
 pub use combine::{AuthOutcome, CacheFor, Verdict};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, PacketFacts};
 pub use inspection::Inspection;
 pub use load::LoadError;
 pub use loaded::Origin;
@@ -106,7 +105,6 @@ pub struct Hooks {
     number: AtomicU64,
     /// The bits of the [`ActionSet`] that the current generation decides.
     decided: AtomicU8,
-    verdict_number: VerdictNumber,
     observers: Observers,
     /// How many [`TopicChecker`]s there are: a new generation has an instance ready for each.
     checkers: AtomicUsize,
@@ -129,7 +127,6 @@ impl Hooks {
             common,
             number: AtomicU64::new(generation.number),
             decided: AtomicU8::new(generation.decided.bits()),
-            verdict_number: VerdictNumber::new(),
             current: RwLock::new(Arc::new(generation)),
             observers,
             checkers: AtomicUsize::new(0),
@@ -200,17 +197,17 @@ impl Hooks {
 
     /// A number that is another one when cached verdicts no longer hold. Take it before you ask for a verdict.
     pub fn verdict_number(&self) -> u64 {
-        self.verdict_number.current()
+        self.common.verdict_number.current()
     }
 
     /// Tells of each new [`verdict_number`](Self::verdict_number), those in between left out.
     pub fn verdict_numbers(&self) -> watch::Receiver<u64> {
-        self.verdict_number.changes()
+        self.common.verdict_number.changes()
     }
 
     /// From now on, nothing that plugins have said of topics before holds any more.
     pub fn forget_verdicts(&self) {
-        self.verdict_number.advance();
+        self.common.verdict_number.advance();
     }
 
     /// Whether any plugin asked for events of this kind: look before you make one.

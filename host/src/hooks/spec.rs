@@ -56,7 +56,7 @@ pub struct PluginLimits {
     pub instances: Option<usize>,
 }
 
-/// What a plugin may use besides the log.
+/// What a plugin may use besides the log and the clock.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
     /// Settings keys whose values are paths of files that the plugin may read.
@@ -65,4 +65,6 @@ pub struct Grants {
     pub publish: Vec<TopicFilter>,
     /// Whether the plugin may read the broker's counters.
     pub broker_info: bool,
+    /// Whether the plugin may end cached verdicts.
+    pub invalidate: bool,
 }

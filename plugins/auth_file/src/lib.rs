@@ -3,7 +3,7 @@
 mod hash;
 mod users;
 
-use amqtt_plugin_sdk::{Auth, Client, Decision, Plugin, files, log, plugin};
+use amqtt_plugin_sdk::{Auth, Client, Decision, Interests, Looked, Plugin, Ticks, Watched, log, plugin};
 use serde::Deserialize;
 
 use users::Users;
@@ -15,9 +15,12 @@ const PASSWORD_BYTES_MAX: usize = 511;
 /// How many bad lines of a password file are told one by one.
 const WARNINGS_MAX: usize = 20;
 
+/// How often it is looked whether the file has changed.
+const LOOK_SECS: u32 = 1;
+
 struct AuthFile {
     /// None where the settings name no file.
-    users: Option<Users>,
+    users: Option<Watched<Users>>,
 }
 
 #[derive(Deserialize)]
@@ -30,31 +33,65 @@ impl Plugin for AuthFile {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        let Some(path) = settings.password_file else {
+        if settings.password_file.is_none() {
             log::warn("no `password-file` is set: nobody's password is checked here");
             return Ok(AuthFile { users: None });
-        };
-        let content = files::read("password-file")
-            .map_err(|err| format!("`password-file`: cannot read the file: {err}: `{path}`"))?;
-        let (users, warnings) = Users::parse(&content);
-        for warning in warnings.iter().take(WARNINGS_MAX) {
-            log::warn(format_args!("{warning}: `{path}`"));
         }
-        if let Some(more) = warnings.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
-            log::warn(format_args!("{more} more bad lines: `{path}`"));
-        }
-        if users.len() == 0 {
-            log::warn(format_args!("no user in the password file: whoever names one is refused: `{path}`"));
-        }
+        let mut users = Watched::open("password-file", read_users)?;
+        warn_of_bad_lines(users.follow());
         Ok(AuthFile { users: Some(users) })
+    }
+
+    fn interests(&self) -> Interests {
+        let tick_seconds = if self.users.is_some() { LOOK_SECS } else { 0 };
+        Interests { tick_seconds, ..Interests::default() }
+    }
+}
+
+impl Ticks for AuthFile {
+    fn tick(&mut self) {
+        let Some(users) = &mut self.users else { return };
+        match users.look() {
+            Ok(Looked::Same) => {}
+            Ok(Looked::Changed) => {
+                let users = users.follow();
+                log::info(format_args!("`password-file` has changed and is in force: {} users", users.len()));
+                warn_of_bad_lines(users);
+            }
+            Err(problem) => log::error(problem),
+        }
+    }
+}
+
+/// Reads a password file. Where there were users, a file without any is one that somebody is about to write.
+fn read_users(content: &[u8], in_force: Option<&Users>) -> Result<Users, String> {
+    let users = Users::parse(content);
+    if users.len() == 0 && in_force.is_some_and(|users| users.len() > 0) {
+        let reason = users.bad_lines().first().map_or_else(String::new, |line| format!(" ({line})"));
+        return Err(format!("there is no user in it{reason}"));
+    }
+    Ok(users)
+}
+
+fn warn_of_bad_lines(users: &Users) {
+    let bad = users.bad_lines();
+    for line in bad.iter().take(WARNINGS_MAX) {
+        log::warn(line);
+    }
+    if let Some(more) = bad.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
+        log::warn(format_args!("{more} more bad lines in the password file"));
+    }
+    if users.len() == 0 {
+        log::warn("no user in the password file: whoever names one is refused");
     }
 }
 
 impl Auth for AuthFile {
     fn authenticate(&mut self, _: &Client, username: Option<&str>, password: Option<&[u8]>) -> Decision {
-        let (Some(users), Some(username)) = (&self.users, username.filter(|name| !name.is_empty())) else {
+        let (Some(users), Some(username)) = (&mut self.users, username.filter(|name| !name.is_empty())) else {
             return Decision::Abstain;
         };
+        let users = users.follow();
         match password {
             Some(password) if password.len() <= PASSWORD_BYTES_MAX && users.accept(username, password) => {
                 Decision::Allow
@@ -64,11 +101,11 @@ impl Auth for AuthFile {
     }
 }
 
-plugin!(AuthFile: Auth);
+plugin!(AuthFile: Auth, Ticks);
 
 #[cfg(test)]
 mod tests {
-    use amqtt_plugin_sdk::files::FileError;
+    use amqtt_plugin_sdk::files::{self, FileError};
 
     use super::*;
 
@@ -121,6 +158,31 @@ mod tests {
     fn a_missing_file_is_an_error_that_names_key_and_path() {
         files::stand_in("password-file", Err(FileError::Failed("no such file".to_owned())));
         let err = AuthFile::new(Settings { password_file: Some("here".to_owned()) }).err();
-        assert_eq!(err.as_deref(), Some("`password-file`: cannot read the file: no such file: `here`"));
+        assert_eq!(err.as_deref(), Some("`password-file`: cannot read the file: no such file"));
+    }
+
+    #[test]
+    fn a_changed_file_counts_and_one_without_users_does_not() {
+        let mut plugin = plugin(SEED);
+        let mut other = AuthFile::new(Settings { password_file: Some("passwords".to_owned()) }).expect("a plugin");
+        assert_eq!(plugin.interests().tick_seconds, 1);
+        let long = "x".repeat(511);
+        files::stand_in("password-file", Ok(LONG.into()));
+        plugin.tick();
+        for instance in [&mut plugin, &mut other] {
+            check(instance, Some("test"), Some("test"), Decision::Deny);
+            check(instance, Some("long"), Some(&long), Decision::Allow);
+        }
+        let gone = Err(FileError::Failed("gone".to_owned()));
+        for broken in [Ok("".into()), Ok("# nobody\n".into()), Ok("long:plain\n".into()), gone] {
+            files::stand_in("password-file", broken);
+            plugin.tick();
+            check(&mut plugin, Some("long"), Some(&long), Decision::Allow);
+            check(&mut other, Some("long"), Some(&long), Decision::Allow);
+        }
+        files::stand_in("password-file", Ok(SEED.into()));
+        plugin.tick();
+        check(&mut other, Some("long"), Some(&long), Decision::Deny);
+        check(&mut other, Some("test"), Some("test"), Decision::Allow);
     }
 }

@@ -8,6 +8,7 @@ use crate::hash::PasswordHash;
 pub(crate) struct Users {
     entries: Vec<Entry>,
     by_name: HashMap<String, usize>,
+    bad_lines: Vec<BadLine>,
 }
 
 #[derive(Debug)]
@@ -33,24 +34,28 @@ impl fmt::Display for BadLine {
 
 impl Users {
     /// Reads `username:hash` lines.
-    pub(crate) fn parse(content: &[u8]) -> (Self, Vec<BadLine>) {
+    pub(crate) fn parse(content: &[u8]) -> Self {
         let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
         let mut users = Users::default();
-        let mut bad = Vec::new();
         for (index, text) in content.split(|byte| *byte == b'\n').enumerate() {
             let line = index + 1;
             match parse_line(text) {
                 Ok(Some((name, hash))) => {
                     if let Some(line_before) = users.insert(name, Entry { hash, line }) {
                         let reason = format!("line {line} has the same user name");
-                        bad.push(BadLine { line: line_before, reason });
+                        users.bad_lines.push(BadLine { line: line_before, reason });
                     }
                 }
                 Ok(None) => {}
-                Err(reason) => bad.push(BadLine { line, reason }),
+                Err(reason) => users.bad_lines.push(BadLine { line, reason }),
             }
         }
-        (users, bad)
+        users
+    }
+
+    /// The lines of the file that do not count.
+    pub(crate) fn bad_lines(&self) -> &[BadLine] {
+        &self.bad_lines
     }
 
     /// How many users there are.
@@ -118,7 +123,8 @@ mod tests {
     const OTHER: &str = "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.";
 
     fn check_bad_lines(content: &[u8], users: usize, expected: &[(usize, &str)]) {
-        let (parsed, bad) = Users::parse(content);
+        let parsed = Users::parse(content);
+        let bad = parsed.bad_lines();
         assert_eq!(parsed.len(), users);
         assert_eq!(bad.len(), expected.len(), "{bad:?}");
         for (bad, (line, reason)) in bad.iter().zip(expected) {
@@ -131,7 +137,7 @@ mod tests {
     fn reads_lines_comments_and_blanks() {
         let content = format!("\u{feff}# users\r\n\r\n  alice:{HASH}\r\n   \n #bob:{HASH}\ncarol:{OTHER}");
         check_bad_lines(content.as_bytes(), 2, &[]);
-        let (users, _) = Users::parse(content.as_bytes());
+        let users = Users::parse(content.as_bytes());
         assert!(users.accept("alice", b"secret"));
         assert!(users.accept("carol", b"secret"));
         assert!(!users.accept("carol", b"Secret"));
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_warning_never_repeats_the_line() {
-        let (_, bad) = Users::parse(b"alice:hunter2\n");
+        let users = Users::parse(b"alice:hunter2\n");
+        let bad = users.bad_lines();
         assert!(!bad[0].to_string().contains("hunter2"), "{}", bad[0]);
     }
 
@@ -162,14 +169,14 @@ mod tests {
     fn the_last_of_two_equal_names_wins() {
         let content = format!("alice:{TEST_HASH}\nalice:{HASH}\n");
         check_bad_lines(content.as_bytes(), 1, &[(1, "line 2 has the same user name")]);
-        let (users, _) = Users::parse(content.as_bytes());
+        let users = Users::parse(content.as_bytes());
         assert!(users.accept("alice", b"secret"));
         assert!(!users.accept("alice", b"test"));
     }
 
     #[test]
     fn an_unknown_user_is_verified_too() {
-        let (users, _) = Users::parse(format!("alice:{HASH}\nbob:{OTHER}").as_bytes());
+        let users = Users::parse(format!("alice:{HASH}\nbob:{OTHER}").as_bytes());
         let (_, known) = users.hash_to_verify("mallory").expect("a hash to verify");
         assert!(!known);
         assert!(!users.accept("mallory", b"secret"), "the stand-in's password lets nobody in");

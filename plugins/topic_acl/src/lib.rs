@@ -1,13 +1,27 @@
 //! Allows each user a list of topics. `README.md` tells the rules.
 
+mod file;
 mod rules;
 
-use amqtt_plugin_sdk::{Action, CacheFor, Client, Decision, Interests, Plugin, TopicCheck, Verdict, log, plugin};
+use amqtt_plugin_sdk::{
+    Action, CacheFor, Client, Decision, Interests, Looked, Plugin, Ticks, TopicCheck, Verdict, Watched, invalidate,
+    log, plugin,
+};
 use serde::Deserialize;
 
+use file::{FileRules, Who};
 use rules::Rules;
 
-struct TopicAcl {
+/// How often it is looked whether the file has changed.
+const LOOK_SECS: u32 = 1;
+
+enum TopicAcl {
+    Lists(Lists),
+    File(Watched<FileRules>),
+}
+
+/// The lists of the settings.
+struct Lists {
     /// None where the settings leave an action to others.
     publish: Option<Rules>,
     subscribe: Option<Rules>,
@@ -21,42 +35,83 @@ struct Settings {
     publish_acl: Option<Rules>,
     subscribe_acl: Option<Rules>,
     receive_acl: Option<Rules>,
+    acl_file: Option<String>,
 }
 
 impl Plugin for TopicAcl {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        let Settings { mut acl, publish_acl, subscribe_acl, receive_acl } = settings;
-        if acl.is_none() && publish_acl.is_none() && subscribe_acl.is_none() && receive_acl.is_none() {
-            log::warn("no `acl` is set: nobody may publish or subscribe");
+        let Settings { mut acl, publish_acl, subscribe_acl, receive_acl, acl_file } = settings;
+        let lists = [
+            (acl.is_some(), "acl"),
+            (publish_acl.is_some(), "publish-acl"),
+            (subscribe_acl.is_some(), "subscribe-acl"),
+            (receive_acl.is_some(), "receive-acl"),
+        ];
+        let list = lists.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name);
+        if acl_file.is_some() {
+            return match list {
+                None => Ok(TopicAcl::File(Watched::open("acl-file", |content, _| FileRules::parse(content))?)),
+                Some(list) => Err(format!("`acl-file` and `{list}` are both set: rules are in one place")),
+            };
+        }
+        if list.is_none() {
+            log::warn("no `acl` and no `acl-file` is set: nobody may publish or subscribe");
             acl = Some(Rules::default());
         }
-        Ok(TopicAcl {
+        Ok(TopicAcl::Lists(Lists {
             publish: publish_acl.or_else(|| acl.clone()),
             subscribe: subscribe_acl.or(acl),
             receive: receive_acl,
-        })
+        }))
     }
 
     fn interests(&self) -> Interests {
-        let actions = [Action::Publish, Action::Subscribe, Action::Receive];
-        Interests {
-            actions: actions.into_iter().filter(|action| self.rules(*action).is_some()).collect(),
-            ..Interests::default()
+        let actions = [Action::Publish, Action::Subscribe, Action::Receive].into_iter();
+        match self {
+            TopicAcl::Lists(lists) => {
+                let actions = actions.filter(|action| lists.of(*action).is_some()).collect();
+                Interests { actions, ..Interests::default() }
+            }
+            // What a file does not say today it may say tomorrow.
+            TopicAcl::File(_) => {
+                Interests { actions: actions.collect(), tick_seconds: LOOK_SECS, ..Interests::default() }
+            }
         }
     }
 }
 
 impl TopicCheck for TopicAcl {
     fn check(&mut self, client: &Client, action: Action, topic: &str) -> Verdict {
-        let allowed = self.rules(action).is_some_and(|rules| rules.allow(client.username().as_deref(), topic));
+        let username = client.username();
+        let allowed = match self {
+            TopicAcl::Lists(lists) => lists.of(action).is_some_and(|rules| rules.allow(username.as_deref(), topic)),
+            TopicAcl::File(rules) => {
+                let who = Who { username: username.as_deref(), client_id: &client.client_id() };
+                rules.follow().allow(who, action, topic)
+            }
+        };
         Verdict { decision: if allowed { Decision::Allow } else { Decision::Deny }, cache: CacheFor::Reload }
     }
 }
 
-impl TopicAcl {
-    fn rules(&self, action: Action) -> Option<&Rules> {
+impl Ticks for TopicAcl {
+    fn tick(&mut self) {
+        let TopicAcl::File(rules) = self else { return };
+        match rules.look() {
+            Ok(Looked::Same) => {}
+            Ok(Looked::Changed) => {
+                invalidate::all();
+                log::info("`acl-file` has changed and is in force");
+            }
+            Err(problem) => log::error(problem),
+        }
+    }
+}
+
+impl Lists {
+    fn of(&self, action: Action) -> Option<&Rules> {
         match action {
             Action::Publish => self.publish.as_ref(),
             Action::Subscribe => self.subscribe.as_ref(),
@@ -65,10 +120,12 @@ impl TopicAcl {
     }
 }
 
-plugin!(TopicAcl: TopicCheck);
+plugin!(TopicAcl: TopicCheck, Ticks);
 
 #[cfg(test)]
 mod tests {
+    use amqtt_plugin_sdk::files;
+
     use super::*;
 
     fn plugin(settings: &str) -> TopicAcl {
@@ -129,5 +186,34 @@ mod tests {
             check(&mut plugin, Some(name), Action::Publish, "open", Decision::Deny);
             check(&mut plugin, Some(name), Action::Publish, "bob", Decision::Deny);
         }
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_the_lists_and_is_followed() {
+        files::stand_in("acl-file", Ok(b"user bob\ntopic a\n".to_vec()));
+        let mut plugin = plugin(r#"{"acl-file":"rules"}"#);
+        assert_eq!(plugin.interests().actions, [Action::Publish, Action::Subscribe, Action::Receive]);
+        assert_eq!(plugin.interests().tick_seconds, 1);
+        check(&mut plugin, Some("bob"), Action::Publish, "a", Decision::Allow);
+        files::stand_in("acl-file", Ok(b"user bob\ntopic b\n".to_vec()));
+        plugin.tick();
+        assert_eq!(invalidate::take_invalidated(), 1);
+        check(&mut plugin, Some("bob"), Action::Publish, "a", Decision::Deny);
+        check(&mut plugin, Some("bob"), Action::Publish, "b", Decision::Allow);
+        files::stand_in("acl-file", Ok(b"nonsense".to_vec()));
+        plugin.tick();
+        assert_eq!(invalidate::take_invalidated(), 0);
+        check(&mut plugin, Some("bob"), Action::Publish, "b", Decision::Allow);
+    }
+
+    #[test]
+    fn rules_are_in_one_place() {
+        files::stand_in("acl-file", Ok(b"topic a".to_vec()));
+        let refused = |settings| TopicAcl::new(serde_json::from_str(settings).expect(settings)).err();
+        let expected = "`acl-file` and `publish-acl` are both set: rules are in one place";
+        assert_eq!(refused(r#"{"acl-file":"f","publish-acl":{}}"#).as_deref(), Some(expected));
+        files::stand_in("acl-file", Ok(b"topic a/#/b".to_vec()));
+        let expected = "`acl-file`: line 1: `#` stands alone in the last level: `a/#/b`";
+        assert_eq!(refused(r#"{"acl-file":"f"}"#).as_deref(), Some(expected));
     }
 }

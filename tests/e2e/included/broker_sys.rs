@@ -17,8 +17,9 @@ enum Shape {
 use Shape::{Decimal, Span, Version, Whole};
 
 /// Every topic of the README below `$SYS/broker/` that has a name of its own.
-const TOPICS: [(&str, Shape); 44] = [
+const TOPICS: [(&str, Shape); 48] = [
     ("version", Version),
+    ("time", Whole),
     ("uptime", Whole),
     ("uptime/formatted", Span),
     ("clients/connected", Whole),
@@ -55,6 +56,9 @@ const TOPICS: [(&str, Shape); 44] = [
     ("heap/current", Whole),
     ("cpu/percent", Decimal(1)),
     ("cpu/maximum", Decimal(1)),
+    ("counters/plugin-faults", Whole),
+    ("counters/plugin-faults/broker_sys", Whole),
+    ("counters/events-dropped", Whole),
     ("counters/publish-denied", Whole),
     ("load/messages/received/1min", Decimal(2)),
     ("load/messages/sent/5min", Decimal(2)),
@@ -109,6 +113,7 @@ fn every_topic_is_retained_and_has_its_shape() {
     assert!(value("messages/publish/received") >= 1.0 && value("messages/retained/count") >= 2.0);
     assert!(value("heap/current") > 1_000_000.0 && value("heap/size") > 1.0);
     assert!(value("load/connections/1min") > 0.0 && value("load/bytes/received/15min") > 0.0);
+    assert!(value("time") > 1_700_000_000.0);
     broker.signal("TERM");
     assert!(broker.wait().success());
 }

@@ -1,15 +1,34 @@
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Component, Path};
+use std::sync::Arc;
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
+use super::stamp::Stamp;
 use crate::hooks::limits::FILE_BYTES_MAX;
 
 /// The capability `files`: whole files whose paths are the values of granted settings keys.
 pub(crate) struct Files {
-    /// Granted keys, and the value that each has in the settings.
-    granted: Vec<(String, Option<Value>)>,
+    granted: Vec<Granted>,
+}
+
+struct Granted {
+    key: String,
+    /// What the settings have for the key.
+    value: Option<Value>,
+    /// One for all instances of the plugin.
+    stamp: Mutex<Stamp>,
+    accepted: Mutex<Accepted>,
+}
+
+/// The content of a file that all instances of the plugin go by.
+#[derive(Default)]
+struct Accepted {
+    number: u64,
+    content: Option<Arc<[u8]>>,
 }
 
 /// Why a file was not read.
@@ -28,18 +47,51 @@ impl Files {
         let granted = granted.iter().map(|key| (key.replace('_', "-"), key));
         let granted = granted.map(|(name, key)| {
             let value = settings.get(&name).or_else(|| settings.get(key)).cloned();
-            (name, value)
+            Granted { key: name, value, stamp: Mutex::default(), accepted: Mutex::default() }
         });
         Self { granted: granted.collect() }
     }
 
     /// Reads the file that a settings key names.
     pub(crate) fn read(&self, key: &str) -> Result<Vec<u8>, FileError> {
-        let (_, value) = self.granted.iter().find(|(granted, _)| granted == key).ok_or(FileError::NotGranted)?;
-        match value {
+        read_regular(self.granted(key)?.path()?, FILE_BYTES_MAX)
+    }
+
+    /// A number that is another one once the file has changed.
+    pub(crate) fn stamp(&self, key: &str) -> Result<u64, FileError> {
+        let granted = self.granted(key)?;
+        Ok(granted.stamp.lock().number(granted.path()?, Instant::now()))
+    }
+
+    /// Makes a content the accepted one, and gives its number.
+    pub(crate) fn accept(&self, key: &str, content: Arc<[u8]>) -> Result<u64, FileError> {
+        let mut accepted = self.granted(key)?.accepted.lock();
+        accepted.number += 1;
+        accepted.content = Some(content);
+        Ok(accepted.number)
+    }
+
+    /// The content that was accepted last.
+    pub(crate) fn accepted(&self, key: &str) -> Result<Option<Arc<[u8]>>, FileError> {
+        Ok(self.granted(key)?.accepted.lock().content.clone())
+    }
+
+    /// How often a content was accepted.
+    pub(crate) fn accepted_number(&self, key: &str) -> Result<u64, FileError> {
+        Ok(self.granted(key)?.accepted.lock().number)
+    }
+
+    fn granted(&self, key: &str) -> Result<&Granted, FileError> {
+        self.granted.iter().find(|granted| granted.key == key).ok_or(FileError::NotGranted)
+    }
+}
+
+impl Granted {
+    fn path(&self) -> Result<&Path, FileError> {
+        match &self.value {
             None | Some(Value::Null) => Err(FileError::NotSet),
-            Some(Value::String(path)) => read_regular(Path::new(path), FILE_BYTES_MAX),
-            Some(_) => Err(FileError::Refused(format!("`{key}` is not a text"))),
+            Some(Value::String(path)) => Ok(Path::new(path)),
+            Some(_) => Err(FileError::Refused(format!("`{}` is not a text", self.key))),
         }
     }
 }
@@ -153,5 +205,16 @@ mod tests {
         assert_eq!(files.read("missing"), Err(FileError::NotSet));
         assert!(matches!(files.read("number"), Err(FileError::Refused(_))));
         assert_eq!(files.read(&file.path().display().to_string()), Err(FileError::NotGranted));
+        assert_eq!(files.stamp("password-file"), files.stamp("password-file"));
+        assert_eq!(files.stamp("other"), Err(FileError::NotGranted));
+        assert_eq!(files.stamp("missing"), Err(FileError::NotSet));
+        assert_eq!((files.accepted("password-file"), files.accepted_number("password-file")), (Ok(None), Ok(0)));
+        let content: Arc<[u8]> = Arc::from(*b"users");
+        assert_eq!(files.accept("password-file", Arc::clone(&content)), Ok(1));
+        assert_eq!(
+            (files.accepted("password-file"), files.accepted_number("password-file")),
+            (Ok(Some(content)), Ok(1))
+        );
+        assert_eq!(files.accept("other", Arc::from([])), Err(FileError::NotGranted));
     }
 }

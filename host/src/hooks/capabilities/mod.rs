@@ -1,11 +1,18 @@
 //! What the broker does for plugins, one file each.
 
 mod broker_info;
+mod clock;
 mod files;
 mod log;
 mod publisher;
+mod stamp;
+
+use std::sync::Arc;
+
+use super::verdict_number::VerdictNumber;
 
 pub(crate) use broker_info::BrokerInfo;
+pub(crate) use clock::Clock;
 pub(crate) use files::{FileError, Files};
 pub(crate) use log::{LogLevel, PluginLog, escape};
 pub(crate) use publisher::{PublishError, Publisher};
@@ -16,4 +23,7 @@ pub(crate) struct Capabilities {
     pub(crate) files: Files,
     pub(crate) publisher: Publisher,
     pub(crate) broker_info: BrokerInfo,
+    pub(crate) clock: Clock,
+    /// The capability `invalidate`.
+    pub(crate) verdict_number: Arc<VerdictNumber>,
 }

@@ -82,7 +82,7 @@ fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOu
 }
 
 fn event(kind: EventKind) -> Event {
-    Event { kind, client: Some(client(None)), topic: None, qos: None, payload: None, reason: None }
+    Event::of_client(kind, &client(None))
 }
 
 fn faults(hooks: &Hooks) -> u64 {

@@ -2,6 +2,8 @@
 //!
 //! What is generated from `wit/` stays in here: the rest of the broker sees its own types.
 
+use std::sync::Arc;
+
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker, Resource};
 use wasmtime::{Error, Store};
 
@@ -13,7 +15,7 @@ use crate::hooks::interests::Interests;
 use crate::hooks::{Action, Event, EventKind};
 use crate::types::{ClientInfo, QoS};
 
-use self::amqtt::plugin::{broker_info, files, log, publisher, types};
+use self::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, types};
 use self::exports::amqtt::plugin::{auth, events, lifecycle, ticks, topic_check};
 
 wasmtime::component::bindgen!({
@@ -55,9 +57,11 @@ pub(super) fn link(linker: &mut Linker<State>, capabilities: &[Capability]) -> w
         match capability {
             Capability::Types => types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Log => log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
+            Capability::Clock => clock::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Files => files::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Publisher => publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::BrokerInfo => broker_info::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
+            Capability::Invalidate => invalidate::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
         }
     }
     Ok(())
@@ -206,6 +210,30 @@ impl types::HostEvent for State {
         Ok(self.current_event()?.payload.as_ref().map(|payload| payload.to_vec()))
     }
 
+    fn retain(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<bool>> {
+        Ok(self.current_event()?.retain)
+    }
+
+    fn payload_length(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<u64>> {
+        Ok(self.current_event()?.payload_len.map(|len| len as u64))
+    }
+
+    fn packet_type(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<u8>> {
+        Ok(self.current_event()?.packet.map(|packet| packet.packet_type))
+    }
+
+    fn packet_flags(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<u8>> {
+        Ok(self.current_event()?.packet.map(|packet| packet.flags))
+    }
+
+    fn packet_id(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<u16>> {
+        Ok(self.current_event()?.packet.and_then(|packet| packet.packet_id))
+    }
+
+    fn packet_length(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<u32>> {
+        Ok(self.current_event()?.packet.map(|packet| packet.len))
+    }
+
     fn reason(&mut self, _: Resource<CurrentEvent>) -> wasmtime::Result<Option<String>> {
         Ok(self.current_event()?.reason.as_deref().map(str::to_owned))
     }
@@ -229,7 +257,44 @@ impl log::Host for State {
 
 impl files::Host for State {
     fn read(&mut self, key: String) -> Result<Vec<u8>, files::FileError> {
-        Ok(self.capabilities.files.read(&key)?)
+        let content = self.capabilities.files.read(&key)?;
+        self.last_read = Some((key, Arc::from(&content[..])));
+        Ok(content)
+    }
+
+    fn stamp(&mut self, key: String) -> Result<u64, files::FileError> {
+        Ok(self.capabilities.files.stamp(&key)?)
+    }
+
+    fn accept(&mut self, key: String) -> Result<u64, files::FileError> {
+        match self.last_read.take() {
+            Some((read, content)) if read == key => Ok(self.capabilities.files.accept(&key, content)?),
+            _ => Err(FileError::Refused("it was not the last to be read in this call".to_owned()).into()),
+        }
+    }
+
+    fn accepted(&mut self, key: String) -> Result<Option<Vec<u8>>, files::FileError> {
+        Ok(self.capabilities.files.accepted(&key)?.map(|content| content.to_vec()))
+    }
+
+    fn accepted_number(&mut self, key: String) -> Result<u64, files::FileError> {
+        Ok(self.capabilities.files.accepted_number(&key)?)
+    }
+}
+
+impl clock::Host for State {
+    fn unix_nanoseconds(&mut self) -> u64 {
+        self.capabilities.clock.unix_nanoseconds()
+    }
+
+    fn monotonic_nanoseconds(&mut self) -> u64 {
+        self.capabilities.clock.monotonic_nanoseconds()
+    }
+}
+
+impl invalidate::Host for State {
+    fn all(&mut self) {
+        self.capabilities.verdict_number.advance();
     }
 }
 

@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn the_plugins_of_the_folder_are_embedded() {
         let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
-        assert_eq!(names, ["auth_anonymous", "auth_file", "broker_sys", "topic_acl", "topic_taboo"]);
+        assert_eq!(
+            names,
+            ["auth_anonymous", "auth_file", "broker_sys", "event_logger", "packet_logger", "topic_acl", "topic_taboo"]
+        );
     }
 
     #[test]
@@ -69,9 +72,11 @@ mod tests {
     #[test]
     fn a_component_has_just_its_hooks_and_capabilities() {
         check_interfaces("auth_anonymous", &["log", "types"], &["auth", "lifecycle"]);
-        check_interfaces("auth_file", &["files", "log", "types"], &["auth", "lifecycle"]);
-        check_interfaces("broker_sys", &["broker-info", "log", "publisher", "types"], &["lifecycle", "ticks"]);
-        check_interfaces("topic_acl", &["log", "types"], &["lifecycle", "topic-check"]);
+        check_interfaces("auth_file", &["files", "log", "types"], &["auth", "lifecycle", "ticks"]);
+        check_interfaces("broker_sys", &["broker-info", "clock", "log", "publisher", "types"], &["lifecycle", "ticks"]);
+        check_interfaces("topic_acl", &["files", "invalidate", "log", "types"], &["lifecycle", "ticks", "topic-check"]);
+        check_interfaces("event_logger", &["log", "types"], &["events", "lifecycle"]);
+        check_interfaces("packet_logger", &["log", "types"], &["events", "lifecycle"]);
         check_interfaces("topic_taboo", &["log", "types"], &["lifecycle", "topic-check"]);
     }
 }

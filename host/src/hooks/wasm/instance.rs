@@ -102,7 +102,9 @@ impl Instance {
 }
 
 fn begin(store: &mut Store<State>, limit: Duration) {
-    store.data_mut().deadline = Deadline::new(limit);
+    let state = store.data_mut();
+    state.deadline = Deadline::new(limit);
+    state.last_read = None;
     // The first look only takes down the time.
     store.set_epoch_deadline(1);
 }

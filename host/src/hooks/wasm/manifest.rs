@@ -29,9 +29,11 @@ pub(crate) struct Exports {
 pub(crate) enum Capability {
     Types,
     Log,
+    Clock,
     Files,
     Publisher,
     BrokerInfo,
+    Invalidate,
 }
 
 impl Capability {
@@ -39,9 +41,11 @@ impl Capability {
         Some(match interface {
             "types" => Self::Types,
             "log" => Self::Log,
+            "clock" => Self::Clock,
             "files" => Self::Files,
             "publisher" => Self::Publisher,
             "broker-info" => Self::BrokerInfo,
+            "invalidate" => Self::Invalidate,
             _ => return None,
         })
     }
@@ -51,9 +55,11 @@ impl Capability {
         match self {
             Self::Types => "types",
             Self::Log => "log",
+            Self::Clock => "clock",
             Self::Files => "files",
             Self::Publisher => "publisher",
             Self::BrokerInfo => "broker-info",
+            Self::Invalidate => "invalidate",
         }
     }
 
@@ -67,6 +73,7 @@ impl Capability {
             Self::Files if grants.files.is_empty() => Some("grants: {files: [SETTINGS-KEY]}"),
             Self::Publisher if grants.publish.is_empty() => Some("grants: {publish: [TOPIC-FILTER]}"),
             Self::BrokerInfo if !grants.broker_info => Some("grants: {broker-info: true}"),
+            Self::Invalidate if !grants.invalidate => Some("grants: {invalidate: true}"),
             _ => None,
         }
     }
@@ -220,13 +227,13 @@ mod tests {
     #[test]
     fn hooks_and_capabilities_are_read_from_the_type() {
         let manifest = read(
-            &["amqtt:plugin/types@0.1.0", "amqtt:plugin/log@0.1.3"],
+            &["amqtt:plugin/types@0.1.0", "amqtt:plugin/log@0.1.3", "amqtt:plugin/clock@0.1.0"],
             &[LIFECYCLE, "amqtt:plugin/auth@0.1.0", "cabi-extra"],
             &Grants::default(),
         )
         .expect("a usable plugin");
         assert_eq!(manifest.exports, Exports { auth: true, ..Exports::default() });
-        assert_eq!(manifest.capabilities, [Capability::Types, Capability::Log]);
+        assert_eq!(manifest.capabilities, [Capability::Types, Capability::Log, Capability::Clock]);
     }
 
     #[test]
@@ -235,11 +242,13 @@ mod tests {
             files: vec!["password-file".into()],
             publish: vec![TopicFilter::new("a").expect("valid")],
             broker_info: true,
+            invalidate: true,
         };
         for (import, grant) in [
             ("amqtt:plugin/files@0.1.0", "files: [SETTINGS-KEY]"),
             ("amqtt:plugin/publisher@0.1.0", "publish: [TOPIC-FILTER]"),
             ("amqtt:plugin/broker-info@0.1.0", "broker-info: true"),
+            ("amqtt:plugin/invalidate@0.1.0", "invalidate: true"),
         ] {
             let error = read(&[import], &[LIFECYCLE], &Grants::default()).expect_err(import);
             assert!(error.contains(grant), "{error}");

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) client: Option<Arc<ClientInfo>>,
     /// The event that the running call is about.
     pub(super) event: Option<Arc<Event>>,
+    /// The file that the running call has read last: its settings key and its content.
+    pub(super) last_read: Option<(String, Arc<[u8]>)>,
     /// What the plugin may use, shared by its instances.
     pub(super) capabilities: Arc<Capabilities>,
     /// Whether log messages are left out: those of `init`, which another instance has written already.
@@ -51,7 +53,17 @@ impl State {
             .trap_on_grow_failure(true)
             .build();
         let deadline = Deadline::new(Duration::ZERO);
-        Self { client: None, event: None, capabilities, quiet, wasi, limits, deadline_set: set.deadline, deadline }
+        Self {
+            client: None,
+            event: None,
+            last_read: None,
+            capabilities,
+            quiet,
+            wasi,
+            limits,
+            deadline_set: set.deadline,
+            deadline,
+        }
     }
 }
 

@@ -1,0 +1,191 @@
+use std::fmt;
+
+use crate::files::{self, FileError};
+
+/// What a file says, for a plugin that decides by it and follows its changes.
+///
+/// All instances of the plugin go by the same content: one that was read and understood. [`look`](Self::look) for a new
+/// one in [`Ticks`](crate::Ticks), which one instance has; [`follow`](Self::follow) what it has found before each answer.
+/// A file that cannot be read or understood leaves the one before in force, for instances that start later too.
+///
+/// ```
+/// use amqtt_plugin_sdk::{Looked, Watched, log};
+/// # amqtt_plugin_sdk::files::stand_in("names-file", Ok(b"alice\nbob".to_vec()));
+///
+/// fn parse(content: &[u8], _in_force: Option<&Vec<String>>) -> Result<Vec<String>, String> {
+///     let text = std::str::from_utf8(content).map_err(|err| err.to_string())?;
+///     Ok(text.lines().map(str::to_owned).collect())
+/// }
+///
+/// let mut names = Watched::open("names-file", parse)?;
+/// // In `tick`:
+/// match names.look() {
+///     Ok(Looked::Same) => {}
+///     Ok(Looked::Changed) => log::info("there are new names"),
+///     Err(problem) => log::error(problem),
+/// }
+/// // Where they are needed:
+/// assert_eq!(names.follow().len(), 2);
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug)]
+pub struct Watched<T> {
+    key: &'static str,
+    parse: Parse<T>,
+    value: T,
+    /// Of the content that `value` was made of.
+    number: u64,
+    /// Of the file when it was last looked at; none where the broker could not tell.
+    stamp: Option<u64>,
+}
+
+/// Makes something of the content of a file. An error says what is wrong with it. The second argument is what is in
+/// force; none at first.
+pub type Parse<T> = fn(&[u8], Option<&T>) -> Result<T, String>;
+
+/// Whether a file has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It is the one that was looked at before.
+    Same,
+    /// It is another one, and is in force.
+    Changed,
+}
+
+/// A file has changed and cannot be used: what was read before stays in force. Told once for each change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    key: &'static str,
+    reason: String,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unusable { key, reason } = self;
+        write!(f, "`{key}` has changed and is not used, what was read before stays in force: {reason}")
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl<T> Watched<T> {
+    /// Takes what is in force; reads the file that a settings key names if nothing is yet. The configuration has to
+    /// grant the key.
+    ///
+    /// # Errors
+    ///
+    /// The text names the key and says what is wrong with the file.
+    pub fn open(key: &'static str, parse: Parse<T>) -> Result<Self, String> {
+        let named = |reason: String| format!("`{key}`: {reason}");
+        // Before the content: a change in between is found at the next look.
+        let stamp = files::stamp(key).ok();
+        let number = files::accepted_number(key).map_err(|err| named(unreadable(&err)))?;
+        let in_force = files::accepted(key).map_err(|err| named(unreadable(&err)))?;
+        if let Some(content) = in_force {
+            return Ok(Watched { key, parse, value: parse(&content, None).map_err(named)?, number, stamp });
+        }
+        let (value, number) = read(key, parse, None).map_err(named)?;
+        Ok(Watched { key, parse, value, number, stamp })
+    }
+
+    /// What is in force for all instances at this moment.
+    pub fn follow(&mut self) -> &T {
+        if let Ok(number) = files::accepted_number(self.key)
+            && number != self.number
+            && let Ok(Some(content)) = files::accepted(self.key)
+        {
+            // Another instance has understood it: so does this one.
+            if let Ok(value) = (self.parse)(&content, None) {
+                self.value = value;
+            }
+            self.number = number;
+        }
+        &self.value
+    }
+
+    /// Reads the file if it has changed, and puts it in force for all instances.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`] if the file cannot be read or understood.
+    pub fn look(&mut self) -> Result<Looked, Unusable> {
+        self.follow();
+        let stamp = files::stamp(self.key).ok();
+        if stamp == self.stamp {
+            return Ok(Looked::Same);
+        }
+        self.stamp = stamp;
+        let read = read(self.key, self.parse, Some(&self.value));
+        (self.value, self.number) = read.map_err(|reason| Unusable { key: self.key, reason })?;
+        Ok(Looked::Changed)
+    }
+}
+
+/// Reads the file and, if it is understood, has it accepted.
+fn read<T>(key: &str, parse: Parse<T>, in_force: Option<&T>) -> Result<(T, u64), String> {
+    let content = files::read(key).map_err(|err| unreadable(&err))?;
+    let value = parse(&content, in_force)?;
+    let number = files::accept(key).map_err(|err| unreadable(&err))?;
+    Ok((value, number))
+}
+
+fn unreadable(error: &FileError) -> String {
+    format!("cannot read the file: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "file";
+
+    fn number(content: &[u8], _: Option<&u32>) -> Result<u32, String> {
+        String::from_utf8_lossy(content).parse().map_err(|_| "no number".to_owned())
+    }
+
+    fn write(content: &str) {
+        files::stand_in(KEY, Ok(content.into()));
+    }
+
+    #[test]
+    fn a_change_is_in_force_for_all_instances_once_it_is_looked_at() {
+        write("1");
+        let open = || Watched::open(KEY, number).expect("a number");
+        let (mut looking, mut following) = (open(), open());
+        write("2");
+        assert_eq!((*looking.follow(), *following.follow()), (1, 1));
+        assert_eq!(looking.look(), Ok(Looked::Changed));
+        assert_eq!((*looking.follow(), *following.follow(), *open().follow()), (2, 2, 2));
+        assert_eq!(looking.look(), Ok(Looked::Same));
+    }
+
+    #[test]
+    fn what_is_broken_is_told_once_and_changes_nothing() {
+        write("1");
+        let open = || Watched::open(KEY, number).expect("a number");
+        let (mut looking, mut idle) = (open(), open());
+        write("2");
+        assert_eq!(looking.look(), Ok(Looked::Changed));
+        write("x");
+        let problem = looking.look().expect_err("no number");
+        let expected = "`file` has changed and is not used, what was read before stays in force: no number";
+        assert_eq!(problem.to_string(), expected);
+        assert_eq!(looking.look(), Ok(Looked::Same));
+        // Also for one that was never asked while 2 was the file, and for one that starts now.
+        assert_eq!((*looking.follow(), *idle.follow(), *open().follow()), (2, 2, 2));
+        files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
+        assert!(looking.look().expect_err("gone").to_string().ends_with("cannot read the file: gone"));
+        write("3");
+        assert_eq!(looking.look(), Ok(Looked::Changed));
+        assert_eq!((*idle.follow(), *open().follow()), (3, 3));
+    }
+
+    #[test]
+    fn what_is_wrong_at_first_names_the_key() {
+        write("x");
+        assert_eq!(Watched::open(KEY, number).map(drop), Err("`file`: no number".to_owned()));
+        files::stand_in(KEY, Err(FileError::NotGranted));
+        let expected = format!("`file`: cannot read the file: {}", FileError::NotGranted);
+        assert_eq!(Watched::open(KEY, number).map(drop), Err(expected));
+    }
+}
