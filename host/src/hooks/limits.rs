@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bytes of the largest plugin file that is read. Compiling is not covered by any deadline, so its input is bounded.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
+/// Plugins that are loaded at once: those of the binary take little time each, and compiling one uses all cores anyway.
+pub(crate) const LOADED_AT_ONCE_MAX: usize = 4;
+
 /// Entries of one plugin folder that are looked at: a folder of plugins is small, and `/` given by mistake is not.
 pub(crate) const PLUGIN_DIR_ENTRIES_MAX: usize = 10_000;
 

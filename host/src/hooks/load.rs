@@ -1,13 +1,16 @@
 //! From the configuration's list to plugins that run.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 
 use serde_json::Value;
 
 use super::capabilities::{BrokerInfo, Capabilities, Clock, Files, PluginLog, Publisher};
 use super::circuit::Circuit;
 use super::common::Common;
+use super::limits::LOADED_AT_ONCE_MAX;
 use super::loaded::{Loaded, Origin};
 use super::search::{Found, NotFound, find};
 use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
@@ -95,8 +98,17 @@ pub(crate) struct Roster {
 impl Roster {
     /// Loads every plugin and starts its first instance.
     pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
-        let load = |plugin: &PluginSpec| load_one(plugin, spec, common);
-        Self::assemble(spec.plugins.iter().map(load).collect::<Result<_, _>>()?, spec)
+        let mut all = Vec::new();
+        for plugins in spec.plugins.chunks(LOADED_AT_ONCE_MAX) {
+            let loaded = thread::scope(|scope| {
+                let load = |plugin| scope.spawn(move || load_one(plugin, spec, common));
+                let loading: Vec<_> = plugins.iter().map(load).collect();
+                let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+                loading.into_iter().map(join).collect::<Result<Vec<_>, LoadError>>()
+            });
+            all.extend(loaded?);
+        }
+        Self::assemble(all, spec)
     }
 
     /// The same, past the first error: all that is wrong.

@@ -35,9 +35,8 @@ fn cause(does: Does, hook: Hook) -> Option<&'static str> {
     }
 }
 
-/// A plugin that does `does` in `hook` and nothing wrong elsewhere, under a name of its own.
-fn spec(folder: &Path, hook: Hook, does: Does) -> (String, HookSpec) {
-    let name = format!("{hook:?}_{does:?}").to_lowercase();
+/// A plugin that does `does` in `hook` and nothing wrong elsewhere.
+fn spec(folder: &Path, name: &str, hook: Hook, does: Does) -> HookSpec {
     let in_hook = |which: Hook| if which == hook { does } else { Does::Answer(0) };
     let guest = Guest {
         init: in_hook(Hook::Init),
@@ -57,8 +56,8 @@ fn spec(folder: &Path, hook: Hook, does: Does) -> (String, HookSpec) {
     let deadline = if cause(does, hook).is_some() { Duration::from_millis(20) } else { PATIENT };
     spec.plugins[0].limits.deadline = Some(deadline);
     std::fs::rename(folder.join("guest_0.wasm"), folder.join(format!("{name}.wasm"))).expect("renamed");
-    spec.plugins[0].name.clone_from(&name);
-    (name, spec)
+    spec.plugins[0].name = name.to_owned();
+    spec
 }
 
 /// The one line of the log about a fault of the plugin.
@@ -72,7 +71,8 @@ fn fault_line(name: &str) -> String {
 fn check(hook: Hook, does: Does) {
     let what = format!("{does:?} in {hook:?}");
     let folder = tempfile::tempdir().expect("a folder");
-    let (name, spec) = spec(folder.path(), hook, does);
+    let name = format!("{hook:?}_{does:?}").to_lowercase();
+    let spec = spec(folder.path(), &name, hook, does);
     let cause = cause(does, hook);
     let loaded = load(spec);
     if let (Hook::Init, Some(cause)) = (hook, cause) {
@@ -156,13 +156,14 @@ fn what_is_done_in_excess_is_cut_down() {
 fn what_a_plugin_prints_is_in_the_log() {
     log::keep();
     let folder = tempfile::tempdir().expect("a folder");
-    let (name, spec) = spec(folder.path(), Hook::TopicCheck, Does::Print);
+    let name = "a_plugin_that_prints";
+    let spec = spec(folder.path(), name, Hook::TopicCheck, Does::Print);
     let (hooks, _) = load(spec).expect("works");
     let mut checker = hooks.topic_checker();
     assert!(checker.check(&client(None), Action::Publish, "a").allowed, "asked on a thread that may wait");
     drop(checker);
     hooks.stop();
-    let printed = |text: &str| log::lines(text).iter().filter(|line| line.contains(&name)).count();
+    let printed = |text: &str| log::lines(text).iter().filter(|line| line.contains(name)).count();
     eventually("the line is there", || printed("printed") == 1);
     eventually("what has no end is told when the instance ends", || printed("half") == 1);
 }
@@ -191,4 +192,78 @@ fn memory_is_given_back() {
     // Each of them had two MiB of memory; other tests run beside this one.
     let grown = resident().saturating_sub(before);
     assert!(grown < 200 << 20, "{grown} bytes more");
+}
+
+/// The bytes of a plugin with every `from` in them replaced by a `to` of the same length.
+fn altered(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let (mut bytes, mut replaced) = (bytes.to_vec(), 0);
+    for at in 0..=bytes.len() - from.len() {
+        if bytes[at..].starts_with(from.as_bytes()) {
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 0, "{from} is not in it");
+    bytes
+}
+
+/// How the names of the interfaces of `amqtt:plugin` end in a plugin for this broker, for example `@0.1.0`.
+fn version_of(bytes: &[u8]) -> String {
+    let name = b"amqtt:plugin/lifecycle";
+    let at = bytes.windows(name.len()).position(|window| window == name).expect("every plugin has it") + name.len();
+    String::from_utf8(bytes[at..at + "@0.1.0".len()].to_vec()).expect("is text")
+}
+
+fn written(folder: &Path, guest: &Guest) -> Vec<u8> {
+    std::fs::read(guest.write(folder, "whole")).expect("a file")
+}
+
+/// Broken, too large, for another broker: each is refused with what is wrong with it, and nothing is loaded.
+#[test]
+fn files_that_are_not_whole_or_not_for_this_broker_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.wasm");
+    let check = |expected: &str| {
+        let mut spec = guest_spec(folder.path(), &[Guest::default()]);
+        spec.plugins[0].name = "x".to_owned();
+        spec.plugins[0].path = Some(path.clone());
+        let error = load(spec).err().expect(expected);
+        assert!(error.starts_with("plugin \"x\" (") && error.contains(expected), "{expected}: {error}");
+    };
+    let whole = written(folder.path(), &Guest { auth: Some(Does::Answer(0)), ..Guest::default() });
+    for length in (8..whole.len()).step_by(whole.len() / 20) {
+        std::fs::write(&path, &whole[..length]).expect("written");
+        check("cannot be used: it ");
+    }
+    let mut random = crate::types::random::Random::new(1);
+    for _ in 0..50 {
+        let noise: Vec<u8> = (0..random.below(5_000)).map(|_| random.below(256) as u8).collect();
+        std::fs::write(&path, [&whole[..8], &noise].concat()).expect("written");
+        check("cannot be used: it ");
+    }
+    std::fs::File::create(&path).and_then(|file| file.set_len(100 << 20)).expect("made");
+    check("it is larger than 64 MiB");
+    let version = version_of(&whole);
+    std::fs::write(&path, altered(&whole, &version, "@9.9.0")).expect("written");
+    check("it is made for version 9.9.0 of the plugin interface");
+    std::fs::write(&path, altered(&whole, "amqtt:plugin/publisher", "acmee:plugin/publisher")).expect("written");
+    check("it imports `acmee:plugin/publisher");
+}
+
+/// Plugins that were built with different patches of one minor version of the interface run side by side.
+#[test]
+fn two_versions_of_one_minor_run_side_by_side() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let guest = Guest { auth: Some(Does::Answer(0)), events: Some(Does::Publish), ..Guest::default() };
+    let guest = Guest { kinds: vec![EventKind::PacketSent], ..guest };
+    let spec = guest_spec(folder.path(), &[guest.clone(), guest.clone()]);
+    let whole = written(folder.path(), &guest);
+    let version = version_of(&whole);
+    let later = format!("{}7", &version[..version.len() - 1]);
+    std::fs::write(folder.path().join("guest_1.wasm"), altered(&whole, &version, &later)).expect("written");
+    let (hooks, broker) = load(spec).expect("both load");
+    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Allowed);
+    hooks.emit(event(EventKind::PacketSent));
+    eventually("both are told", || broker.published.lock().len() == 2);
 }
