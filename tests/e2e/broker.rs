@@ -36,6 +36,21 @@ impl Setup {
         Self { dir, config: format!("{listeners}{config}"), args: Vec::new() }
     }
 
+    /// `config` is all of it.
+    pub(crate) fn whole(config: &str) -> Self {
+        Self { config: config.to_owned(), ..Self::new("") }
+    }
+
+    /// With another text in place of all of it.
+    pub(crate) fn with(self, config: &str) -> Self {
+        Self { config: config.to_owned(), ..self }
+    }
+
+    /// The folder of the configuration.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Adds a setting to the listener, such as `max-connections: 1`.
     pub(crate) fn listener(mut self, setting: &str) -> Self {
         self.config = self.config.replacen("    type: tcp\n", &format!("    type: tcp\n    {setting}\n"), 1);

@@ -20,5 +20,6 @@ mod plugins;
 mod protocol;
 mod reload;
 mod round;
+mod seeds;
 mod sessions;
 mod slow_plugins;

@@ -42,7 +42,8 @@ fn section(keys: &Keys) -> Json {
         properties.insert(setting.key.to_owned(), described(setting));
         if setting.key.contains('-') {
             // Not among the properties, so that editors offer one spelling.
-            patterns.insert(format!("^{}$", setting.key.replace('-', "[-_]")), value(setting.form));
+            let (key, any) = (setting.key, setting.key.replace('-', "[-_]"));
+            patterns.insert(format!("^(?!{key}$){any}$"), value(setting.form));
         }
     }
     let mut schema = json!({ "type": ["object", "null"], "properties": properties });
