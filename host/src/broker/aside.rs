@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::codec::{Frame, Packet};
 use crate::hooks::{Action, Verdict};
 use crate::protocol::Connection;
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, TopicFilter};
 
 /// A question to topic-check that one connection waits for, while the others of its worker have their turns.
 pub(super) struct Asking {
@@ -73,7 +73,7 @@ impl Worker {
                 Asking::begin(self, &client.info, Action::Publish, std::iter::once(topic))
             }
             Packet::Subscribe(subscribe) => {
-                let filters = subscribe.filters().map(|(filter, _)| filter);
+                let filters = subscribe.filters().map(|(filter, _)| TopicFilter::subscribed(filter));
                 Asking::begin(self, &client.info, Action::Subscribe, filters)
             }
             _ => None,

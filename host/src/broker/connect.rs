@@ -261,6 +261,8 @@ fn open(
     let Opened { session, present, will, ended } = opened;
     if let Some((old, ended)) = ended {
         core.subscriptions.remove_all(&ended.filters, &old);
+        worker.now = now;
+        worker.pass_on(ended.orphans);
     }
     worker.now = now;
     if let Some((client, will)) = will {

@@ -392,6 +392,7 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     let (will, ended) = left.unwrap_or_default();
     if let Some(ended) = ended {
         worker.core.subscriptions.remove_all(&ended.filters, &client.session);
+        worker.pass_on(ended.orphans);
     }
     tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
     if worker.hooks.wants(EventKind::ClientDisconnected) {

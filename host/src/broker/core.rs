@@ -12,6 +12,7 @@ use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use super::will::Will;
 use crate::hooks::{BrokerServices, Overloaded};
+use crate::queue::Queued;
 use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
 /// What connections are held to, and what they share. A reload makes another one with the same shared parts, and hands it
@@ -52,6 +53,8 @@ pub(super) enum Internal {
     FromPlugin(Message),
     /// The will of a client, which topic-check decides on.
     Will(Arc<ClientInfo>, Box<Will>),
+    /// Messages of shared subscriptions whose receiver will not come back.
+    Orphans(Vec<Queued>),
     /// Says when everything before it is done.
     Barrier(tokio::sync::oneshot::Sender<()>),
 }
@@ -146,6 +149,7 @@ impl BrokerServices for Core {
             ("retained-count", self.retained.len() as u64),
             ("retained-bytes", self.retained.bytes() as u64),
             ("subscriptions-count", self.subscriptions.len() as u64),
+            ("shared-subscriptions-count", self.subscriptions.shared_len() as u64),
         ];
         counters.extend(process::counters());
         counters

@@ -24,6 +24,9 @@ pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
             for (session, will, ended) in due {
                 if let Some(ended) = ended {
                     core.subscriptions.remove_all(&ended.filters, &session);
+                    if !ended.orphans.is_empty() {
+                        drop(core.internal.send(Internal::Orphans(ended.orphans)).await);
+                    }
                     core.totals.expire();
                     tracing::info!("the session of client {:?} has expired", session.client_id);
                     if hooks.wants(EventKind::SessionExpired) {

@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
+use super::deliver::ToSubscribers;
 use super::events::{self, Origin};
 use super::retained::Stored;
 use super::routes::Route;
 use super::stats::WorkerStats;
-use super::verdicts::{Remembered, VerdictCache};
+use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Properties, Property, Publish};
-use crate::hooks::{Action, EventKind, TopicChecker};
-use crate::protocol::{Delivered, Delivery, Payload};
+use crate::hooks::{Action, EventKind};
+use crate::protocol::{Delivery, Payload};
+use crate::queue::Queued;
 use crate::types::{ClientInfo, Message, QoS, ReasonCode, levels};
 
 /// The tree of topics that only the broker and its plugins publish to.
@@ -86,6 +88,22 @@ impl Worker {
         self.route(Routed { origin, topic, payload, qos, retain, properties });
     }
 
+    /// Gives messages of shared subscriptions to other members, in their order: those who had them will not come back.
+    pub(super) fn pass_on(&mut self, orphans: Vec<Queued>) {
+        for Queued { message, qos, retain, .. } in orphans {
+            let filter = message.properties.as_ref().and_then(|properties| properties.share.as_ref());
+            let members = filter.and_then(|filter| self.core.subscriptions.members(filter));
+            let Some((subscribers, share)) = members.filter(|_| !message.is_expired(self.now)) else { continue };
+            let route = Route::new(message.topic.clone(), subscribers, Box::default());
+            let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
+            let stats = &core.stats[self.index];
+            let delivery = Delivery::new(&route.topic, Payload::Kept(&message), qos, *now, scratch);
+            let (route, publisher, is_told) = (&route, None, false);
+            ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, publisher, is_told }
+                .deliver_shared(&share);
+        }
+    }
+
     pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str) -> bool {
         if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
             return false;
@@ -134,37 +152,9 @@ impl Worker {
             }
         }
         let publisher = origin.client().map(|client| &client.client_id);
-        let asks_receivers = hooks.decides(Action::Receive);
-        let tells_receivers = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
-        for (index, subscriber) in route.subscribers.iter().enumerate() {
-            if !subscriber.is_for(publisher) {
-                continue;
-            }
-            if asks_receivers && !may_receive(checker, &route, index, hooks.verdict_number()) {
-                stats.publish_denied.add(1);
-                continue;
-            }
-            let session = &subscriber.session;
-            let delivered = session.deliver(&mut delivery, subscriber.terms(retain), &core.limits, wakes);
-            let dropped = match delivered {
-                Delivered::Buffered | Delivered::Queued | Delivered::Away => 0,
-                Delivered::TooLarge => {
-                    stats.publish_too_large.add(1);
-                    0
-                }
-                Delivered::QueuedInsteadOf(others) => others,
-                Delivered::Dropped => 1,
-            };
-            if dropped > 0 {
-                count_dropped(stats, dropped, topic, session.client_id.as_str());
-            }
-            if delivered == Delivered::Dropped && hooks.wants(EventKind::MessageDropped) {
-                let why = Some("the queue of the client is full");
-                events::message(hooks, EventKind::MessageDropped, &session.client(), &mut delivery, false, why);
-            } else if tells_receivers && !matches!(delivered, Delivered::Away | Delivered::TooLarge) {
-                events::message(hooks, EventKind::MessageBroadcast, &session.client(), &mut delivery, false, None);
-            }
-        }
+        let is_told = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
+        ToSubscribers { core, hooks, checker, stats, wakes, route: &route, delivery, retain, publisher, is_told }
+            .deliver();
         if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }
 }
@@ -176,17 +166,6 @@ fn claims_to_be_text(publish: &Publish<'_>) -> bool {
 
 fn is_text(payload: &[u8]) -> bool {
     std::str::from_utf8(payload).is_ok()
-}
-
-/// Whether the subscriber of this index may be delivered the topic of its route.
-fn may_receive(checker: &mut TopicChecker, route: &Route, index: usize, generation: u64) -> bool {
-    if let Some(allowed) = route.may_receive(index, generation) {
-        return allowed;
-    }
-    let (link_id, client) = route.subscribers[index].session.last_client();
-    let verdict = checker.check(&client, Action::Receive, route.topic.as_str());
-    route.remember(index, generation, link_id, Remembered::new(verdict));
-    verdict.allowed
 }
 
 /// Counts messages that did not fit, and says so at the first and then at each doubling.

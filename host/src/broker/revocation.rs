@@ -46,7 +46,8 @@ impl Review {
         let mut checks = 0;
         for filter in self.filters.by_ref().filter(|_| subscribe).take(CHECKS_PER_STEP) {
             checks += 1;
-            if !worker.checker.check(&self.client, Action::Subscribe, filter.as_str()).allowed {
+            let subscribed = TopicFilter::subscribed(filter.as_str());
+            if !worker.checker.check(&self.client, Action::Subscribe, subscribed).allowed {
                 self.judgement.filters.push(filter);
             }
         }

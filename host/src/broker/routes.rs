@@ -2,6 +2,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::shared::Share;
 use super::subscriptions::{Subscriber, Subscriptions};
 use super::verdicts::Remembered;
 use crate::types::TopicName;
@@ -24,7 +25,9 @@ pub(super) struct RouteCache {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) topic: TopicName,
+    /// Those that get each message, then the members of shared subscriptions.
     pub(super) subscribers: Vec<Subscriber>,
+    pub(super) shares: Box<[Share]>,
     /// What `receive` said of each subscriber; made when somebody asks.
     received: OnceCell<Box<[Cell<Option<Received>>]>>,
 }
@@ -40,6 +43,15 @@ struct Received {
 }
 
 impl Route {
+    pub(super) fn new(topic: TopicName, subscribers: Vec<Subscriber>, shares: Box<[Share]>) -> Self {
+        Self { topic, subscribers, shares, received: OnceCell::new() }
+    }
+
+    /// How many of the subscribers get each message.
+    pub(super) fn singles(&self) -> usize {
+        self.shares.first().map_or(self.subscribers.len(), |share| share.members.start)
+    }
+
     /// What it is counted as.
     fn bytes(&self) -> usize {
         const SUBSCRIBER_BYTES: usize = size_of::<Subscriber>() + size_of::<Cell<Option<Received>>>();
@@ -73,8 +85,8 @@ impl RouteCache {
             return Some(Rc::clone(route));
         }
         let name = TopicName::new(topic).ok()?;
-        let subscribers = subscriptions.subscribers(topic);
-        let route = Rc::new(Route { topic: name.clone(), subscribers, received: OnceCell::new() });
+        let (subscribers, shares) = subscriptions.subscribers(topic);
+        let route = Rc::new(Route::new(name.clone(), subscribers, shares));
         self.remember(name, &route);
         Some(route)
     }

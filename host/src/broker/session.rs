@@ -110,6 +110,8 @@ pub(super) type LastWill = (Arc<ClientInfo>, Box<Will>);
 pub(super) struct Ended {
     /// What it was subscribed to.
     pub(super) filters: Vec<TopicFilter>,
+    /// Messages of shared subscriptions that are for another member now.
+    pub(super) orphans: Vec<Queued>,
 }
 
 /// What the end of a connection leads to, or the time since.
@@ -486,6 +488,18 @@ impl SessionHandle {
         Ok(dropped)
     }
 
+    /// Whether its client has a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    /// How many messages it has that its client has not acknowledged; more than any if the client is away.
+    pub(super) fn load(&self) -> usize {
+        let shared = self.lock();
+        let outbound = &shared.session.outbound;
+        if shared.link.is_some() { outbound.inflight_len() + outbound.queue_len() } else { usize::MAX }
+    }
+
     /// Messages in flight and waiting.
     pub(super) fn message_counts(&self) -> MessageCounts {
         let shared = self.lock();
@@ -520,9 +534,10 @@ impl AddAssign for MessageCounts {
 impl Shared {
     fn end(&mut self) -> Ended {
         self.ended = true;
+        let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
         self.away = None;
-        Ended { filters: std::mem::take(&mut self.subscriptions).into_keys().collect() }
+        Ended { filters: std::mem::take(&mut self.subscriptions).into_keys().collect(), orphans }
     }
 
     /// Of its connection, or of the last one it had.

@@ -64,7 +64,7 @@ impl Worker {
         if let Some(refused) = self.unavailable(&filter, wanted) {
             return Ok(refused);
         }
-        if !self.may_subscribe(client, filter.as_str()) {
+        if !self.may_subscribe(client, TopicFilter::subscribed(filter.as_str())) {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
             return Ok(ReasonCode::NotAuthorized);
         }
@@ -76,6 +76,8 @@ impl Worker {
             Subscribed::TooMany => return Ok(self.refuse_subscription(client, filter.as_str())),
         };
         let sends_retained = match wanted.options.retain_handling {
+            // They are about who does the work that comes (MQTT 5.0, 4.8.2).
+            _ if TopicFilter::is_shared(filter.as_str()) => false,
             RetainHandling::Always => true,
             RetainHandling::IfNew => is_new,
             RetainHandling::Never => false,
@@ -94,7 +96,12 @@ impl Worker {
             return Some(ReasonCode::QuotaExceeded);
         }
         if TopicFilter::is_shared(filter.as_str()) {
-            return Some(ReasonCode::SharedSubscriptionsNotSupported);
+            if !capabilities.shared_subscriptions {
+                return Some(ReasonCode::SharedSubscriptionsNotSupported);
+            }
+            if filter.share().is_none() {
+                return Some(ReasonCode::TopicFilterInvalid); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+            }
         }
         if !capabilities.wildcard_subscriptions && filter.has_wildcard() {
             return Some(ReasonCode::WildcardSubscriptionsNotSupported);

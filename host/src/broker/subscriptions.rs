@@ -1,9 +1,10 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
 use super::session::SessionHandle;
+use super::shared::Share;
 use crate::protocol::Terms;
 use crate::routing::SubscriptionTree;
 use crate::types::{ClientId, Overlapping, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
@@ -11,10 +12,29 @@ use crate::types::{ClientId, Overlapping, QoS, SubscriptionId, SubscriptionOptio
 /// All subscriptions of the broker.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    tree: RwLock<SubscriptionTree<u64, Subscription>>,
+    trees: RwLock<Trees>,
     /// Goes up with every change, so that workers know when what they remember of it is stale.
     generation: AtomicU64,
     overlapping: Overlapping,
+}
+
+#[derive(Debug, Default)]
+struct Trees {
+    /// By session.
+    single: SubscriptionTree<u64, Subscription>,
+    /// By the group's name.
+    shared: SubscriptionTree<Arc<str>, Group>,
+    /// How many members those have together.
+    members: usize,
+}
+
+/// A shared subscription.
+#[derive(Debug, Clone)]
+struct Group {
+    /// With its name.
+    filter: TopicFilter,
+    members: Vec<Subscription>,
+    cursor: Arc<AtomicUsize>,
 }
 
 /// One subscription of a session, but for its filter.
@@ -57,19 +77,31 @@ enum Audience {
 
 impl Subscriptions {
     pub(super) fn new(overlapping: Overlapping) -> Self {
-        Self { tree: RwLock::default(), generation: AtomicU64::new(1), overlapping }
+        Self { trees: RwLock::default(), generation: AtomicU64::new(1), overlapping }
     }
 
     /// Adds a subscription or replaces the session's one of the same filter `[MQTT-3.8.4-3]`.
     pub(super) fn insert(&self, filter: &TopicFilter, session: &Arc<SessionHandle>, wanted: Wanted) {
         let subscription = Subscription { session: Arc::clone(session), wanted };
-        self.tree.write().insert(filter, session.key, subscription);
+        let mut trees = self.trees.write();
+        if let Some((name, inner)) = filter.share() {
+            trees.join(name.into(), filter, &inner, subscription);
+        } else {
+            trees.single.insert(filter, session.key, subscription);
+        }
+        drop(trees);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Takes one subscription away.
     pub(super) fn remove(&self, filter: &TopicFilter, session: &SessionHandle) {
-        self.tree.write().remove(filter, &session.key);
+        let mut trees = self.trees.write();
+        if let Some((name, inner)) = filter.share() {
+            trees.leave(name.into(), &inner, session.key);
+        } else {
+            trees.single.remove(filter, &session.key);
+        }
+        drop(trees);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -83,9 +115,15 @@ impl Subscriptions {
 
     /// Whose subscriptions match a topic, those of one QoS together: each session once, with the highest QoS that it was
     /// granted and the identifiers of all `[MQTT-3.3.4-3]` to `[MQTT-3.3.4-5]`, or once for each of its subscriptions.
-    pub(super) fn subscribers(&self, topic: &str) -> Vec<Subscriber> {
-        let mut found: Vec<Subscription> = Vec::new();
-        self.tree.read().matches(topic, |_, subscription| found.push(subscription.clone()));
+    /// Behind them the members of shared subscriptions, one subscription after the other.
+    pub(super) fn subscribers(&self, topic: &str) -> (Vec<Subscriber>, Box<[Share]>) {
+        let (mut found, mut groups): (Vec<Subscription>, Vec<Group>) = (Vec::new(), Vec::new());
+        let trees = self.trees.read();
+        trees.single.matches(topic, |_, subscription| found.push(subscription.clone()));
+        if !trees.shared.is_empty() {
+            trees.shared.matches(topic, |_, group| groups.push(group.clone()));
+        }
+        drop(trees);
         found.sort_unstable_by_key(|subscription| subscription.session.key);
         let mut subscribers = Vec::with_capacity(found.len());
         let once = self.overlapping == Overlapping::Once;
@@ -93,7 +131,17 @@ impl Subscriptions {
             Subscriber::push_all(of_session, &mut subscribers);
         }
         subscribers.sort_by_key(|subscriber| subscriber.qos);
-        subscribers
+        let shares = groups.iter().map(|group| group.share(&mut subscribers)).collect();
+        (subscribers, shares)
+    }
+
+    /// The members of one shared subscription, if there are any left.
+    pub(super) fn members(&self, filter: &TopicFilter) -> Option<(Vec<Subscriber>, Share)> {
+        let (name, inner) = filter.share()?;
+        let group = self.trees.read().shared.value(&inner, &name.into())?.clone();
+        let mut subscribers = Vec::new();
+        let share = group.share(&mut subscribers);
+        Some((subscribers, share))
     }
 
     /// Changes when a match may have changed.
@@ -103,7 +151,48 @@ impl Subscriptions {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.tree.read().len()
+        let trees = self.trees.read();
+        trees.single.len() + trees.members
+    }
+
+    /// How many of them are shared.
+    pub(super) fn shared_len(&self) -> usize {
+        self.trees.read().members
+    }
+}
+
+impl Trees {
+    fn join(&mut self, name: Arc<str>, filter: &TopicFilter, inner: &TopicFilter, subscription: Subscription) {
+        let new = || Group { filter: filter.clone(), members: Vec::new(), cursor: Arc::default() };
+        let mut group = self.shared.remove(inner, &name).unwrap_or_else(new);
+        match group.members.iter_mut().find(|member| member.session.key == subscription.session.key) {
+            Some(member) => *member = subscription,
+            None => {
+                group.members.push(subscription);
+                self.members += 1;
+            }
+        }
+        self.shared.insert(inner, name, group);
+    }
+
+    fn leave(&mut self, name: Arc<str>, inner: &TopicFilter, key: u64) {
+        let Some(mut group) = self.shared.remove(inner, &name) else { return };
+        let before = group.members.len();
+        group.members.retain(|member| member.session.key != key);
+        self.members -= before - group.members.len();
+        if !group.members.is_empty() {
+            self.shared.insert(inner, name, group);
+        }
+    }
+}
+
+impl Group {
+    /// Appends the members to other subscribers.
+    fn share(&self, subscribers: &mut Vec<Subscriber>) -> Share {
+        let start = subscribers.len();
+        let members = self.members.iter();
+        subscribers.extend(members.filter_map(|member| Subscriber::merge([member].into_iter(), Audience::Everyone)));
+        Share { filter: self.filter.clone(), members: start..subscribers.len(), cursor: Arc::clone(&self.cursor) }
     }
 }
 
@@ -124,6 +213,7 @@ impl Subscriber {
             granted: self.qos,
             retain: retain && self.retain_as_published,
             subscription_ids: self.ids.as_deref().map_or(&[], |ids| &ids.0),
+            share: None,
         }
     }
 

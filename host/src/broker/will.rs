@@ -24,7 +24,8 @@ impl Will {
         will.properties.copy_passed_on(&mut passed_on);
         let mut message = Message::new(topic, Bytes::copy_from_slice(will.payload), will.qos, will.retain);
         if !passed_on.is_empty() {
-            message.properties = Some(Arc::new(MessageProperties { passed_on: passed_on.into(), expires: None }));
+            message.properties =
+                Some(Arc::new(MessageProperties { passed_on: passed_on.into(), expires: None, share: None }));
         }
         let (mut expiry_secs, mut delay_secs) = (None, 0);
         for property in will.properties.iter() {
@@ -48,7 +49,7 @@ impl Will {
         if let Some(secs) = self.expiry_secs {
             let passed_on = message.properties.map(|properties| properties.passed_on.clone()).unwrap_or_default();
             let expires = Some(now + Duration::from_secs(secs.into()));
-            message.properties = Some(Arc::new(MessageProperties { passed_on, expires }));
+            message.properties = Some(Arc::new(MessageProperties { passed_on, expires, share: None }));
         }
         message
     }

@@ -97,6 +97,7 @@ async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Recei
         // A message that finds a fault of the broker must not be the last one.
         let published = catch_unwind(AssertUnwindSafe(|| match message {
             Internal::FromPlugin(message) => worker.publish_unasked(message),
+            Internal::Orphans(orphans) => worker.pass_on(orphans),
             Internal::Will(client, will) => worker.publish_will(&client, *will),
             // Whoever waited for it may have given up.
             Internal::Barrier(done) => drop(done.send(())),

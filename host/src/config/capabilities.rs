@@ -1,7 +1,7 @@
 use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Preset, Setting};
-use crate::types::{Capabilities, QoS};
+use crate::types::{Capabilities, QoS, ShareStrategy};
 
 /// What the broker does for its clients; keys at the top of a configuration.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -30,6 +30,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Whether subscriptions of MQTT 5.0 may have identifiers.",
     ),
     Setting::new(
+        "shared-subscriptions",
+        Form::Switch,
+        Preset::Value("true"),
+        "Whether subscriptions may be shared, with filters `$share/GROUP/FILTER`.",
+    ),
+    Setting::new(
+        "share-strategy",
+        Form::Word(&["round-robin", "random", "sticky", "least-queued"]),
+        Preset::Value("round-robin"),
+        "Which member of a shared subscription gets a message.",
+    ),
+    Setting::new(
         "check-payload-format",
         Form::Switch,
         Preset::Value("false"),
@@ -41,17 +53,31 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub(super) fn read(top: &mut Section<'_>, report: &mut Report) -> Capabilities {
     let mut found = Capabilities::default();
     // Every field is named: a new one does not compile until it can be configured.
-    let Capabilities { max_qos, retain, wildcard_subscriptions, subscription_identifiers, check_payload_format } =
-        &mut found;
+    let Capabilities {
+        max_qos,
+        retain,
+        wildcard_subscriptions,
+        subscription_identifiers,
+        shared_subscriptions,
+        share_strategy,
+        check_payload_format,
+    } = &mut found;
     *max_qos = match top.take("max-qos").and_then(|field| field.integer(report)) {
         Some(0) => QoS::AtMostOnce,
         Some(1) => QoS::AtLeastOnce,
         _ => QoS::ExactlyOnce,
     };
+    *share_strategy = match top.take("share-strategy").and_then(|field| field.word(report)) {
+        Some("random") => ShareStrategy::Random,
+        Some("sticky") => ShareStrategy::Sticky,
+        Some("least-queued") => ShareStrategy::LeastQueued,
+        _ => ShareStrategy::RoundRobin,
+    };
     for (switch, key) in [
         (retain, "retain-available"),
         (wildcard_subscriptions, "wildcard-subscriptions"),
         (subscription_identifiers, "subscription-identifiers"),
+        (shared_subscriptions, "shared-subscriptions"),
         (check_payload_format, "check-payload-format"),
     ] {
         *switch = top.take(key).and_then(|field| field.switch(report)).unwrap_or(*switch);

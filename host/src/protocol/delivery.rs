@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use super::aliases::OutgoingAliases;
 use crate::codec::{PUBLISH_FORMS, PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
 use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN, large_entry_bytes};
-use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicName};
+use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicFilter, TopicName};
 
 /// One message on its way to all its subscribers.
 ///
@@ -95,12 +95,14 @@ pub struct Terms<'a> {
     pub retain: bool,
     /// The identifiers of all its subscriptions that match and have one.
     pub subscription_ids: &'a [SubscriptionId],
+    /// The shared subscription under which it was chosen.
+    pub share: Option<&'a TopicFilter>,
 }
 
 impl Terms<'_> {
     /// Terms of a subscription without further wishes.
     pub const fn new(granted: QoS) -> Self {
-        Self { granted, retain: false, subscription_ids: &[] }
+        Self { granted, retain: false, subscription_ids: &[], share: None }
     }
 }
 
@@ -167,17 +169,18 @@ impl<'a> Delivery<'a> {
     /// The message in memory of its own, for those who keep it.
     pub fn message(&mut self) -> &Arc<Message> {
         let Self { topic, payload, qos, passed_on, expiry, scratch, message, .. } = self;
-        message.get_or_insert_with(|| Arc::new(kept(topic, *payload, *qos, passed_on.bytes(scratch), *expiry, &[])))
+        message
+            .get_or_insert_with(|| Arc::new(kept(topic, *payload, *qos, passed_on.bytes(scratch), *expiry, &[], None)))
     }
 
     /// The message for a client's queue, and the one identifier that is to be sent with it. Several identifiers are a
     /// part of a message of its own.
-    pub(super) fn queued(&mut self, subscription_ids: &[SubscriptionId]) -> (Arc<Message>, Option<SubscriptionId>) {
-        match subscription_ids {
-            [] => (Arc::clone(self.message()), None),
-            [id] => (Arc::clone(self.message()), Some(*id)),
-            ids => {
-                let message = kept(self.topic, self.payload, self.qos, self.passed_on(), self.expiry, ids);
+    pub(super) fn queued(&mut self, terms: Terms<'_>) -> (Arc<Message>, Option<SubscriptionId>) {
+        match (terms.subscription_ids, terms.share) {
+            ([], None) => (Arc::clone(self.message()), None),
+            ([id], None) => (Arc::clone(self.message()), Some(*id)),
+            (ids, share) => {
+                let message = kept(self.topic, self.payload, self.qos, self.passed_on(), self.expiry, ids, share);
                 (Arc::new(message), None)
             }
         }
@@ -304,7 +307,8 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// The message in memory of its own, with the identifiers of subscriptions that only one client is to get.
+/// The message in memory of its own, with what only one client is to get: the identifiers of its subscriptions, and the
+/// shared subscription under which it was chosen.
 fn kept(
     topic: &TopicName,
     payload: Payload<'_>,
@@ -312,6 +316,7 @@ fn kept(
     passed_on: &[u8],
     expiry: Option<Expiry>,
     subscription_ids: &[SubscriptionId],
+    share: Option<&TopicFilter>,
 ) -> Message {
     let payload = match payload {
         Payload::Read { bytes, buffer } => keep(bytes, buffer),
@@ -319,10 +324,11 @@ fn kept(
     };
     let mut message = Message::new(topic.clone(), payload, qos, false);
     let expires = expiry.map(|expiry| expiry.at);
-    if !passed_on.is_empty() || expires.is_some() || !subscription_ids.is_empty() {
+    if !passed_on.is_empty() || expires.is_some() || !subscription_ids.is_empty() || share.is_some() {
         let mut all = BytesMut::from(passed_on);
         subscription_ids.iter().for_each(|id| PublishProperties::append_subscription_id(&mut all, *id));
-        message.properties = Some(Arc::new(MessageProperties { passed_on: all.freeze(), expires }));
+        message.properties =
+            Some(Arc::new(MessageProperties { passed_on: all.freeze(), expires, share: share.cloned() }));
     }
     message
 }

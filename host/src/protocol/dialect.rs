@@ -127,7 +127,7 @@ pub fn connack_properties<'a>(
     let without = |available: bool, property: Property<'static>| (!available).then_some(property);
     properties.extend(without(capabilities.wildcard_subscriptions, Property::WildcardSubscriptionAvailable(false)));
     properties.extend(without(capabilities.subscription_identifiers, Property::SubscriptionIdentifierAvailable(false)));
-    properties.push(Property::SharedSubscriptionAvailable(false));
+    properties.extend(without(capabilities.shared_subscriptions, Property::SharedSubscriptionAvailable(false)));
     properties.extend(differs.1.then_some(Property::ServerKeepAlive(*keep_alive_secs)));
     properties
 }

@@ -145,7 +145,7 @@ impl Outbound {
         if qos == QoS::AtMostOnce && self.line == Line::Down {
             return Delivered::Away;
         }
-        let (message, subscription_id) = delivery.queued(terms.subscription_ids);
+        let (message, subscription_id) = delivery.queued(terms);
         let queued = Queued { message, qos, retain: terms.retain, subscription_id };
         match self.queue.push(queued, limits, delivery.now()) {
             Pushed::Kept => Delivered::Queued,
@@ -163,7 +163,7 @@ impl Outbound {
             Err(TooLarge) => return Delivered::TooLarge,
             Ok(None) => {}
             Ok(Some(packet_id)) => {
-                let (message, subscription_id) = delivery.queued(terms.subscription_ids);
+                let (message, subscription_id) = delivery.queued(terms);
                 let state = State::Published { message, qos, retain: terms.retain, subscription_id };
                 self.push_inflight(packet_id, state);
             }
@@ -295,6 +295,22 @@ impl Outbound {
         }
         self.forget_done();
         dropped
+    }
+
+    /// Takes the messages that are for a shared subscription and that its client has not acknowledged, as it will not come
+    /// back. Those of QoS 2 that were begun are nobody else's `[MQTT-4.8.2-5]`.
+    pub fn take_shared(&mut self) -> Vec<Queued> {
+        let is_shared = |message: &Message| message.properties.as_ref().is_some_and(|known| known.share.is_some());
+        let inflight = std::mem::take(&mut self.inflight).into_iter().filter_map(|inflight| match inflight.state {
+            State::Published { message, qos: qos @ QoS::AtLeastOnce, retain, subscription_id } => {
+                Some(Queued { message, qos, retain, subscription_id })
+            }
+            _ => None,
+        });
+        let waiting = std::iter::from_fn(|| self.queue.pop()).filter(|queued| queued.qos != QoS::AtMostOnce);
+        let taken = inflight.chain(waiting).filter(|queued| is_shared(&queued.message)).collect();
+        *self = Self::default();
+        taken
     }
 
     /// Where in `inflight` those begin that have not been sent on this connection.

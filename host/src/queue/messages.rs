@@ -234,7 +234,7 @@ mod tests {
     /// A message of QoS 1 that expires at this time.
     fn expiring(payload: &'static str, expires: Instant) -> Queued {
         let mut queued = queued(QoS::AtLeastOnce, payload);
-        let properties = MessageProperties { passed_on: Bytes::new(), expires: Some(expires) };
+        let properties = MessageProperties { passed_on: Bytes::new(), expires: Some(expires), share: None };
         Arc::make_mut(&mut queued.message).properties = Some(Arc::new(properties));
         queued
     }

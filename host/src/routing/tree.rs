@@ -60,6 +60,19 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         old
     }
 
+    /// The subscription of this filter and key.
+    pub fn value(&self, filter: &TopicFilter, key: &K) -> Option<&V> {
+        let mut node = &self.root;
+        for level in filter.as_str().split('/') {
+            match level {
+                "#" => return node.hash_subscribers.get(key),
+                "+" => node = node.plus.as_ref()?,
+                level => node = node.child(level)?,
+            }
+        }
+        node.subscribers.get(key)
+    }
+
     /// Takes a subscription away and returns it.
     pub fn remove(&mut self, filter: &TopicFilter, key: &K) -> Option<V> {
         let removed = self.root.remove(Some(filter.as_str()), key);
@@ -249,7 +262,9 @@ mod tests {
     fn the_same_key_and_filter_replace() {
         let filter = TopicFilter::new("a/+").expect("valid filter");
         let mut tree = SubscriptionTree::new();
+        assert_eq!(tree.value(&filter, &1), None);
         assert_eq!(tree.insert(&filter, 1, "old"), None);
+        assert_eq!((tree.value(&filter, &1), tree.value(&filter, &2)), (Some(&"old"), None));
         assert_eq!(tree.insert(&filter, 1, "new"), Some("old"));
         assert_eq!(tree.len(), 1);
     }

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{QoS, TopicName};
+use super::{QoS, TopicFilter, TopicName};
 
 /// An application message. Cheap to clone: topic, payload and properties are shared.
 #[derive(Debug, Clone)]
@@ -52,4 +52,6 @@ pub struct MessageProperties {
     pub passed_on: Bytes,
     /// When the message is too old to be delivered; none for never.
     pub expires: Option<Instant>,
+    /// The shared subscription that this copy of the message is for, of which its receiver is one member.
+    pub share: Option<TopicFilter>,
 }

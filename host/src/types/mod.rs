@@ -9,6 +9,7 @@ mod overlapping;
 mod qos;
 mod rate;
 mod reason;
+mod share;
 mod subscription;
 mod topic;
 
@@ -26,5 +27,6 @@ pub use overlapping::Overlapping;
 pub use qos::QoS;
 pub use rate::TokenBucket;
 pub use reason::ReasonCode;
+pub use share::ShareStrategy;
 pub use subscription::{RetainHandling, SubscriptionId, SubscriptionOptions};
 pub use topic::{TopicError, TopicFilter, TopicName, levels};

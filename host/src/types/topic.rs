@@ -91,6 +91,20 @@ impl TopicFilter {
         self.0.contains(['+', '#'])
     }
 
+    /// The group and the filter of a shared subscription; none if it is none or has no group or filter that may be one
+    /// `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
+    pub fn share(&self) -> Option<(&str, Self)> {
+        let (group, filter) = self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')?;
+        let filter = Self::new(filter).ok()?;
+        (!group.is_empty() && !group.contains(['+', '#'])).then_some((group, filter))
+    }
+
+    /// The part of a filter that topics are matched with: all of it, but for the group of a shared subscription.
+    pub fn subscribed(filter: &str) -> &str {
+        let shared = filter.strip_prefix(SHARE_PREFIX).and_then(|rest| rest.split_once('/'));
+        shared.map_or(filter, |(_, filter)| filter)
+    }
+
     /// Whether a filter is one of a shared subscription (MQTT 5.0, 4.8.2).
     pub fn is_shared(filter: &str) -> bool {
         filter.starts_with(SHARE_PREFIX)
@@ -100,11 +114,12 @@ impl TopicFilter {
     ///
     /// A leading wildcard does not match a topic that starts with `$` `[MQTT-4.7.2-1]`.
     pub fn matches(&self, topic: &str) -> bool {
-        if topic.starts_with('$') && self.0.starts_with(['+', '#']) {
+        let filter = Self::subscribed(&self.0);
+        if topic.starts_with('$') && filter.starts_with(['+', '#']) {
             return false;
         }
         let mut levels = topic.split('/');
-        for wanted in self.0.split('/') {
+        for wanted in filter.split('/') {
             match (wanted, levels.next()) {
                 ("#", _) => return true,
                 ("+", Some(_)) => {}

@@ -93,6 +93,11 @@ impl Peer {
         assert!(answer.is_empty(), "{answer:02x?} instead of the end");
     }
 
+    /// Reads all that the broker sends until it closes the connection.
+    pub(crate) fn drain(&mut self) {
+        answer_until_close(&mut self.0, b"");
+    }
+
     /// The next packet.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Vec<u8> {

@@ -52,6 +52,18 @@ const SECTIONS: &[(&str, u8)] = &[
 
 /// Where a test's module lies in the repository.
 const FILES: &[(&str, &str)] = &[
+    ("5.codec", "host/src/codec/tests_5_0.rs"),
+    ("5.round_trips", "host/src/codec/round_trips.rs"),
+    ("5.aliases", "tests/e2e/conformance_5_0/aliases.rs"),
+    ("5.basics", "tests/e2e/conformance_5_0/basics.rs"),
+    ("5.connect", "tests/e2e/conformance_5_0/connect.rs"),
+    ("5.flow", "tests/e2e/conformance_5_0/flow.rs"),
+    ("5.messages", "tests/e2e/conformance_5_0/messages.rs"),
+    ("5.sessions", "tests/e2e/conformance_5_0/sessions.rs"),
+    ("5.shared", "tests/e2e/conformance_5_0/shared.rs"),
+    ("5.subscribe", "tests/e2e/conformance_5_0/subscribe.rs"),
+    ("5.wills", "tests/e2e/conformance_5_0/wills.rs"),
+    ("aliases", "host/src/protocol/aliases.rs"),
     ("auth", "tests/e2e/auth.rs"),
     ("bounds", "tests/e2e/bounds.rs"),
     ("codec", "host/src/codec/tests.rs"),
@@ -59,6 +71,7 @@ const FILES: &[(&str, &str)] = &[
     ("faults", "tests/e2e/originals_faults.rs"),
     ("fields", "tests/e2e/conformance/fields.rs"),
     ("messages", "tests/e2e/messages.rs"),
+    ("messages_queue", "host/src/queue/messages.rs"),
     ("mosquitto", "tests/e2e/round/mosquitto.rs"),
     ("paho", "tests/e2e/round/paho.rs"),
     ("plugins", "tests/e2e/plugins.rs"),
@@ -221,9 +234,9 @@ const STATEMENTS: &str = "
 7.1.2-1 | the same for clients | client: the server's part is 7.1.1-1
 ";
 
-/// The three fields of each line.
-fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    STATEMENTS.trim().lines().map(|line| {
+/// The three fields of each line of a table.
+fn statements(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    table.trim().lines().map(|line| {
         let mut fields = line.split(" | ");
         let mut field = || fields.next().unwrap_or_else(|| panic!("a field is missing: {line}"));
         let statement = (field(), field(), field());
@@ -232,19 +245,24 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str, &'static st
     })
 }
 
-#[test]
-fn no_statement_is_missing() {
+/// Checks that a table has the statements of these sections, so many in all, and each of them once.
+pub(crate) fn check_numbers(table: &'static str, sections: &[(&str, u8)], count: usize) {
     let mut expected = BTreeSet::new();
-    for (section, count) in SECTIONS {
+    for (section, count) in sections {
         expected.extend((1..=*count).map(|number| format!("{section}-{number}")));
     }
     let mut found = BTreeSet::new();
-    for (number, words, _) in statements() {
+    for (number, words, _) in statements(table) {
         assert!(found.insert(number.to_owned()), "{number} is there twice");
         assert!(!words.is_empty(), "{number} says nothing");
     }
     assert_eq!(expected.symmetric_difference(&found).collect::<Vec<_>>(), Vec::<&String>::new());
-    assert_eq!(found.len(), 141);
+    assert_eq!(found.len(), count);
+}
+
+#[test]
+fn no_statement_is_missing() {
+    check_numbers(STATEMENTS, SECTIONS, 141);
 }
 
 /// Whether `name` is a test in this source, and not only a function.
@@ -271,10 +289,10 @@ pub(crate) fn check_tests(number: &str, names: &'static str) -> Vec<&'static str
     tests
 }
 
-#[test]
-fn every_named_test_exists() {
+/// Checks that every test exists that a table names, and that there is a reason where it names none.
+pub(crate) fn check_kept(table: &'static str) {
     let (mut tested, mut client, mut none, mut tests) = (0, 0, 0, BTreeSet::new());
-    for (number, _, kept_by) in statements() {
+    for (number, _, kept_by) in statements(table) {
         if let Some(reason) = kept_by.strip_prefix("client: ") {
             assert!(!reason.is_empty(), "{number} has no reason");
             client += 1;
@@ -287,5 +305,10 @@ fn every_named_test_exists() {
         }
     }
     println!("{tested} statements have tests, {} in all; {client} bind clients only; {none} have none", tests.len());
+}
+
+#[test]
+fn every_named_test_exists() {
+    check_kept(STATEMENTS);
     assert!(!has_test(&sources()["codec"], "check"), "a helper passes for a test");
 }

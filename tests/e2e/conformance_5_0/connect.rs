@@ -10,11 +10,11 @@ const OPEN: &str = "plugins: [auth_anonymous]\n";
 #[test]
 fn a_connack_tells_what_there_is() {
     let (_, told) = Peer::told(&Broker::open(), &Connect::clean("id"), false);
-    let expected = [two(0x21, 1_024), four(0x27, 16 << 20), two(0x22, 16), vec![0x2a, 0]].concat();
+    let expected = [two(0x21, 1_024), four(0x27, 16 << 20), two(0x22, 16)].concat();
     assert_eq!(told, expected, "{told:02x?}");
     let broker = Setup::new(
         "plugins: [auth_anonymous]\nmax-qos: 1\nretain-available: false\nwildcard-subscriptions: false\n\
-         subscription-identifiers: false\nlimits: {receive-max: 9, packet-bytes-max: 1000, topic-alias-max: 0}\n",
+         subscription-identifiers: false\nshared-subscriptions: false\nlimits: {receive-max: 9, packet-bytes-max: 1000, topic-alias-max: 0}\n",
     );
     let (_, told) = Peer::told(&broker.start(), &Connect::clean("id"), false);
     let without = [[0x28, 0], [0x29, 0], [0x2a, 0]].concat();

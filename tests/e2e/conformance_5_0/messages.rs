@@ -84,6 +84,22 @@ fn messages_expire_while_they_wait() {
     new.subscribe("a", 0).expect_quiet();
 }
 
+/// `[MQTT-4.3.3-7]`: once it was sent, it is sent again, however old it is.
+#[test]
+fn what_was_sent_does_not_expire() {
+    let mut broker = Broker::open();
+    let mut peer = Peer::accepted(&broker, &Connect::resume("id", 60), false);
+    peer.subscribe("a", 2);
+    let mut publisher = Peer::connected(&broker, "publisher");
+    publisher.send(publish(Q2, "a", 1, &[message_expiry(1)], "x")).expect(pubrec(1));
+    let id = peer.expect_publish(Q2, "a", &[message_expiry(1)], "x");
+    drop(peer);
+    Peer::accepted(&broker, &Connect::resume("clock", 1), false).send(DISCONNECT).expect_closed();
+    broker.wait_for_log("the session of client \"clock\" has expired");
+    let mut peer = Peer::accepted(&broker, &Connect::resume("id", 60), true);
+    assert_eq!(peer.expect_publish(Q2 | DUP, "a", &[message_expiry(0)], "x"), id);
+}
+
 /// 3.4.2.1, 3.5.2.1: whether anybody has it, and whether it may be sent.
 #[test]
 fn a_publisher_is_told_what_became_of_its_message() {

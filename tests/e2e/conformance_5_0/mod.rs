@@ -1,13 +1,16 @@
-//! MQTT 5.0, spoken to in raw bytes: what it has beyond 3.1.1.
+//! MQTT 5.0 clause by clause, spoken to in raw bytes. `statements.rs` is the table of what is tested where.
 
 mod packets;
 mod peer;
 
 mod aliases;
+mod basics;
 mod connect;
 mod flow;
 mod messages;
 mod sessions;
+mod shared;
+mod statements;
 mod subscribe;
 mod versions;
 mod wills;

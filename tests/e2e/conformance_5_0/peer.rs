@@ -119,6 +119,25 @@ impl Peer {
         self.expect(disconnect(reason, &[])).expect_closed();
     }
 
+    /// The broker closes the connection; what it sent before is of no interest.
+    pub(super) fn expect_closed_after_messages(&mut self) {
+        self.0.drain();
+    }
+
+    /// How many messages have come.
+    #[track_caller]
+    pub(super) fn count_messages(&mut self) -> usize {
+        self.send([0xc0, 0, 0xc0, 0]);
+        let (mut answers, mut messages) = (0, 0);
+        while answers < 2 {
+            match self.receive()[0] >> 4 {
+                0xd => answers += 1,
+                _ => messages += 1,
+            }
+        }
+        messages
+    }
+
     /// The broker closes the connection, and says nothing before.
     #[track_caller]
     pub(super) fn expect_closed(&mut self) {

@@ -1,11 +1,11 @@
-//! A connection of either version and its session, fed with arbitrary bytes after a CONNECT: never a panic, every answer
+//! A connection of any version and its session, fed with arbitrary bytes after a CONNECT: never a panic, every answer
 //! well formed, the limits kept. What it publishes and keeps retained comes back to it where it has subscribed.
 #![no_main]
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use amqtt_fuzz::codec::{Publish, Subscribe, next_frame};
+use amqtt_fuzz::codec::{ProtocolVersion, Publish, Subscribe, decode, next_frame};
 use amqtt_fuzz::protocol::{ClientTerms, Connection, Delivery, Event, Payload, Scratch, Session, Terms};
 use amqtt_fuzz::queue::Queued;
 use amqtt_fuzz::routing::{RetainedTree, SubscriptionTree};
@@ -13,8 +13,13 @@ use amqtt_fuzz::types::{Capabilities, Limits, Message, QoS, ReasonCode, TopicFil
 use bytes::{Buf, BytesMut};
 use libfuzzer_sys::fuzz_target;
 
-const CONNECT: &[u8] = b"\x10\x0d\0\x04MQTT\x04\x00\0\0\0\x01x";
-const CONNECT_V31: &[u8] = b"\x10\x0f\0\x06MQIsdp\x03\x00\0\0\0\x01x";
+/// Of MQTT 3.1.1, 3.1, and 5.0 with a receive maximum of 2, one topic alias and at most 100 bytes a packet; and 5.0 again.
+const CONNECTS: [&[u8]; 4] = [
+    b"\x10\x0d\0\x04MQTT\x04\x00\0\0\0\x01x",
+    b"\x10\x0f\0\x06MQIsdp\x03\x00\0\0\0\x01x",
+    b"\x10\x19\0\x04MQTT\x05\x00\0\0\x0b\x21\0\x02\x22\0\x01\x27\0\0\0\x64\0\x01x",
+    b"\x10\x0e\0\x04MQTT\x05\x00\0\0\0\0\x01x",
+];
 
 // The first byte chooses the version and the highest QoS.
 fuzz_target!(|input: &[u8]| {
@@ -35,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
         subscriptions: SubscriptionTree::new(),
         retained: RetainedTree::new(),
     };
-    let connect = if choice & 0x80 == 0 { CONNECT } else { CONNECT_V31 };
+    let connect = CONNECTS[usize::from(choice >> 6)];
     let mut rest = bytes;
     // What is malformed ends the connection; the client comes again with what is behind it.
     while !rest.is_empty() {
@@ -88,10 +93,10 @@ impl Broker {
             self.check_limits();
             if consumed % 3 == 0 {
                 let (mut outgoing, _) = self.session.outbound.take_outgoing(&self.limits, self.now);
-                check_well_formed(&outgoing.copy_to_bytes(outgoing.remaining()));
+                check_well_formed(self.session.outbound.version(), &outgoing.copy_to_bytes(outgoing.remaining()));
             }
         }
-        check_well_formed(&replies);
+        check_well_formed(self.session.outbound.version(), &replies);
         consumed
     }
 
@@ -102,6 +107,10 @@ impl Broker {
         let mut scratch = Scratch::default();
         let payload = Payload::Read { bytes: publish.payload, buffer: None };
         let mut delivery = Delivery::new(&topic, payload, publish.qos, self.now, &mut scratch);
+        if !publish.properties.is_empty() {
+            let has_alias = publish.topic_alias.is_some();
+            delivery = delivery.with_properties(publish.properties, publish.expiry_secs, has_alias);
+        }
         if publish.retain && publish.payload.is_empty() {
             self.retained.remove(&topic);
         } else if publish.retain {
@@ -140,14 +149,14 @@ impl Broker {
 }
 
 /// Nothing but whole packets of the types that both sides send; but for the answer to a ping.
-fn check_well_formed(mut bytes: &[u8]) {
+fn check_well_formed(version: ProtocolVersion, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         if let Some(after) = bytes.strip_prefix(b"\xd0\0") {
             bytes = after;
             continue;
         }
         let frame = next_frame(bytes, usize::MAX).expect("well formed").expect("whole");
-        amqtt_fuzz::codec::decode(amqtt_fuzz::codec::ProtocolVersion::V311, frame).expect("well formed");
+        decode(version, frame).expect("well formed");
         bytes = &bytes[frame.header.packet_len()..];
     }
 }

@@ -69,10 +69,12 @@ fn what_clients_may_ask_for_is_a_matter_of_settings() {
         retain: false,
         wildcard_subscriptions: false,
         subscription_identifiers: false,
+        shared_subscriptions: false,
+        share_strategy: ShareStrategy::LeastQueued,
         check_payload_format: true,
     };
     let lines = "max-qos: 0\nretain-available: off\nwildcard_subscriptions: no\nsubscription-identifiers: false\n\
-                 check-payload-format: on";
+                 check-payload-format: on\nshared-subscriptions: off\nshare-strategy: least-queued";
     assert_eq!(config(lines).capabilities, without);
     check_error(
         "retain-available: maybe",

@@ -6,6 +6,7 @@ use super::{FILTER, Note};
 use crate::codec::{
     Ack, Acknowledgement, Packet, PacketId, ProtocolVersion, Publish, PublishHead, PublishProperties, encode_ack,
 };
+use crate::protocol::ClientTerms;
 use crate::types::random::Random;
 use crate::types::{QoS, ReasonCode};
 
@@ -18,6 +19,8 @@ const OTHER_ID: u8 = 7;
 /// A client that keeps to the standard, with a session of its own that outlives connections.
 #[derive(Debug, Default)]
 pub(super) struct Client {
+    /// What it speaks and takes.
+    pub(super) terms: ClientTerms,
     /// What was published above QoS 0 and is not done, in the order of sending.
     unacked: VecDeque<Unacked>,
     last_id: u16,
@@ -51,7 +54,7 @@ impl Client {
             },
         };
         self.published.push(qos);
-        write_publish(&note, false, id, up);
+        write_publish(self.terms.version, &note, false, id, up);
         self.unacked.extend(id.map(|id| Unacked { id, note, qos, released: false }));
     }
 
@@ -60,8 +63,12 @@ impl Client {
     pub(super) fn change_subscription(&self, random: &mut Random, up: &mut BytesMut) {
         let qos = (!random.one_in(4)).then(|| random.qos() as u8);
         let first_byte = if qos.is_some() { 0x82 } else { 0xa2 };
-        let len = 4 + FILTER.len() as u8 + u8::from(qos.is_some());
-        up.extend_from_slice(&[first_byte, len, 0, OTHER_ID, 0, FILTER.len() as u8]);
+        // In MQTT 5.0 there is a length of properties, of which there are none.
+        let properties = &[0_u8][..usize::from(self.terms.version == ProtocolVersion::V5)];
+        let len = 4 + (properties.len() + FILTER.len()) as u8 + u8::from(qos.is_some());
+        up.extend_from_slice(&[first_byte, len, 0, OTHER_ID]);
+        up.extend_from_slice(properties);
+        up.extend_from_slice(&[0, FILTER.len() as u8]);
         up.extend_from_slice(FILTER.as_bytes());
         up.extend(qos);
     }
@@ -78,9 +85,9 @@ impl Client {
         self.answers.clear();
         for unacked in &self.unacked {
             if unacked.released {
-                encode_ack(up, ProtocolVersion::V311, Ack::Pubrel, unacked.id, ReasonCode::Success.into());
+                encode_ack(up, self.terms.version, Ack::Pubrel, unacked.id, ReasonCode::Success.into());
             } else {
-                write_publish(&unacked.note, true, Some(unacked.id), up);
+                write_publish(self.terms.version, &unacked.note, true, Some(unacked.id), up);
             }
         }
     }
@@ -135,7 +142,7 @@ impl Client {
     /// Sends the answer that waits longest.
     pub(super) fn answer(&mut self, up: &mut BytesMut) -> bool {
         let Some((ack, id)) = self.answers.pop_front() else { return false };
-        encode_ack(up, ProtocolVersion::V311, ack, id, ReasonCode::Success.into());
+        encode_ack(up, self.terms.version, ack, id, ReasonCode::Success.into());
         true
     }
 
@@ -145,11 +152,11 @@ impl Client {
     }
 }
 
-fn write_publish(note: &Note, dup: bool, packet_id: Option<PacketId>, up: &mut BytesMut) {
+fn write_publish(version: ProtocolVersion, note: &Note, dup: bool, packet_id: Option<PacketId>, up: &mut BytesMut) {
     let topic = note.topic_name();
     let payload = note.payload();
     let head = PublishHead {
-        version: ProtocolVersion::V311,
+        version,
         dup,
         qos: note.qos,
         retain: note.retains(),

@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use super::client::Client;
 use super::tally::Tally;
 use super::watcher::Watcher;
-use crate::codec::PacketId;
+use crate::codec::{PacketId, ProtocolVersion};
 use crate::protocol::{ClientTerms, Session};
 use crate::queue::{Outgoing, SHARED_BYTES_MIN};
 use crate::types::random::Random;
@@ -45,15 +45,19 @@ pub(super) struct Link {
 }
 
 impl Peer {
-    /// A peer without a connection. In half of the worlds its identifiers are about to begin anew.
+    /// A peer without a connection, of MQTT 3.1.1 or 5.0. In half of the worlds its identifiers are about to begin anew.
     pub(super) fn new(random: &mut Random) -> Self {
         let mut session = Session::default();
+        let mut terms = ClientTerms::default();
+        if random.one_in(2) {
+            terms = ClientTerms { version: ProtocolVersion::V5, receive_max: 1 + random.below(5) as u16, ..terms };
+        }
         if random.one_in(2) {
             let next = PacketId::new(u16::MAX - random.below(20) as u16).expect("not 0");
             session.outbound.continue_with(next);
         }
         Self {
-            client: Client::default(),
+            client: Client { terms, ..Client::default() },
             session,
             watcher: Watcher::default(),
             link: None,
@@ -73,7 +77,7 @@ impl Peer {
         }
         self.owner = Some(id);
         self.watcher.connect(self.session.outbound.inflight_len());
-        self.session.outbound.connect(ClientTerms::default(), limits, now);
+        self.session.outbound.connect(self.client.terms, limits, now);
         true
     }
 
@@ -83,7 +87,7 @@ impl Peer {
         // Under this limit nothing moves from the queue to the buffer.
         let frozen = Limits { outgoing_bytes_max: 0, ..limits.clone() };
         let (outgoing, _) = self.session.outbound.take_outgoing(&frozen, now);
-        self.watcher.sends(&self.tally, &all(outgoing));
+        self.watcher.sends(self.client.terms.version, &self.tally, &all(outgoing));
         let waiting = self.session.outbound.queue_len();
         self.session.outbound.disconnect();
         self.tally.dropped_on_disconnect += waiting - self.session.outbound.queue_len();

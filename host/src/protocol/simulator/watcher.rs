@@ -40,9 +40,9 @@ impl Watcher {
     }
 
     /// The broker sends these whole packets out of the session's buffer.
-    pub(super) fn sends(&mut self, tally: &Tally, mut bytes: &[u8]) {
+    pub(super) fn sends(&mut self, version: ProtocolVersion, tally: &Tally, mut bytes: &[u8]) {
         while let Some(frame) = next_frame(bytes, usize::MAX).expect("well formed") {
-            match decode(ProtocolVersion::V311, frame).expect("well formed") {
+            match decode(version, frame).expect("well formed") {
                 Packet::Publish(publish) => {
                     let note = Note::read(&publish);
                     tally.check_sent(&note, publish.qos, publish.retain);

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use super::peer::{Link, Peer};
 use super::{FILTER, Note};
-use crate::codec::{ProtocolVersion, Publish, Subscribe, decode, next_frame};
+use crate::codec::{Publish, Subscribe, decode, next_frame};
 use crate::protocol::{Delivered, Delivery, Event, Payload, Scratch, Terms};
 use crate::queue::Queued;
 use crate::routing::{RetainedTree, SubscriptionTree};
@@ -209,7 +209,8 @@ impl World {
             link.at_broker = bytes;
             return false;
         };
-        let packet = decode(ProtocolVersion::V311, frame).expect("clients keep to the standard");
+        let version = self.peers[index].client.terms.version;
+        let packet = decode(version, frame).expect("clients keep to the standard");
         let mut replies = BytesMut::new();
         let Peer { session, watcher, .. } = &mut self.peers[index];
         let event = session.handle(packet, &self.limits, self.now, &mut replies);
@@ -279,7 +280,7 @@ impl World {
             link.at_client = bytes;
             return false;
         };
-        let packet = decode(ProtocolVersion::V311, frame).expect("well formed");
+        let packet = decode(client.terms.version, frame).expect("well formed");
         let seen = client.handle(&packet);
         link.at_client.extend_from_slice(&bytes[frame.header.packet_len()..]);
         if let Some((note, retain)) = seen {
