@@ -14,9 +14,11 @@ fn broker(strategy: &str) -> Broker {
 
 /// Two members and a publisher.
 fn group(broker: &Broker) -> (Peer, Peer, Peer) {
-    let mut members = ["one", "two"].map(|name| Peer::connected(broker, name));
-    members.iter_mut().for_each(|member| drop(member.subscribe(SHARED, 1)));
-    let [one, two] = members;
+    let [one, two] = ["one", "two"].map(|name| {
+        let mut member = Peer::connected(broker, name);
+        member.subscribe(SHARED, 1);
+        member
+    });
     (one, two, Peer::connected(broker, "publisher"))
 }
 
@@ -85,10 +87,10 @@ fn what_a_member_leaves_goes_to_others() {
     for (id, (qos, payload)) in (1..).zip([(Q1, "1"), (Q2, "2"), (Q1, "3"), (Q1, "4"), (Q2, "5"), (Q0, "lost")]) {
         publisher.send(publish(qos, "work/x", id, &[user("n", "v")], payload));
         match qos {
-            Q1 => drop(publisher.expect(puback(id))),
-            Q2 => drop(publisher.expect(pubrec(id)).send(pubrel(id)).expect(pubcomp(id))),
-            _ => drop(publisher.expect_quiet()),
-        }
+            Q1 => publisher.expect(puback(id)),
+            Q2 => publisher.expect(pubrec(id)).send(pubrel(id)).expect(pubcomp(id)),
+            _ => publisher.expect_quiet(),
+        };
     }
     one.expect_publish(Q1, "work/x", &[user("n", "v")], "1");
     let begun = one.expect_publish(Q2, "work/x", &[user("n", "v")], "2");

@@ -42,6 +42,10 @@ struct Unacked {
 }
 
 impl Client {
+    pub(super) fn new(terms: ClientTerms) -> Self {
+        Self { terms, ..Self::default() }
+    }
+
     /// Publishes one more message, if it has an identifier left for it.
     pub(super) fn publish(&mut self, author: usize, random: &mut Random, up: &mut BytesMut) {
         let qos = random.qos();

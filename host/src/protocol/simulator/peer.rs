@@ -57,7 +57,7 @@ impl Peer {
             session.outbound.continue_with(next);
         }
         Self {
-            client: Client { terms, ..Client::default() },
+            client: Client::new(terms),
             session,
             watcher: Watcher::default(),
             link: None,
@@ -95,13 +95,13 @@ impl Peer {
 
     /// The broker writes what the session has for the client.
     pub(super) fn write(&mut self, limits: &Limits, now: Instant) -> bool {
-        let Self { link: Some(link), session, watcher, owner, tally, .. } = self else { return false };
+        let Self { client, link: Some(link), session, watcher, owner, tally, .. } = self else { return false };
         if *owner != Some(link.id) || !session.outbound.has_outgoing() {
             return false;
         }
         let (outgoing, _) = session.outbound.take_outgoing(limits, now);
         let bytes = all(outgoing);
-        watcher.sends(tally, &bytes);
+        watcher.sends(client.terms.version, tally, &bytes);
         link.down.extend_from_slice(&bytes);
         true
     }
