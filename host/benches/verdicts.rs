@@ -24,7 +24,7 @@ fn remembered_verdicts(criterion: &mut Criterion) {
             (0..count).map(|index| format!("buildings/7/floors/3/rooms/{index}/temperature")).collect();
         let mut cache = VerdictCache::default();
         for topic in &topics {
-            cache.remember(topic, Verdict { cache: CacheFor::UntilReload, ..Verdict::UNDECIDED }, 1);
+            cache.remember(topic, &Verdict { cache: CacheFor::UntilReload, ..Verdict::UNDECIDED }, 1);
         }
         group.throughput(Throughput::Elements(count));
         group.bench_function(BenchmarkId::new("topics in turn", count), |bencher| {

@@ -21,13 +21,14 @@ macro_rules! hook {
                 pub_export_macro: true,
                 export_macro_name: $export,
                 with: {
-                    "amqtt:plugin/types@0.1.0": crate::bindings::capabilities::amqtt::plugin::types,
-                    "amqtt:plugin/log@0.1.0": crate::bindings::capabilities::amqtt::plugin::log,
-                    "amqtt:plugin/clock@0.1.0": crate::bindings::capabilities::amqtt::plugin::clock,
-                    "amqtt:plugin/files@0.1.0": crate::bindings::capabilities::amqtt::plugin::files,
-                    "amqtt:plugin/publisher@0.1.0": crate::bindings::capabilities::amqtt::plugin::publisher,
-                    "amqtt:plugin/broker-info@0.1.0": crate::bindings::capabilities::amqtt::plugin::broker_info,
-                    "amqtt:plugin/invalidate@0.1.0": crate::bindings::capabilities::amqtt::plugin::invalidate,
+                    "amqtt:plugin/types@0.2.0": crate::bindings::capabilities::amqtt::plugin::types,
+                    "amqtt:plugin/log@0.2.0": crate::bindings::capabilities::amqtt::plugin::log,
+                    "amqtt:plugin/files@0.2.0": crate::bindings::capabilities::amqtt::plugin::files,
+                    "amqtt:plugin/publisher@0.2.0": crate::bindings::capabilities::amqtt::plugin::publisher,
+                    "amqtt:plugin/broker-info@0.2.0": crate::bindings::capabilities::amqtt::plugin::broker_info,
+                    "amqtt:plugin/clock@0.2.0": crate::bindings::capabilities::amqtt::plugin::clock,
+                    "amqtt:plugin/sessions@0.2.0": crate::bindings::capabilities::amqtt::plugin::sessions,
+                    "amqtt:plugin/invalidate@0.2.0": crate::bindings::capabilities::amqtt::plugin::invalidate,
                 },
             });
         }

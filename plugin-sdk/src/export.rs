@@ -6,7 +6,8 @@ use crate::bindings::capabilities::amqtt::plugin::types as wit;
 use crate::bindings::lifecycle::exports::amqtt::plugin::lifecycle as wit_lifecycle;
 use crate::bindings::topic_check::exports::amqtt::plugin::topic_check as wit_check;
 use crate::bindings::{auth, events, ticks};
-use crate::{Action, Auth, Client, Event, Events, Plugin, Ticks, TopicCheck};
+use crate::request::Source;
+use crate::{Auth, Client, Event, EventKind, Events, Interests, Plugin, Ticks, TopicCheck};
 
 /// Makes a component of a plugin: `plugin!(MyPlugin: Auth, TopicCheck, Events, Ticks)`, with just the hooks it has.
 ///
@@ -142,26 +143,21 @@ impl<P: Slot> Hook<P> {
 }
 
 impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
-    fn init(settings: String) -> Result<wit_lifecycle::Interests, String> {
+    fn init(settings: String, registration: &wit::Registration) -> Result<(), String> {
         #[cfg(target_family = "wasm")]
         log_panics();
         let plugin = P::new(read_settings(&settings)?)?;
-        let interests = plugin.interests();
+        let Interests { actions, events, payloads, tick_seconds } = plugin.interests();
         P::slot(|slot| *slot = Some(plugin));
-        let flag = |action| match action {
-            Action::Publish => wit_lifecycle::Actions::PUBLISH,
-            Action::Subscribe => wit_lifecycle::Actions::SUBSCRIBE,
-            Action::Receive => wit_lifecycle::Actions::RECEIVE,
-        };
-        Ok(wit_lifecycle::Interests {
-            actions: interests
-                .actions
-                .into_iter()
-                .map(flag)
-                .fold(wit_lifecycle::Actions::empty(), |all, one| all | one),
-            events: interests.events.into_iter().map(wit::EventKind::from).collect(),
-            tick_seconds: interests.tick_seconds,
-        })
+        actions.into_iter().for_each(|action| registration.decide(action.into()));
+        events.into_iter().for_each(|kind| registration.observe(kind.name()));
+        if payloads {
+            registration.observe_payloads();
+        }
+        if tick_seconds > 0 {
+            registration.tick_every(tick_seconds);
+        }
+        Ok(())
     }
 
     fn stop() {
@@ -172,28 +168,54 @@ impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
 }
 
 impl<P: Slot + Auth> auth::exports::amqtt::plugin::auth::Guest for Hook<P> {
-    fn authenticate(client: &wit::Client, username: Option<String>, password: Option<Vec<u8>>) -> wit::Decision {
-        Self::call(|plugin| plugin.authenticate(&Client::asked(client), username.as_deref(), password.as_deref()))
-            .into()
+    fn authenticate(
+        client: &wit::Client,
+        request: &wit::AuthRequest,
+        username: Option<String>,
+        password: Option<Vec<u8>>,
+    ) -> wit::Decision {
+        let client = Client::asked(client, Source::Auth(request));
+        Self::call(|plugin| plugin.authenticate(&client, username.as_deref(), password.as_deref())).into()
     }
 }
 
 impl<P: Slot + TopicCheck> wit_check::Guest for Hook<P> {
     fn check(
         client: &wit::Client,
+        request: &wit::TopicRequest,
         client_id: String,
         username: Option<String>,
         action: wit::Action,
         topic: String,
     ) -> wit_check::Verdict {
-        let client = Client::told(client, &client_id, username.as_deref());
+        let client = Client::told(client, &client_id, username.as_deref(), Source::Topic(request, 0));
         Self::call(|plugin| plugin.check(&client, action.into(), &topic)).into()
+    }
+
+    fn check_many(
+        client: &wit::Client,
+        request: &wit::TopicRequest,
+        client_id: String,
+        username: Option<String>,
+        action: wit::Action,
+        topics: Vec<String>,
+    ) -> Vec<wit_check::Verdict> {
+        let action = action.into();
+        let check = |plugin: &mut P, item, topic: &str| {
+            let client = Client::told(client, &client_id, username.as_deref(), Source::Topic(request, item));
+            plugin.check(&client, action, topic).into()
+        };
+        Self::call(|plugin| (0..).zip(&topics).map(|(item, topic)| check(plugin, item, topic)).collect())
     }
 }
 
 impl<P: Slot + Events> events::exports::amqtt::plugin::events::Guest for Hook<P> {
-    fn handle(kind: wit::EventKind, event: &wit::Event) {
-        Self::call(|plugin| plugin.handle(&Event::new(kind.into(), event)));
+    fn handle(kind: String, client: Option<&wit::Client>, event: &wit::Event) {
+        // Nobody has asked for a kind that is not known.
+        if let Some(kind) = EventKind::from_name(&kind) {
+            let client = client.map(|client| Client::asked(client, Source::None));
+            Self::call(|plugin| plugin.handle(&Event::asked(kind, client, event)));
+        }
     }
 }
 

@@ -15,14 +15,14 @@ pub fn read(key: &str) -> Result<Vec<u8>, FileError> {
     host::read(key)
 }
 
-/// A number that is another one once the file has changed.
+/// A number that is another one once the file has changed: been written, replaced, deleted or made.
 ///
-/// Ask for it before [`read`], keep it, and read again when it differs; [`Watched`](crate::Watched) does this. The broker
-/// looks at most once in a second, so that asking often costs little. A file that is not there has a number too.
+/// Take it before [`read`], keep it, and read again when it differs; [`Watched`](crate::Watched) does this. Asking once in a second, or with each login, costs
+/// little: the broker looks at the file at most once in a second.
 ///
 /// # Errors
 ///
-/// [`FileError::NotGranted`], [`FileError::NotSet`] or [`FileError::Refused`].
+/// Where the key is not granted or not set.
 pub fn stamp(key: &str) -> Result<u64, FileError> {
     host::stamp(key)
 }

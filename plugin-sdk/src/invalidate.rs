@@ -1,36 +1,63 @@
-//! Ends cached verdicts before their time, for a plugin whose rules have changed. The broker's configuration grants it.
+//! Ends cached verdicts of `topic-check` before their time, for a plugin whose rules have changed. The broker's
+//! configuration grants it.
 //!
-//! What was allowed by such a verdict is judged anew: subscriptions, messages that wait, retained messages.
-//!
-//! On targets other than WebAssembly it is counted, for `take_invalidated`.
+//! Subscriptions that exist and messages that wait are asked about again. On targets other than WebAssembly the calls of
+//! this thread are kept for `take_calls`.
 
-/// Ends those of all clients: when this returns, no verdict from before is given any more.
+/// Ends those of all clients.
 pub fn all() {
     host::all();
 }
 
-#[cfg(target_family = "wasm")]
-mod host {
-    pub(super) use crate::bindings::capabilities::amqtt::plugin::invalidate::all;
+/// Ends those of the client with this identifier; others may be ended as well.
+pub fn client(client_id: &str) {
+    host::client(client_id);
 }
 
+/// Ends those of all clients of a user, none for the anonymous ones; others may be ended as well.
+pub fn user(username: Option<&str>) {
+    host::user(username);
+}
+
+#[cfg(target_family = "wasm")]
+use crate::bindings::capabilities::amqtt::plugin::invalidate as host;
+
 #[cfg(not(target_family = "wasm"))]
-pub use host::take_invalidated;
+pub use host::{Ended, take_calls};
 
 #[cfg(not(target_family = "wasm"))]
 mod host {
-    use std::cell::Cell;
+    use std::cell::RefCell;
 
     thread_local! {
-        static INVALIDATED: Cell<usize> = const { Cell::new(0) };
+        static CALLS: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// How often this thread has ended the verdicts of all clients since the last call, in unit tests.
-    pub fn take_invalidated() -> usize {
-        INVALIDATED.take()
+    /// Whose verdicts a plugin ended in a unit test.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Ended {
+        /// Everybody's.
+        All,
+        /// Those of a client.
+        Client(String),
+        /// Those of a user's clients.
+        User(Option<String>),
+    }
+
+    /// Takes the calls of this thread so far, in unit tests.
+    pub fn take_calls() -> Vec<Ended> {
+        CALLS.take()
     }
 
     pub(super) fn all() {
-        INVALIDATED.set(INVALIDATED.get() + 1);
+        CALLS.with_borrow_mut(|calls| calls.push(Ended::All));
+    }
+
+    pub(super) fn client(client_id: &str) {
+        CALLS.with_borrow_mut(|calls| calls.push(Ended::Client(client_id.to_owned())));
+    }
+
+    pub(super) fn user(username: Option<&str>) {
+        CALLS.with_borrow_mut(|calls| calls.push(Ended::User(username.map(str::to_owned))));
     }
 }

@@ -1,7 +1,7 @@
 //! Write plugins for the `amqtt` MQTT broker: a struct, a trait for each hook, one macro.
 //!
 //! A plugin is a WebAssembly component. It exports the hooks that [`plugin!`] names and imports the capabilities whose
-//! modules it uses ([`clock`], [`files`], [`publisher`], [`broker_info`], [`invalidate`], [`log`]): what it imports is what the broker's
+//! modules it uses ([`log`], [`clock`], [`files`], [`publisher`], [`broker_info`], [`sessions`], [`invalidate`]): what it imports is what the broker's
 //! configuration has to grant.
 //!
 //! A whole plugin, which refuses one user:
@@ -31,18 +31,21 @@
 //! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`wasm-tools component new`).
 //!
 //! On every other target a plugin compiles too, so that its logic can be tested with `cargo test`: a
-//! [`Client::stand_in`] takes the place of a client, and the capabilities have stand-ins that are told in their modules.
+//! `Client::stand_in` takes the place of a client, `Event::stand_in` that of an event, and the capabilities have stand-ins that are told in their modules.
 
 pub mod broker_info;
 mod client;
 pub mod clock;
 mod event;
 mod export;
+mod facts;
 pub mod files;
 pub mod invalidate;
 pub mod log;
 mod plugin;
 pub mod publisher;
+mod request;
+pub mod sessions;
 mod topic;
 mod vote;
 mod watched;
@@ -53,8 +56,16 @@ pub mod bindings;
 pub use export::{Hook, Slot};
 
 pub use client::Client;
-pub use event::{Event, EventFacts, EventKind};
+#[cfg(not(target_family = "wasm"))]
+pub use client::ClientFacts;
+#[cfg(not(target_family = "wasm"))]
+pub use event::EventFacts;
+pub use event::{Event, EventKind, Packet};
+pub use facts::{Certificate, UserProperty};
 pub use plugin::{Auth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
+#[cfg(not(target_family = "wasm"))]
+pub use request::RequestFacts;
+pub use request::{Reason, Request};
 pub use topic::TopicFilter;
 pub use vote::{Action, CacheFor, Decision, Qos, Verdict};
 pub use watched::{Looked, Parse, Unusable, Watched};

@@ -64,6 +64,8 @@ pub struct Interests {
     pub actions: Vec<Action>,
     /// The kinds of events that [`Events`] is told of.
     pub events: Vec<EventKind>,
+    /// Whether [`Event::payload`] is to have the payloads of messages. The broker makes no copies for nobody.
+    pub payloads: bool,
     /// Seconds between two calls of [`Ticks`]; 0 for none.
     pub tick_seconds: u32,
 }

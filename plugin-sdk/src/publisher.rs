@@ -22,8 +22,12 @@ pub enum PublishError {
     NotGranted,
     /// The topic is not a valid topic name, with the reason.
     InvalidTopic(String),
-    /// Too many or too large messages; try again later.
+    /// The payload is larger than a plugin may publish: the maximum is this many bytes.
+    TooLarge(u64),
+    /// Too many messages at the moment; try again later.
     Limited,
+    /// Anything else, in words.
+    Failed(String),
 }
 
 impl fmt::Display for PublishError {
@@ -31,7 +35,9 @@ impl fmt::Display for PublishError {
         match self {
             PublishError::NotGranted => f.write_str("the configuration does not grant this topic to the plugin"),
             PublishError::InvalidTopic(reason) => write!(f, "not a topic name: {reason}"),
-            PublishError::Limited => f.write_str("too many or too large messages"),
+            PublishError::TooLarge(max) => write!(f, "the payload is larger than {max} bytes"),
+            PublishError::Limited => f.write_str("too many messages"),
+            PublishError::Failed(reason) => f.write_str(reason),
         }
     }
 }
@@ -48,7 +54,9 @@ mod host {
         wit::publish(topic, payload, qos.into(), retain).map_err(|err| match err {
             wit::PublishError::NotGranted => PublishError::NotGranted,
             wit::PublishError::InvalidTopic(reason) => PublishError::InvalidTopic(reason),
+            wit::PublishError::TooLarge(max) => PublishError::TooLarge(max),
             wit::PublishError::Limited => PublishError::Limited,
+            wit::PublishError::Failed(reason) => PublishError::Failed(reason),
         })
     }
 }

@@ -80,6 +80,16 @@ impl From<Verdict> for wit_check::Verdict {
     }
 }
 
+impl From<Action> for wit::Action {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Publish => wit::Action::Publish,
+            Action::Subscribe => wit::Action::Subscribe,
+            Action::Receive => wit::Action::Receive,
+        }
+    }
+}
+
 impl From<wit::Action> for Action {
     fn from(action: wit::Action) -> Self {
         match action {

@@ -7,7 +7,7 @@ use super::connection::Client;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Frame, Packet};
-use crate::hooks::{Action, Verdict};
+use crate::hooks::{Action, TopicFacts, Verdict};
 use crate::protocol::Connection;
 use crate::types::{ClientInfo, TopicFilter};
 
@@ -26,14 +26,15 @@ impl Asking {
         worker: &mut Worker,
         client: &Arc<ClientInfo>,
         action: Action,
-        topics: impl Iterator<Item = &'a str>,
+        topics: impl Iterator<Item = (&'a str, TopicFacts)>,
     ) -> Option<Self> {
         if !worker.checker.holds_up(client, action) {
             return None;
         }
         let number = worker.hooks.verdict_number();
-        let topics: Vec<Box<str>> = topics.map(Box::from).collect();
-        let verdicts = Box::pin(worker.checker.ask(Arc::clone(client), action, topics.clone()));
+        let asked: Vec<(Box<str>, TopicFacts)> = topics.map(|(topic, facts)| (topic.into(), facts)).collect();
+        let topics = asked.iter().map(|(topic, _)| topic.clone()).collect();
+        let verdicts = Box::pin(worker.checker.ask(Arc::clone(client), action, asked));
         Some(Self { action, topics, number, verdicts })
     }
 
@@ -70,10 +71,13 @@ impl Worker {
             Packet::Publish(publish) => {
                 let known = client.verdicts.verdict(publish.topic, self.hooks.verdict_number()).is_some();
                 let topic = (!known).then_some(publish.topic)?;
-                Asking::begin(self, &client.info, Action::Publish, std::iter::once(topic))
+                let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
+                Asking::begin(self, &client.info, Action::Publish, std::iter::once((topic, facts)))
             }
             Packet::Subscribe(subscribe) => {
-                let filters = subscribe.filters().map(|(filter, _)| TopicFilter::subscribed(filter));
+                let filters = subscribe
+                    .filters()
+                    .map(|(filter, options)| (TopicFilter::subscribed(filter), TopicFacts::subscription(options.qos)));
                 Asking::begin(self, &client.info, Action::Subscribe, filters)
             }
             _ => None,

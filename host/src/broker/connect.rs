@@ -82,15 +82,15 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
     match outcome {
         AuthOutcome::Allowed => {}
-        AuthOutcome::Denied if has_credentials => {
+        AuthOutcome::Denied(_) if has_credentials => {
             return refused(ReasonCode::BadUserNameOrPassword, "user name or password denied");
         }
-        AuthOutcome::Denied => return refused(ReasonCode::NotAuthorized, "anonymous client denied"),
+        AuthOutcome::Denied(_) => return refused(ReasonCode::NotAuthorized, "anonymous client denied"),
         AuthOutcome::Failed => return refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
     }
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
-        let topic = std::iter::once(will.topic().as_str());
+        let topic = std::iter::once((will.topic().as_str(), will.facts()));
         let asking = Asking::begin(&mut worker.borrow_mut(), client, Action::Publish, topic);
         if let Some(mut asking) = asking {
             poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
@@ -239,7 +239,7 @@ fn open(
     let version = terms.version;
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
-        if !worker.may_publish(&mut publisher, will.topic().as_str()) {
+        if !worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
             let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic());
             return Err(Rejected::Connack(version, ReasonCode::NotAuthorized, why));
         }

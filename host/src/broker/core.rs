@@ -11,7 +11,7 @@ use super::session::MessageCounts;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use super::will::Will;
-use crate::hooks::{BrokerServices, Overloaded};
+use crate::hooks::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 use crate::queue::Queued;
 use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
@@ -153,5 +153,22 @@ impl BrokerServices for Core {
         ];
         counters.extend(process::counters());
         counters
+    }
+
+    fn session_count(&self) -> u64 {
+        self.directory.len() as u64
+    }
+
+    fn sessions(&self, start: Option<u64>, limit: usize) -> SessionPage {
+        let (client_ids, next) = self.directory.page(start, limit);
+        SessionPage { client_ids, next }
+    }
+
+    fn session(&self, client_id: &str) -> Option<SessionInfo> {
+        self.directory.find(client_id).map(|session| session.info())
+    }
+
+    fn subscriptions(&self, client_id: &str, after: Option<&str>, limit: usize) -> Vec<SubscriptionInfo> {
+        self.directory.find(client_id).map(|session| session.subscriptions(after, limit)).unwrap_or_default()
     }
 }

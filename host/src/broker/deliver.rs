@@ -7,7 +7,7 @@ use super::routes::Route;
 use super::shared::Share;
 use super::stats::WorkerStats;
 use super::verdicts::Remembered;
-use crate::hooks::{Action, EventKind, Hooks, TopicChecker};
+use crate::hooks::{Action, EventKind, Hooks, TopicChecker, TopicFacts};
 use crate::protocol::{Delivered, Delivery, Terms};
 use crate::types::ClientId;
 
@@ -21,6 +21,8 @@ pub(super) struct ToSubscribers<'a> {
     pub(super) route: &'a Route,
     pub(super) delivery: Delivery<'a>,
     pub(super) retain: bool,
+    /// What plugins may want to know of the message.
+    pub(super) facts: TopicFacts,
     pub(super) publisher: Option<&'a ClientId>,
     /// Whether plugins are told who gets it.
     pub(super) is_told: bool,
@@ -73,8 +75,8 @@ impl ToSubscribers<'_> {
         let (route, generation) = (self.route, self.hooks.verdict_number());
         let allowed = route.may_receive(index, generation).unwrap_or_else(|| {
             let (link_id, client) = route.subscribers[index].session.last_client();
-            let verdict = self.checker.check(&client, Action::Receive, route.topic.as_str());
-            route.remember(index, generation, link_id, Remembered::new(verdict));
+            let verdict = self.checker.check(&client, Action::Receive, route.topic.as_str(), self.facts);
+            route.remember(index, generation, link_id, Remembered::new(&verdict));
             verdict.allowed
         });
         self.stats.publish_denied.add(usize::from(!allowed));

@@ -152,6 +152,39 @@ impl Directory {
         found
     }
 
+    /// How many sessions there are.
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// The session of a client identifier.
+    pub(super) fn find(&self, client_id: &str) -> Option<Arc<SessionHandle>> {
+        self.shards[self.hasher.hash_one(client_id) as usize % SHARDS].lock().sessions.get(client_id).cloned()
+    }
+
+    /// At most `limit` sessions, which is not 0, and where to go on. What stays while pages are read is in one of them.
+    ///
+    /// A place is a shard and the key of the last session of it that was given: keys are never used again.
+    pub(super) fn page(&self, start: Option<u64>, limit: usize) -> (Vec<ClientId>, Option<u64>) {
+        const PLACES: u64 = SHARDS as u64;
+        let start = start.unwrap_or(0);
+        let (first_shard, mut after) = ((start % PLACES) as usize, start / PLACES);
+        let mut found = Vec::new();
+        for shard in first_shard..SHARDS {
+            let shard_now = self.shards[shard].lock();
+            let mut rest: Vec<_> = shard_now.sessions.values().filter(|it| it.key > after).collect();
+            rest.sort_unstable_by_key(|session| session.key);
+            let room = limit - found.len();
+            found.extend(rest.iter().take(room).map(|session| session.client_id.clone()));
+            if rest.len() > room {
+                let last = room.checked_sub(1).map_or(after, |last| rest[last].key);
+                return (found, Some(last * PLACES + shard as u64));
+            }
+            after = 0;
+        }
+        (found, None)
+    }
+
     /// Calls `visit` with every session, while connects of the same shard wait.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&Arc<SessionHandle>)) {
         for shard in &self.shards {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::writer::Writer;
-use crate::codec::{FixedHeader, Frame, Glance};
+use crate::codec::{FixedHeader, Frame, Glance, Properties};
 use crate::hooks::{Event, EventKind, Hooks, PacketFacts};
 use crate::protocol::Delivery;
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, UserProperty};
 
 /// Who a message comes from.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +54,14 @@ pub(super) fn message(
     let mut event = Event::of_client(kind, client);
     event.topic = Some(delivery.topic().to_shared());
     event.qos = Some(delivery.qos());
+    let message = delivery.message();
     event.retain = Some(retain);
-    event.payload_len = Some(delivery.message().payload.len());
-    event.payload = Some(delivery.message().payload.clone());
+    event.payload_len = Some(message.payload.len());
+    event.payload = hooks.wants_payload(kind).then(|| message.payload.clone());
+    if let Some(properties) = &message.properties {
+        let copy = |(name, value): (&str, &str)| UserProperty { name: name.into(), value: value.into() };
+        event.user_properties = Properties::of_message(properties).user_properties().map(copy).collect();
+    }
     event.reason = reason.map(Into::into);
     hooks.emit(event);
 }
@@ -91,6 +96,13 @@ pub(super) fn refusal_sent(hooks: &Hooks, connack: &[u8]) {
 fn packet(kind: EventKind, client: Option<&Arc<ClientInfo>>, glance: &Glance<'_>) -> Event {
     let mut event = Event::new(kind);
     event.client = client.cloned();
+    event.packet = Some(PacketFacts {
+        packet_type: glance.packet_type,
+        flags: glance.flags,
+        packet_id: glance.packet_id,
+        len: u32::try_from(glance.packet_len).unwrap_or(u32::MAX),
+    });
+    event.reason_code = glance.reason_code;
     if let Some(publish) = glance.publish {
         event.topic = Some(publish.topic.into());
         event.qos = Some(publish.qos);

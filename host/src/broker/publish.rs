@@ -9,7 +9,7 @@ use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Properties, Property, Publish};
-use crate::hooks::{Action, EventKind};
+use crate::hooks::{Action, EventKind, TopicFacts};
 use crate::protocol::{Delivery, Payload};
 use crate::queue::Queued;
 use crate::types::{ClientInfo, Message, QoS, ReasonCode, levels};
@@ -46,7 +46,8 @@ impl Worker {
         payload: Payload<'_>,
     ) -> ReasonCode {
         self.stats().publish_received.add(1);
-        if !self.may_publish(&mut publisher, publish.topic) {
+        let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
+        if !self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
             return ReasonCode::NotAuthorized;
         }
@@ -68,7 +69,7 @@ impl Worker {
     pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Will) {
         let will = will.into_message(self.now);
         let mut publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
-        if !self.may_publish(&mut publisher, will.topic.as_str()) {
+        if !self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)) {
             self.stats().publish_denied.add(1);
             tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
             return;
@@ -98,13 +99,14 @@ impl Worker {
             let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
             let stats = &core.stats[self.index];
             let delivery = Delivery::new(&route.topic, Payload::Kept(&message), qos, *now, scratch);
-            let (route, publisher, is_told) = (&route, None, false);
-            ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, publisher, is_told }
+            let (route, facts) = (&route, TopicFacts::message(qos, retain, message.payload.len()));
+            let (publisher, is_told) = (None, false);
+            ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told }
                 .deliver_shared(&share);
         }
     }
 
-    pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str) -> bool {
+    pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str, facts: TopicFacts) -> bool {
         if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
             return false;
         }
@@ -118,8 +120,8 @@ impl Worker {
         if let Some(answered) = publisher.verdicts.answered(Action::Publish, topic) {
             return answered.allowed;
         }
-        let verdict = self.checker.check(publisher.client, Action::Publish, topic);
-        publisher.verdicts.remember(topic, verdict, number);
+        let verdict = self.checker.check(publisher.client, Action::Publish, topic, facts);
+        publisher.verdicts.remember(topic, &verdict, number);
         verdict.allowed
     }
 
@@ -138,6 +140,7 @@ impl Worker {
         };
         let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
         let stats = &core.stats[self.index];
+        let payload_len = payload.len();
         let mut delivery = Delivery::new(&route.topic, payload, qos.min(core.capabilities.max_qos), *now, scratch);
         let (properties, expiry_secs, has_alias) = properties;
         if !properties.is_empty() {
@@ -153,10 +156,17 @@ impl Worker {
         }
         let publisher = origin.client().map(|client| &client.client_id);
         let is_told = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
-        ToSubscribers { core, hooks, checker, stats, wakes, route: &route, delivery, retain, publisher, is_told }
+        let facts = TopicFacts::message(qos, retain, payload_len);
+        let route = &*route;
+        ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told }
             .deliver();
         if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }
+}
+
+/// What plugins may want to know of a message.
+pub(super) fn message_facts(message: &Message) -> TopicFacts {
+    TopicFacts::message(message.qos, message.retain, message.payload.len())
 }
 
 /// Whether a publisher says that its payload is UTF-8.

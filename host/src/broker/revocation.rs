@@ -7,8 +7,8 @@ use std::vec;
 use super::connection::{Client, End};
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
 use super::worker::Worker;
-use crate::hooks::{Action, Event, EventKind};
-use crate::types::{ClientInfo, TopicFilter, TopicName};
+use crate::hooks::{Action, Event, EventKind, TopicFacts};
+use crate::types::{ClientInfo, QoS, TopicFilter, TopicName};
 
 /// Questions to plugins that a worker asks for one session before others have their turn.
 const CHECKS_PER_STEP: usize = 64;
@@ -43,17 +43,19 @@ impl Review {
     /// Asks about a few subscriptions and topics. After the last one, what is not allowed ends.
     fn step(&mut self, worker: &mut Worker, session: &Arc<SessionHandle>) -> Result<Step, Displaced> {
         let (subscribe, receive) = (worker.hooks.decides(Action::Subscribe), worker.hooks.decides(Action::Receive));
+        // What is known of a subscription or of several messages at once is its topic: cached verdicts go by that too.
+        let unknown = TopicFacts::subscription(QoS::AtMostOnce);
         let mut checks = 0;
         for filter in self.filters.by_ref().filter(|_| subscribe).take(CHECKS_PER_STEP) {
             checks += 1;
             let subscribed = TopicFilter::subscribed(filter.as_str());
-            if !worker.checker.check(&self.client, Action::Subscribe, subscribed).allowed {
+            if !worker.checker.check(&self.client, Action::Subscribe, subscribed, unknown).allowed {
                 self.judgement.filters.push(filter);
             }
         }
         for topic in self.topics.by_ref().filter(|_| receive).take(CHECKS_PER_STEP - checks) {
             checks += 1;
-            if !worker.checker.check(&self.client, Action::Receive, topic.as_str()).allowed {
+            if !worker.checker.check(&self.client, Action::Receive, topic.as_str(), unknown).allowed {
                 self.judgement.topics.insert(topic);
             }
         }

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::subscriptions::Wanted;
 use super::will::Will;
+use crate::hooks::{SessionInfo, SubscriptionInfo};
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued};
 use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, SessionExpiry, TopicFilter, TopicName};
@@ -498,6 +499,38 @@ impl SessionHandle {
         let shared = self.lock();
         let outbound = &shared.session.outbound;
         if shared.link.is_some() { outbound.inflight_len() + outbound.queue_len() } else { usize::MAX }
+    }
+
+    /// What plugins may know of it.
+    pub(super) fn info(&self) -> SessionInfo {
+        let shared = self.lock();
+        let outbound = &shared.session.outbound;
+        SessionInfo {
+            client: Arc::clone(&shared.client),
+            connected: shared.link.is_some(),
+            persistent: shared.expiry != SessionExpiry::WITH_CONNECTION,
+            subscriptions: shared.subscriptions.len(),
+            inflight: outbound.inflight_len(),
+            queued: outbound.queue_len(),
+        }
+    }
+
+    /// At most `limit` subscriptions by filter, from the first after `after` on.
+    pub(super) fn subscriptions(&self, after: Option<&str>, limit: usize) -> Vec<SubscriptionInfo> {
+        let is_after = |filter: &TopicFilter| after.is_none_or(|after| filter.as_str() > after);
+        let mut found: Vec<_> = {
+            let shared = self.lock();
+            shared
+                .subscriptions
+                .iter()
+                .filter(|(it, _)| is_after(it))
+                .map(|(it, wanted)| (it.clone(), *wanted))
+                .collect()
+        };
+        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        found.truncate(limit);
+        let info = |(filter, Wanted { options, id }): (TopicFilter, Wanted)| SubscriptionInfo { filter, options, id };
+        found.into_iter().map(info).collect()
     }
 
     /// Messages in flight and waiting.

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::connection::{Client, End};
-use super::publish::count_dropped;
+use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
 use super::worker::Worker;
 use crate::codec::{Subscribe, Unsubscribe, encode_suback, encode_unsuback};
-use crate::hooks::{Action, CacheFor, Event, EventKind};
+use crate::hooks::{Action, CacheFor, Event, EventKind, TopicFacts};
 use crate::queue::Queued;
 use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
 
@@ -64,7 +64,7 @@ impl Worker {
         if let Some(refused) = self.unavailable(&filter, wanted) {
             return Ok(refused);
         }
-        if !self.may_subscribe(client, TopicFilter::subscribed(filter.as_str())) {
+        if !self.may_subscribe(client, TopicFilter::subscribed(filter.as_str()), wanted.options.qos) {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
             return Ok(ReasonCode::NotAuthorized);
         }
@@ -122,12 +122,14 @@ impl Worker {
         ReasonCode::QuotaExceeded
     }
 
-    fn may_subscribe(&mut self, client: &Client, filter: &str) -> bool {
+    fn may_subscribe(&mut self, client: &Client, filter: &str, qos: QoS) -> bool {
         if !self.hooks.decides(Action::Subscribe) {
             return true;
         }
-        let answered = client.verdicts.answered(Action::Subscribe, filter);
-        answered.unwrap_or_else(|| self.checker.check(&client.info, Action::Subscribe, filter)).allowed
+        if let Some(answered) = client.verdicts.answered(Action::Subscribe, filter) {
+            return answered.allowed;
+        }
+        self.checker.check(&client.info, Action::Subscribe, filter, TopicFacts::subscription(qos)).allowed
     }
 
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
@@ -138,7 +140,14 @@ impl Worker {
         if found.is_empty() {
             return Ok(());
         }
-        found.retain(|found| self.may_be_sent(client, found, generation));
+        found.retain(|found| self.may_still_be_published(found, generation));
+        if self.hooks.decides(Action::Receive) {
+            let asked: Vec<_> =
+                found.iter().map(|Found { message, .. }| (message.topic.as_str(), message_facts(message))).collect();
+            let mut verdicts = self.checker.check_many(&client.info, Action::Receive, &asked).into_iter();
+            // There is one for each.
+            found.retain(|_| verdicts.next().is_some_and(|verdict| verdict.allowed));
+        }
         let queued = found.into_iter().map(|Found { message, .. }| Queued {
             qos: message.qos.min(wanted.options.qos),
             retain: true,
@@ -152,14 +161,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether a retained message may still be published by who published it, and be received by the client.
-    fn may_be_sent(&mut self, client: &Client, found: &Found, generation: u64) -> bool {
+    /// Whether a retained message may still be published by who published it.
+    fn may_still_be_published(&mut self, found: &Found, generation: u64) -> bool {
         let Found { message, publisher } = found;
         let topic = message.topic.as_str();
         if let Some(publisher) = publisher
             && self.hooks.decides(Action::Publish)
         {
-            let verdict = self.checker.check(publisher, Action::Publish, topic);
+            let verdict = self.checker.check(publisher, Action::Publish, topic, message_facts(message));
             if !verdict.allowed {
                 tracing::debug!("retained message of {topic:?}: {:?} may not publish it any more", publisher.client_id);
                 return false;
@@ -168,7 +177,7 @@ impl Worker {
                 self.core.retained.remember_allowed(message, generation);
             }
         }
-        !self.hooks.decides(Action::Receive) || self.checker.check(&client.info, Action::Receive, topic).allowed
+        true
     }
 
     fn emit_subscription(&self, kind: EventKind, client: &Client, filter: &TopicFilter, qos: Option<QoS>) {

@@ -52,7 +52,7 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// None where the verdict may not be kept.
-    pub(super) fn new(verdict: Verdict) -> Option<Self> {
+    pub(super) fn new(verdict: &Verdict) -> Option<Self> {
         let until = match verdict.cache {
             CacheFor::Never => return None,
             CacheFor::Seconds(secs) => Some(Instant::now() + Duration::from_secs(secs.into())),
@@ -81,7 +81,7 @@ impl VerdictCache {
     }
 
     /// Remembers a verdict for as long as it may be. `number` is that of before it was asked for.
-    pub(super) fn remember(&mut self, topic: &str, verdict: Verdict, number: u64) {
+    pub(super) fn remember(&mut self, topic: &str, verdict: &Verdict, number: u64) {
         let Some(remembered) = Remembered::new(verdict) else { return };
         let slots = match &mut self.slots {
             Some(slots) if slots.number == number => slots,
@@ -96,7 +96,7 @@ impl VerdictCache {
     /// Leaves answers for the next packet, and remembers those that may be.
     pub(super) fn answer(&mut self, action: Action, answers: Vec<(Box<str>, Verdict)>, number: u64) {
         if action == Action::Publish {
-            answers.iter().for_each(|(topic, verdict)| self.remember(topic, *verdict, number));
+            answers.iter().for_each(|(topic, verdict)| self.remember(topic, verdict, number));
         }
         self.answers = Some(Box::new((action, answers)));
     }
@@ -107,9 +107,9 @@ impl VerdictCache {
     }
 
     /// What was asked ahead about a topic of this packet.
-    pub(super) fn answered(&self, action: Action, topic: &str) -> Option<Verdict> {
+    pub(super) fn answered(&self, action: Action, topic: &str) -> Option<&Verdict> {
         let (_, answers) = self.answers.as_deref().filter(|(answered, _)| *answered == action)?;
-        answers.iter().find(|(answered, _)| **answered == *topic).map(|(_, verdict)| *verdict)
+        answers.iter().find(|(answered, _)| **answered == *topic).map(|(_, verdict)| verdict)
     }
 
     /// The packet that the answers were for has been dealt with.
@@ -146,19 +146,23 @@ fn ways(hash: u64) -> std::ops::Range<usize> {
 mod tests {
     use super::*;
 
+    fn verdict(allowed: bool, cache: CacheFor) -> Verdict {
+        Verdict { allowed, cache, reason: None }
+    }
+
     #[test]
     fn a_verdict_holds_for_its_topic_and_time() {
         let mut cache = VerdictCache::default();
-        cache.remember("never", Verdict { allowed: true, cache: CacheFor::Never }, 1);
-        cache.remember("past", Verdict { allowed: true, cache: CacheFor::Seconds(0) }, 1);
+        cache.remember("never", &verdict(true, CacheFor::Never), 1);
+        cache.remember("past", &verdict(true, CacheFor::Seconds(0)), 1);
         assert_eq!(cache.verdict("never", 1), None);
         assert_eq!(cache.verdict("past", 1), None);
-        cache.remember("kept", Verdict { allowed: false, cache: CacheFor::UntilReload }, 1);
+        cache.remember("kept", &verdict(false, CacheFor::UntilReload), 1);
         assert_eq!(cache.verdict("kept", 1), Some(false));
         assert_eq!(cache.verdict("other", 1), None);
         for index in 0..1_000 {
             let topic = index.to_string();
-            cache.remember(&topic, Verdict { allowed: true, cache: CacheFor::Seconds(60) }, 1);
+            cache.remember(&topic, &verdict(true, CacheFor::Seconds(60)), 1);
             assert_eq!(cache.verdict(&topic, 1), Some(true));
         }
     }
@@ -169,7 +173,7 @@ mod tests {
         // As many as always find room, wherever they meet.
         let topics: Vec<String> = (0..WAYS).map(|index| index.to_string()).collect();
         for (index, topic) in topics.iter().enumerate() {
-            cache.remember(topic, Verdict { allowed: index % 2 == 0, cache: CacheFor::UntilReload }, 1);
+            cache.remember(topic, &verdict(index % 2 == 0, CacheFor::UntilReload), 1);
         }
         for _ in 0..3 {
             for (index, topic) in topics.iter().enumerate() {
@@ -177,7 +181,7 @@ mod tests {
             }
         }
         // One that is asked about again has one slot still.
-        cache.remember("0", Verdict { allowed: false, cache: CacheFor::UntilReload }, 1);
+        cache.remember("0", &verdict(false, CacheFor::UntilReload), 1);
         assert_eq!(cache.verdict("0", 1), Some(false));
         assert_eq!(cache.slots.map(|slots| slots.entries.iter().flatten().count()), Some(WAYS));
     }
@@ -185,26 +189,26 @@ mod tests {
     #[test]
     fn a_verdict_is_gone_with_its_number() {
         let mut cache = VerdictCache::default();
-        let verdict = Verdict { allowed: true, cache: CacheFor::UntilReload };
-        cache.remember("a", verdict, 1);
+        let verdict = verdict(true, CacheFor::UntilReload);
+        cache.remember("a", &verdict, 1);
         assert_eq!(cache.verdict("a", 2), None);
-        cache.remember("b", verdict, 2);
+        cache.remember("b", &verdict, 2);
         assert_eq!((cache.verdict("a", 2), cache.verdict("b", 2)), (None, Some(true)));
         // A question that was asked before and answered after the change.
-        cache.remember("c", verdict, 1);
+        cache.remember("c", &verdict, 1);
         assert_eq!(cache.verdict("c", 2), None);
     }
 
     #[test]
     fn answers_are_for_one_packet() {
         let mut cache = VerdictCache::default();
-        let once = Verdict { allowed: true, cache: CacheFor::Never };
+        let once = verdict(true, CacheFor::Never);
         cache.answer(
             Action::Subscribe,
-            vec![("a/#".into(), once), ("b".into(), Verdict { allowed: false, ..once })],
+            vec![("a/#".into(), once.clone()), ("b".into(), verdict(false, CacheFor::Never))],
             1,
         );
-        assert_eq!(cache.answered(Action::Subscribe, "a/#"), Some(once));
+        assert_eq!(cache.answered(Action::Subscribe, "a/#"), Some(&once));
         assert_eq!(cache.answered(Action::Publish, "a/#"), None);
         assert!(cache.answered(Action::Subscribe, "b").is_some_and(|verdict| !verdict.allowed));
         cache.forget_answers();

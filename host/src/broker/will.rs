@@ -3,7 +3,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::publish::message_facts;
 use crate::codec::{self, Property};
+use crate::hooks::TopicFacts;
 use crate::types::{Message, MessageProperties, TopicName};
 
 /// What is published when a client is gone without a farewell (3.1.2.5), in memory of its own.
@@ -41,6 +43,11 @@ impl Will {
     /// Where it will be published.
     pub(super) fn topic(&self) -> &TopicName {
         &self.message.topic
+    }
+
+    /// What plugins may want to know of it.
+    pub(super) fn facts(&self) -> TopicFacts {
+        message_facts(&self.message)
     }
 
     /// The message to publish at `now`.

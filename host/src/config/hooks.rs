@@ -239,15 +239,16 @@ fn read_grants(
     let mut section = field.section(&known::GRANTS, report)?;
     let files = section.take("files");
     let publish = section.take("publish");
-    let broker_info = section.take("broker-info");
-    let invalidate = section.take("invalidate");
+    let mut switch = |key: &str| section.take(key).and_then(|switch| switch.switch(report)).unwrap_or(false);
+    let (broker_info, sessions, invalidate) = (switch("broker-info"), switch("sessions"), switch("invalidate"));
     section.close(report);
 
     let mut grants = Grants {
         files: Vec::new(),
         publish: publish.and_then(|topics| topics.topics(report)).unwrap_or_default(),
-        broker_info: broker_info.and_then(|switch| switch.switch(report)).unwrap_or(false),
-        invalidate: invalidate.and_then(|switch| switch.switch(report)).unwrap_or(false),
+        broker_info,
+        sessions,
+        invalidate,
     };
     let keys = files.and_then(|list| {
         let keys = list.texts("settings key", report)?;

@@ -112,6 +112,12 @@ pub(super) static GRANTS: Keys = Keys {
         ),
         Setting::new("publish", Form::Topics, Preset::None, "Topics that it may publish to."),
         Setting::new("broker-info", Form::Switch, Preset::Value("false"), "Whether it may read the broker's counters."),
+        Setting::new(
+            "sessions",
+            Form::Switch,
+            Preset::Value("false"),
+            "Whether it may see who is connected and what is subscribed to.",
+        ),
         Setting::new("invalidate", Form::Switch, Preset::Value("false"), "Whether it may end cached verdicts."),
     ]],
     unknown: Unknown::Error,

@@ -5,13 +5,13 @@ use std::thread::{self, JoinHandle};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::Action;
 use super::combine::Verdict;
 use super::deciders::Deciders;
 use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
 
 /// Topics of one request that are asked about before other requests have their turn.
@@ -29,7 +29,7 @@ pub(crate) struct Aside {
 struct Job {
     client: Arc<ClientInfo>,
     action: Action,
-    topics: Arc<[Box<str>]>,
+    topics: Arc<[(Box<str>, TopicFacts)]>,
     /// Of the first topics.
     verdicts: Vec<Verdict>,
     answer: Answer,
@@ -67,7 +67,7 @@ impl Aside {
         &self,
         client: &Arc<ClientInfo>,
         action: Action,
-        topics: &Arc<[Box<str>]>,
+        topics: &Arc<[(Box<str>, TopicFacts)]>,
     ) -> Result<Vec<Verdict>, Closed> {
         let denied = || vec![Verdict::FAULT; topics.len()];
         if let Err(error) = self.start_once() {
@@ -75,7 +75,7 @@ impl Aside {
             return Ok(denied());
         }
         let (answer, answered) = oneshot::channel();
-        let bytes = topics.iter().map(|topic| topic.len()).sum();
+        let bytes = topics.iter().map(|(topic, _)| topic.len()).sum();
         let (client, topics) = (Arc::clone(client), Arc::clone(topics));
         let answer = Answer::Later(answer);
         match self.queue.push(Job { client, action, topics, verdicts: Vec::new(), answer }, bytes) {
@@ -86,16 +86,17 @@ impl Aside {
     }
 
     /// The same before all others, while this thread waits for it; not for long.
-    pub(crate) fn ask_now(&self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
+    pub(crate) fn ask_now(&self, client: &Arc<ClientInfo>, action: Action, topic: &str, facts: TopicFacts) -> Verdict {
         if let Err(error) = self.start_once() {
             tracing::error!("no thread to ask plugins on: {error}");
             return Verdict::FAULT;
         }
         let (answer, answered) = mpsc::sync_channel(1);
-        let (client, topics, answer) = (Arc::clone(client), Arc::from([Box::from(topic)]), Answer::Now(answer));
+        let (client, topics, answer) =
+            (Arc::clone(client), Arc::from([(Box::from(topic), facts)]), Answer::Now(answer));
         self.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), answer });
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
-        verdicts.ok().and_then(|verdicts| verdicts.first().copied()).unwrap_or(Verdict::FAULT)
+        verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
     }
 
     /// Takes no more questions. The thread ends when those that wait have their answer.
@@ -133,8 +134,8 @@ fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
             Popped::Item(job) if job.answer.is_closed() => {}
             Popped::Item(mut job) => {
                 let asked = job.verdicts.len();
-                for topic in job.topics.iter().skip(asked).take(TOPICS_PER_TURN) {
-                    job.verdicts.push(deciders.check(&job.client, job.action, topic));
+                for (topic, facts) in job.topics.iter().skip(asked).take(TOPICS_PER_TURN) {
+                    job.verdicts.push(deciders.check(&job.client, job.action, topic, *facts));
                 }
                 if job.verdicts.len() < job.topics.len() {
                     queue.push_anyway(job);

@@ -55,7 +55,7 @@ impl AuthPool {
         credentials: Credentials,
     ) -> Result<AuthOutcome, Closed> {
         if self.threads.is_none() {
-            return Ok(AuthOutcome::Denied);
+            return Ok(AuthOutcome::Denied(None));
         }
         let bytes = credentials.username.as_ref().map_or(0, |name| name.len())
             + credentials.password.as_ref().map_or(0, |password| password.len());

@@ -1,5 +1,9 @@
 //! How the votes of several plugins become one answer.
 
+use std::sync::Arc;
+
+use crate::types::UserProperty;
+
 /// A plugin's answer to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
@@ -30,30 +34,43 @@ impl CacheFor {
     }
 }
 
+/// What a plugin says of its own deny, for the client to be told (MQTT 5.0).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reason {
+    /// A reason code from 0x80 on; whether the packet has it is for the codec to say.
+    pub code: Option<u8>,
+    /// The reason string: no control characters, at most as long as plugins may make it.
+    pub text: Option<Box<str>>,
+    /// User properties: no control characters, at most as many as plugins may add.
+    pub user_properties: Vec<UserProperty>,
+}
+
 /// The answer to whether a client may do something with a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether it may.
     pub allowed: bool,
     /// How long this answer holds: the shortest time of the plugins that were asked.
     pub cache: CacheFor,
+    /// Why not, if the plugin that denied says so.
+    pub reason: Option<Arc<Reason>>,
 }
 
 impl Verdict {
     /// What holds where no plugin decides.
-    pub const UNDECIDED: Self = Self { allowed: true, cache: CacheFor::UntilReload };
+    pub const UNDECIDED: Self = Self { allowed: true, cache: CacheFor::UntilReload, reason: None };
 
     /// What a fault of a plugin leads to: a refusal of this one request.
-    pub(crate) const FAULT: Self = Self { allowed: false, cache: CacheFor::Never };
+    pub(crate) const FAULT: Self = Self { allowed: false, cache: CacheFor::Never, reason: None };
 }
 
 /// The answer to a CONNECT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthOutcome {
     /// The client may connect.
     Allowed,
-    /// The client may not connect.
-    Denied,
+    /// The client may not connect, and why if a plugin says so.
+    Denied(Option<Box<Reason>>),
     /// Nobody could say, because a plugin failed or too many clients wait: the client may not connect now.
     Failed,
 }
@@ -63,41 +80,84 @@ pub enum AuthOutcome {
 pub(crate) struct NoAnswer;
 
 /// A plugin's vote on a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vote {
     pub(crate) decision: Decision,
     pub(crate) cache: CacheFor,
+    /// What it says of a deny.
+    pub(crate) reason: Option<Arc<Reason>>,
 }
 
-/// Asks for votes on a topic in order until one denies; one allow is needed, and no answer is a deny.
-///
-/// Where there is nobody to ask, every topic is allowed.
-pub(crate) fn combine_topic(votes: impl Iterator<Item = Result<Vote, NoAnswer>>) -> Verdict {
-    let mut verdict = None;
-    for vote in votes {
-        let Ok(vote) = vote else { return Verdict::FAULT };
-        let so_far = verdict.unwrap_or(Verdict { allowed: false, cache: CacheFor::UntilReload });
-        let cache = so_far.cache.min(vote.cache);
+/// A plugin's vote on a CONNECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuthVote {
+    pub(crate) decision: Decision,
+    /// What it says of a deny.
+    pub(crate) reason: Option<Box<Reason>>,
+}
+
+/// The votes on one topic so far: one allow is needed, the first deny ends it, and no answer is a deny.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Votes {
+    verdict: Option<Verdict>,
+    closed: bool,
+}
+
+impl Votes {
+    /// Counts a plugin's vote.
+    pub(crate) fn add(&mut self, vote: Result<Vote, NoAnswer>) {
+        let Ok(vote) = vote else {
+            *self = Self { verdict: Some(Verdict::FAULT), closed: true };
+            return;
+        };
+        let none = || Verdict { allowed: false, cache: CacheFor::UntilReload, reason: None };
+        let verdict = self.verdict.get_or_insert_with(none);
+        verdict.cache = verdict.cache.min(vote.cache);
         match vote.decision {
-            Decision::Deny => return Verdict { allowed: false, cache },
-            Decision::Allow => verdict = Some(Verdict { allowed: true, cache }),
-            Decision::Abstain => verdict = Some(Verdict { cache, ..so_far }),
+            Decision::Deny => {
+                verdict.allowed = false;
+                verdict.reason = vote.reason;
+                self.closed = true;
+            }
+            Decision::Allow => verdict.allowed = true,
+            Decision::Abstain => {}
         }
     }
-    verdict.unwrap_or(Verdict::UNDECIDED)
+
+    /// Whether no further vote counts.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The answer. Where nobody was asked, every topic is allowed.
+    pub(crate) fn verdict(self) -> Verdict {
+        self.verdict.unwrap_or(Verdict::UNDECIDED)
+    }
+}
+
+/// Asks for votes on a topic in order until one ends it.
+pub(crate) fn combine_topic(votes: impl Iterator<Item = Result<Vote, NoAnswer>>) -> Verdict {
+    let mut votes_so_far = Votes::default();
+    for vote in votes {
+        votes_so_far.add(vote);
+        if votes_so_far.is_closed() {
+            break;
+        }
+    }
+    votes_so_far.verdict()
 }
 
 /// Asks for votes on a CONNECT in order until one denies; one allow is needed.
 ///
 /// Where there is nobody to ask, nobody may connect.
-pub(crate) fn combine_auth(votes: impl Iterator<Item = Result<Decision, NoAnswer>>) -> AuthOutcome {
-    let mut outcome = AuthOutcome::Denied;
+pub(crate) fn combine_auth(votes: impl Iterator<Item = Result<AuthVote, NoAnswer>>) -> AuthOutcome {
+    let mut outcome = AuthOutcome::Denied(None);
     for vote in votes {
         match vote {
             Err(NoAnswer) => return AuthOutcome::Failed,
-            Ok(Decision::Deny) => return AuthOutcome::Denied,
-            Ok(Decision::Allow) => outcome = AuthOutcome::Allowed,
-            Ok(Decision::Abstain) => {}
+            Ok(AuthVote { decision: Decision::Deny, reason }) => return AuthOutcome::Denied(reason),
+            Ok(AuthVote { decision: Decision::Allow, .. }) => outcome = AuthOutcome::Allowed,
+            Ok(AuthVote { decision: Decision::Abstain, .. }) => {}
         }
     }
     outcome
@@ -119,24 +179,26 @@ mod tests {
 
     #[test]
     fn auth_needs_an_allow_and_stops_at_the_first_deny() {
-        use AuthOutcome::{Allowed, Denied, Failed};
+        use AuthOutcome::{Allowed, Failed};
+        const DENIED: AuthOutcome = AuthOutcome::Denied(None);
         for (script, expected) in [
-            ("", Denied),
-            ("-", Denied),
-            ("--", Denied),
+            ("", DENIED),
+            ("-", DENIED),
+            ("--", DENIED),
             ("a", Allowed),
             ("-a", Allowed),
             ("a-", Allowed),
-            ("d", Denied),
-            ("ad", Denied),
-            ("da", Denied),
-            ("d!", Denied),
+            ("d", DENIED),
+            ("ad", DENIED),
+            ("da", DENIED),
+            ("d!", DENIED),
             ("!", Failed),
             ("a!", Failed),
             ("!a", Failed),
             ("!d", Failed),
         ] {
-            assert_eq!(combine_auth(decisions(script)), expected, "{script:?}");
+            let votes = decisions(script).map(|vote| vote.map(|decision| AuthVote { decision, reason: None }));
+            assert_eq!(combine_auth(votes), expected, "{script:?}");
         }
     }
 
@@ -146,9 +208,9 @@ mod tests {
         let check = |votes: &[(char, CacheFor)], allowed: bool, cache: CacheFor| {
             let asked = votes.iter().map(|&(c, cache)| {
                 let decision = decisions(&c.to_string()).next().expect("one character is one vote")?;
-                Ok(Vote { decision, cache })
+                Ok(Vote { decision, cache, reason: None })
             });
-            assert_eq!(combine_topic(asked), Verdict { allowed, cache }, "{votes:?}");
+            assert_eq!(combine_topic(asked), Verdict { allowed, cache, reason: None }, "{votes:?}");
         };
         check(&[], true, UntilReload);
         check(&[('-', UntilReload)], false, UntilReload);
@@ -160,6 +222,18 @@ mod tests {
         check(&[('d', Seconds(5)), ('a', Never)], false, Seconds(5));
         check(&[('!', UntilReload), ('a', UntilReload)], false, Never);
         check(&[('a', UntilReload), ('!', UntilReload)], false, Never);
+    }
+
+    #[test]
+    fn a_reason_is_that_of_the_plugin_that_denied() {
+        let reason = |code| Reason { code: Some(code), ..Reason::default() };
+        let vote = |decision, code| Ok(AuthVote { decision, reason: Some(Box::new(reason(code))) });
+        let votes = [vote(Decision::Allow, 1), vote(Decision::Deny, 2), vote(Decision::Deny, 3)];
+        assert_eq!(combine_auth(votes.into_iter()), AuthOutcome::Denied(Some(Box::new(reason(2)))));
+        let vote = |decision, code| Ok(Vote { decision, cache: CacheFor::Never, reason: Some(Arc::new(reason(code))) });
+        let votes = [vote(Decision::Allow, 1), vote(Decision::Deny, 2), vote(Decision::Deny, 3)];
+        assert_eq!(combine_topic(votes.into_iter()).reason, Some(Arc::new(reason(2))));
+        assert_eq!(combine_topic([vote(Decision::Abstain, 1)].into_iter()).reason, None);
     }
 
     #[test]

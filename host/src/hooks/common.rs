@@ -16,7 +16,6 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
-        let verdict_number = Arc::new(VerdictNumber::new());
-        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default(), verdict_number })
+        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default(), verdict_number: Arc::default() })
     }
 }

@@ -2,13 +2,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::Action;
-use super::combine::{NoAnswer, Verdict, combine_topic};
+use super::combine::{NoAnswer, Verdict, Votes, combine_topic};
 use super::faults::Call;
-use super::limits::{ASIDE_TIME, FRESH_INSTANCE_PATIENCE, FRESH_INSTANCE_WAIT};
+use super::limits::{ASIDE_TIME, CHECK_MANY_BYTES_MAX, CHECK_MANY_MAX, FRESH_INSTANCE_PATIENCE, FRESH_INSTANCE_WAIT};
 use super::loaded::Loaded;
 use super::pace::Pace;
 use super::warm::Warm;
+use super::wasm::Instance;
+use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
 
 /// One thread's instances of the plugins that decide topics.
@@ -54,15 +55,50 @@ impl Deciders {
     }
 
     /// Asks those that decide `action`, in order; one that cannot be asked here gives no answer.
-    pub(crate) fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
+    pub(crate) fn check(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Verdict {
         let Self { plugins, any_slow } = self;
         let asked = plugins.iter_mut().filter(|decider| decider.decides(action)).map(|decider| {
             let warm = decider.warm.as_mut().ok_or(NoAnswer)?;
-            let vote = warm.call(Call::TopicCheck, Some(client), |instance| instance.check(client, action, topic));
+            let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
+            let vote = warm.call(Call::TopicCheck, Some(client), ask);
             *any_slow |= decider.became_slow();
             vote
         });
         combine_topic(asked)
+    }
+
+    /// Asks those that decide `action` about several topics, each once for as many as fit one call. Who is asked later is
+    /// asked only about what nobody has denied.
+    pub(crate) fn check_many(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topics: &[(&str, TopicFacts)],
+    ) -> Vec<Verdict> {
+        let mut votes = vec![Votes::default(); topics.len()];
+        for decider in self.plugins.iter_mut().filter(|decider| decider.decides(action)) {
+            let open: Vec<usize> = (0..topics.len()).filter(|index| !votes[*index].is_closed()).collect();
+            let mut rest = &open[..];
+            while !rest.is_empty() {
+                let (batch, after) = rest.split_at(batch_len(topics, rest));
+                rest = after;
+                let asked: Vec<_> = batch.iter().map(|index| topics[*index]).collect();
+                let ask = |instance: &mut Instance| instance.check_many(client, action, &asked);
+                let warm = decider.warm.as_mut().ok_or(NoAnswer);
+                match warm.and_then(|warm| warm.call(Call::TopicCheck, Some(client), ask)) {
+                    Ok(answers) => batch.iter().zip(answers).for_each(|(index, vote)| votes[*index].add(Ok(vote))),
+                    Err(NoAnswer) => batch.iter().for_each(|index| votes[*index].add(Err(NoAnswer))),
+                }
+                self.any_slow |= decider.became_slow();
+            }
+        }
+        votes.into_iter().map(Votes::verdict).collect()
     }
 
     /// Whether a plugin may be slow.
@@ -117,5 +153,34 @@ impl Decider {
             );
         }
         slow
+    }
+}
+
+/// How many of the topics at `indices` fit one call; at least one.
+fn batch_len(topics: &[(&str, TopicFacts)], indices: &[usize]) -> usize {
+    let mut bytes = 0;
+    let fits = indices.iter().take(CHECK_MANY_MAX).take_while(|index| {
+        bytes += topics[**index].0.len();
+        bytes <= CHECK_MANY_BYTES_MAX
+    });
+    fits.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::QoS;
+
+    #[test]
+    fn a_batch_is_bounded_by_topics_and_by_bytes() {
+        let check = |topic: &str, count: usize, expected: usize| {
+            let topics = vec![(topic, TopicFacts::subscription(QoS::AtMostOnce)); count];
+            let indices: Vec<usize> = (0..count).collect();
+            assert_eq!(batch_len(&topics, &indices), expected, "{count} times {} bytes", topic.len());
+        };
+        check("a", 3, 3);
+        check("a", 2 * CHECK_MANY_MAX, CHECK_MANY_MAX);
+        check(&"x".repeat(CHECK_MANY_BYTES_MAX / 4), 8, 4);
+        check(&"x".repeat(CHECK_MANY_BYTES_MAX + 1), 2, 1);
     }
 }

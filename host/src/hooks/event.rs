@@ -2,49 +2,75 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::types::{ClientInfo, QoS};
+use crate::types::{ClientInfo, QoS, UserProperty};
 
-/// The kinds of events that plugins may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum EventKind {
-    /// The configuration is read and plugins are loaded; no listener is open.
-    BrokerPreStart,
-    /// Every listener is open.
-    BrokerPostStart,
-    /// The broker is about to close its connections.
-    BrokerPreShutdown,
-    /// Every connection is closed.
-    BrokerPostShutdown,
-    /// A client was sent a CONNACK that accepts it.
-    ClientConnected,
-    /// A connection that had been accepted ended.
-    ClientDisconnected,
-    /// One filter of a SUBSCRIBE was granted.
-    ClientSubscribed,
-    /// One filter of an UNSUBSCRIBE was removed.
-    ClientUnsubscribed,
-    /// A PUBLISH came in and was allowed.
-    MessageReceived,
-    /// A message was routed to its subscribers.
-    MessageBroadcast,
-    /// A retained message was kept or deleted.
-    RetainedMessage,
-    /// A packet was read.
-    PacketReceived,
-    /// A packet was written.
-    PacketSent,
-    /// A will was published.
-    WillSent,
-    /// A session that nobody came back for was dropped.
-    SessionExpired,
-    /// A message was not delivered for want of room.
-    MessageDropped,
-    /// A plugin failed.
-    PluginFault,
+/// Writes [`EventKind`] once and its names.
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal,)*) => {
+        /// The kinds of events that plugins may ask for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum EventKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl EventKind {
+            /// Its name in the plugin interface.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+
+            /// The kind of that name, if there is one.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-/// One thing that happened.
+event_kinds! {
+    /// The configuration is read and plugins are loaded; no listener is open.
+    BrokerPreStart "broker-pre-start",
+    /// Every listener is open.
+    BrokerPostStart "broker-post-start",
+    /// The broker is about to close its connections.
+    BrokerPreShutdown "broker-pre-shutdown",
+    /// Every connection is closed.
+    BrokerPostShutdown "broker-post-shutdown",
+    /// A client was sent a CONNACK that accepts it.
+    ClientConnected "client-connected",
+    /// A connection that had been accepted ended.
+    ClientDisconnected "client-disconnected",
+    /// One filter of a SUBSCRIBE was granted.
+    ClientSubscribed "client-subscribed",
+    /// One filter of an UNSUBSCRIBE was removed.
+    ClientUnsubscribed "client-unsubscribed",
+    /// A PUBLISH came in and was allowed.
+    MessageReceived "message-received",
+    /// A message was routed to its subscribers.
+    MessageBroadcast "message-broadcast",
+    /// A retained message was kept or deleted.
+    RetainedMessage "retained-message",
+    /// A packet was read.
+    PacketReceived "packet-received",
+    /// A packet was written.
+    PacketSent "packet-sent",
+    /// A will was published.
+    WillSent "will-sent",
+    /// A session that nobody came back for was dropped.
+    SessionExpired "session-expired",
+    /// A message was not delivered to a client.
+    MessageDropped "message-dropped",
+    /// A plugin failed.
+    PluginFault "plugin-fault",
+}
+
+/// One thing that happened. What its kind does not have is none.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// What happened.
@@ -59,12 +85,16 @@ pub struct Event {
     pub retain: Option<bool>,
     /// Bytes of the message's payload.
     pub payload_len: Option<usize>,
-    /// The payload of the message.
+    /// The payload itself, only where a plugin asked for payloads: see [`Hooks::wants_payload`](super::Hooks).
     pub payload: Option<Bytes>,
     /// The packet that was read or written.
     pub packet: Option<PacketFacts>,
+    /// The MQTT 5.0 reason code.
+    pub reason_code: Option<u8>,
     /// Why, where there is a reason.
     pub reason: Option<Arc<str>>,
+    /// User properties of the message or packet.
+    pub user_properties: Arc<[UserProperty]>,
 }
 
 /// What can be told of any packet without a look into it.
@@ -92,12 +122,27 @@ impl Event {
             payload_len: None,
             payload: None,
             packet: None,
+            reason_code: None,
             reason: None,
+            user_properties: Arc::default(),
         }
     }
 
     /// An event of a client.
     pub fn of_client(kind: EventKind, client: &Arc<ClientInfo>) -> Self {
         Self { client: Some(Arc::clone(client)), ..Self::new(kind) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventKind;
+
+    #[test]
+    fn kinds_are_found_by_their_names() {
+        for kind in [EventKind::BrokerPreStart, EventKind::MessageDropped, EventKind::PluginFault] {
+            assert_eq!(EventKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(EventKind::from_name("packet_sent"), None);
     }
 }

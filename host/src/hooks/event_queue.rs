@@ -11,6 +11,8 @@ use super::{Event, EventKind};
 pub(crate) struct EventQueue {
     /// The bits of an [`EventSet`].
     wanted: AtomicU32,
+    /// The bits of those whose payloads somebody wants.
+    payloads: AtomicU32,
     dropped: AtomicU64,
     pub(crate) queue: BoundedQueue<Item>,
 }
@@ -25,7 +27,7 @@ pub(crate) enum Item {
 impl Default for EventQueue {
     fn default() -> Self {
         let queue = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
-        Self { wanted: AtomicU32::new(0), dropped: AtomicU64::new(0), queue }
+        Self { wanted: AtomicU32::new(0), payloads: AtomicU32::new(0), dropped: AtomicU64::new(0), queue }
     }
 }
 
@@ -34,9 +36,14 @@ impl EventQueue {
         EventSet::from_bits(self.wanted.load(Ordering::Relaxed)).contains(kind)
     }
 
-    /// Lets other plugins be told from now on, of what they want.
-    pub(crate) fn flip(&self, wanted: EventSet, observers: Vec<Observer>) {
+    pub(crate) fn wants_payload(&self, kind: EventKind) -> bool {
+        EventSet::from_bits(self.payloads.load(Ordering::Relaxed)).contains(kind)
+    }
+
+    /// Lets other plugins be told from now on, of what they want, some of it with payloads.
+    pub(crate) fn flip(&self, wanted: EventSet, payloads: EventSet, observers: Vec<Observer>) {
         self.wanted.store(wanted.bits(), Ordering::Relaxed);
+        self.payloads.store(payloads.bits(), Ordering::Relaxed);
         self.queue.push_anyway(Item::Flip(observers));
     }
 

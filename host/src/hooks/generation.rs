@@ -5,7 +5,7 @@ use super::HookSpec;
 use super::aside::Aside;
 use super::auth_pool::AuthPool;
 use super::common::Common;
-use super::interests::{ActionSet, EventSet};
+use super::interests::{ActionSet, EventSet, Interests};
 use super::load::{LoadError, Roster};
 use super::loaded::Loaded;
 use super::observers::Observer;
@@ -57,13 +57,15 @@ impl Generation {
                 .prepare(checkers)
                 .map_err(|fault| LoadError::not_started(&plugin.name, plugin.origin.clone(), &fault))?;
         }
-        let wanted = all.iter().filter(|plugin| plugin.wasm.manifest().exports.events);
-        let wanted = wanted.fold(EventSet::default(), |set, plugin| set.union(plugin.wasm.interests().events));
+        let observing = || all.iter().filter(|it| it.wasm.manifest().exports.events).map(|it| it.wasm.interests());
+        let union = |set: EventSet, interests: Interests| set.union(interests.events);
+        let wanted = observing().fold(EventSet::default(), union);
+        let payloads = observing().filter(|interests| interests.payloads).fold(EventSet::default(), union);
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
         let aside = Aside::new(&topic_check);
         let generation =
             Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
-        Ok((generation, Observing { wanted, observers }))
+        Ok((generation, Observing { wanted, payloads, observers }))
     }
 
     /// Takes no more questions.
@@ -96,5 +98,7 @@ impl Drop for Generation {
 /// Those of the plugins of a generation that observe.
 pub(crate) struct Observing {
     pub(crate) wanted: EventSet,
+    /// Of that, what they want with payloads.
+    pub(crate) payloads: EventSet,
     pub(crate) observers: Vec<Observer>,
 }

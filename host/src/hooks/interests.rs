@@ -7,6 +7,8 @@ pub(crate) struct Interests {
     pub(crate) actions: ActionSet,
     /// The event kinds that it is told of.
     pub(crate) events: EventSet,
+    /// Whether it wants the payloads of messages with them.
+    pub(crate) payloads: bool,
     /// Seconds between two ticks, 0 for none.
     pub(crate) tick_seconds: u32,
 }
@@ -35,11 +37,9 @@ impl ActionSet {
     pub(crate) fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
-}
 
-impl FromIterator<Action> for ActionSet {
-    fn from_iter<I: IntoIterator<Item = Action>>(actions: I) -> Self {
-        Self(actions.into_iter().fold(0, |set, action| set | 1 << action as u8))
+    pub(crate) fn insert(&mut self, action: Action) {
+        self.0 |= 1 << action as u8;
     }
 }
 
@@ -67,10 +67,8 @@ impl EventSet {
     pub(crate) fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
-}
 
-impl FromIterator<EventKind> for EventSet {
-    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
-        Self(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u8))
+    pub(crate) fn insert(&mut self, kind: EventKind) {
+        self.0 |= 1 << kind as u8;
     }
 }

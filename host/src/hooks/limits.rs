@@ -133,6 +133,24 @@ pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
 /// How long an orderly stop goes on telling events that wait.
 pub(crate) const STOP_DRAIN: Duration = Duration::from_secs(2);
 
+/// Topics of one call of `check-many`: one deadline holds for all of them.
+pub(crate) const CHECK_MANY_MAX: usize = 256;
+
+/// Bytes of the topics of one call of `check-many`: they are copied into the plugin's memory.
+pub(crate) const CHECK_MANY_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of a reason string, of a user property's name or of its value that a plugin gives its answer; the rest is cut.
+pub(crate) const REASON_TEXT_BYTES_MAX: usize = 1_024;
+
+/// User properties that a plugin gives one answer; more are left out.
+pub(crate) const REASON_PROPERTIES_MAX: usize = 16;
+
+/// Sessions or subscriptions of one page.
+pub(crate) const PAGE_MAX: usize = 1_000;
+
+/// Sessions that one instance holds at once.
+pub(crate) const SESSIONS_HELD_MAX: usize = 100;
+
 /// Bytes of one log message of a plugin; the rest is cut off.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 << 10;
 

@@ -7,7 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use serde_json::Value;
 
-use super::capabilities::{BrokerInfo, Capabilities, Clock, Files, PluginLog, Publisher};
+use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
 use super::circuit::Circuit;
 use super::common::Common;
 use super::limits::LOADED_AT_ONCE_MAX;
@@ -173,7 +173,7 @@ fn start(
         files: Files::new(&grants.files, &spec.settings),
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
-        clock: Clock,
+        sessions: Sessions::new(Arc::clone(broker)),
         verdict_number: Arc::clone(verdict_number),
     };
     let settings = Value::Object(spec.settings.clone()).to_string();

@@ -60,15 +60,15 @@ use self::suspects::Turn;
 use crate::types::ClientInfo;
 
 pub use check::{Mishap, check};
-pub use combine::{AuthOutcome, CacheFor, Verdict};
+pub use combine::{AuthOutcome, CacheFor, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};
 pub use inspection::Inspection;
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
-pub use services::{BrokerServices, Credentials, Overloaded};
+pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
-pub use topic_checker::TopicChecker;
+pub use topic_checker::{TopicChecker, TopicFacts};
 pub use wasm::Unusable;
 
 /// Looks at a plugin's file without running it, whatever is in it.
@@ -164,8 +164,8 @@ impl Hooks {
         Ok(())
     }
 
-    fn observe(&self, Observing { wanted, observers }: Observing) {
-        self.common.tally.events.flip(wanted, observers);
+    fn observe(&self, Observing { wanted, payloads, observers }: Observing) {
+        self.common.tally.events.flip(wanted, payloads, observers);
     }
 
     fn generation(&self) -> Arc<Generation> {
@@ -215,6 +215,11 @@ impl Hooks {
         self.common.tally.events.wants(kind)
     }
 
+    /// Whether any plugin asked for the payloads of such events: otherwise leave them out.
+    pub fn wants_payload(&self, kind: EventKind) -> bool {
+        self.common.tally.events.wants_payload(kind)
+    }
+
     /// Tells of an event, in order, soon. Never waits: where too many wait already, the event is dropped and counted.
     pub fn emit(&self, event: Event) {
         self.common.tally.events.put(event);
@@ -238,7 +243,7 @@ impl Hooks {
                 Ok(outcome) => return outcome,
                 // A reload came between the two lines.
                 Err(Closed) if generation.number != self.number() => {}
-                Err(Closed) => return AuthOutcome::Denied,
+                Err(Closed) => return AuthOutcome::Denied(None),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::types::Message;
+use crate::types::{ClientId, ClientInfo, Message, SubscriptionId, SubscriptionOptions, TopicFilter};
 
 /// What the broker does for its plugins.
 pub trait BrokerServices: Send + Sync + 'static {
@@ -19,6 +19,55 @@ pub trait BrokerServices: Send + Sync + 'static {
 
     /// All counters at this moment: names in lower case with dashes, for example `clients-connected`.
     fn counters(&self) -> Vec<(&'static str, u64)>;
+
+    /// How many sessions there are, connected or not.
+    fn session_count(&self) -> u64;
+
+    /// At most `limit` sessions, which is at least 1: the first ones, or those from where the page before said to go on.
+    fn sessions(&self, start: Option<u64>, limit: usize) -> SessionPage;
+
+    /// What is known of one session.
+    fn session(&self, client_id: &str) -> Option<SessionInfo>;
+
+    /// At most `limit` subscriptions of one session, by filter, from the first after `after` on.
+    fn subscriptions(&self, client_id: &str, after: Option<&str>, limit: usize) -> Vec<SubscriptionInfo>;
+}
+
+/// Some sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionPage {
+    /// Whose they are.
+    pub client_ids: Vec<ClientId>,
+    /// Where the next page starts; none after the last.
+    pub next: Option<u64>,
+}
+
+/// A subscription of a session, as it was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionInfo {
+    /// What it matches.
+    pub filter: TopicFilter,
+    /// How its messages are delivered.
+    pub options: SubscriptionOptions,
+    /// The number that the client gave it.
+    pub id: Option<SubscriptionId>,
+}
+
+/// What was known of a session at one moment.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// Who is or was connected last.
+    pub client: Arc<ClientInfo>,
+    /// Whether a client is connected.
+    pub connected: bool,
+    /// Whether it outlives its connection.
+    pub persistent: bool,
+    /// How many subscriptions it has.
+    pub subscriptions: usize,
+    /// Messages that were sent and are not acknowledged.
+    pub inflight: usize,
+    /// Messages that wait to be sent.
+    pub queued: usize,
 }
 
 /// The broker has no room for the message now.

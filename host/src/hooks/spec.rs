@@ -65,6 +65,8 @@ pub struct Grants {
     pub publish: Vec<TopicFilter>,
     /// Whether the plugin may read the broker's counters.
     pub broker_info: bool,
+    /// Whether the plugin may see who is connected and what is subscribed to.
+    pub sessions: bool,
     /// Whether the plugin may end cached verdicts.
     pub invalidate: bool,
 }

@@ -8,7 +8,30 @@ use super::generation::Generation;
 use super::queue::Closed;
 use super::suspects::Turn;
 use super::{Action, Hooks};
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, QoS};
+
+/// What plugins may want to know of a request besides its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// The QoS of the message, or the one that is asked for.
+    pub qos: QoS,
+    /// Whether the message is to be retained, or was.
+    pub retain: bool,
+    /// Bytes of the message's payload; none for a subscription.
+    pub payload_len: Option<usize>,
+}
+
+impl TopicFacts {
+    /// Of a subscription.
+    pub fn subscription(qos: QoS) -> Self {
+        Self { qos, retain: false, payload_len: None }
+    }
+
+    /// Of a message.
+    pub fn message(qos: QoS, retain: bool, payload_len: usize) -> Self {
+        Self { qos, retain, payload_len: Some(payload_len) }
+    }
+}
 
 /// Asks the plugins that decide topics, on the thread that holds the message: make one for each such thread.
 ///
@@ -32,13 +55,27 @@ impl TopicChecker {
     /// Takes under a microsecond with ordinary plugins, and each plugin's deadline at the worst: look at
     /// [`may_hold_up`](Self::may_hold_up) before, where somebody can wait in place of this thread. A fault of a plugin
     /// is a refusal of this one request.
-    pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Verdict {
+    pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str, facts: TopicFacts) -> Verdict {
         self.follow();
         if self.deciders.can_check(action) {
-            return self.deciders.check(client, action, topic);
+            return self.deciders.check(client, action, topic, facts);
         }
         self.hooks.common.tally.asked_aside.fetch_add(1, Ordering::Relaxed);
-        self.generation.aside.ask_now(client, action, topic)
+        self.generation.aside.ask_now(client, action, topic, facts)
+    }
+
+    /// The same for several topics, with one call of each plugin for many: one verdict for each, in order.
+    pub fn check_many(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topics: &[(&str, TopicFacts)],
+    ) -> Vec<Verdict> {
+        self.follow();
+        if self.deciders.can_check(action) {
+            return self.deciders.check_many(client, action, topics);
+        }
+        topics.iter().map(|(topic, facts)| self.check(client, action, topic, *facts)).collect()
     }
 
     /// Whether a question may hold up this thread at all: look before you ask more exactly.
@@ -62,7 +99,7 @@ impl TopicChecker {
         &self,
         client: Arc<ClientInfo>,
         action: Action,
-        topics: Vec<Box<str>>,
+        topics: Vec<(Box<str>, TopicFacts)>,
     ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
         let (hooks, topics) = (Arc::clone(&self.hooks), Arc::<[_]>::from(topics));
         hooks.common.tally.asked_aside.fetch_add(topics.len() as u64, Ordering::Relaxed);

@@ -12,12 +12,14 @@ pub(crate) struct VerdictNumber {
     changes: watch::Sender<u64>,
 }
 
-impl VerdictNumber {
+impl Default for VerdictNumber {
     /// The first number is 1, so that 0 is none.
-    pub(crate) fn new() -> Self {
+    fn default() -> Self {
         Self { current: AtomicU64::new(1), changes: watch::Sender::new(1) }
     }
+}
 
+impl VerdictNumber {
     pub(crate) fn current(&self) -> u64 {
         self.current.load(Ordering::Acquire)
     }

@@ -38,6 +38,21 @@ pub enum Payload<'a> {
     Kept(&'a Arc<Message>),
 }
 
+impl Payload<'_> {
+    /// Bytes of it.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Read { bytes, .. } => bytes.len(),
+            Self::Kept(message) => message.payload.len(),
+        }
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The encoded properties that every receiver of MQTT 5.0 gets.
 #[derive(Debug, Clone, Copy)]
 enum PassedOn<'a> {

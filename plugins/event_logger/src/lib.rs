@@ -62,6 +62,9 @@ fn describe(event: &Event) -> String {
     if let Some(username) = event.username() {
         parts.push(format!("user {username:?}"));
     }
+    if let Some(client) = event.client().filter(|_| event.kind() == EventKind::ClientConnected) {
+        parts.push(format!("from {}", client.remote_address()));
+    }
     if let Some(topic) = event.topic() {
         let is_filter = matches!(event.kind(), EventKind::ClientSubscribed | EventKind::ClientUnsubscribed);
         parts.push(format!("{} {topic:?}", if is_filter { "filter" } else { "topic" }));
@@ -90,41 +93,40 @@ plugin!(EventLogger: Events);
 
 #[cfg(test)]
 mod tests {
-    use amqtt_plugin_sdk::{EventFacts, Qos};
+    use amqtt_plugin_sdk::{ClientFacts, EventFacts, Qos};
 
     use super::*;
 
-    fn check(kind: EventKind, facts: EventFacts, expected: &str) {
+    fn check(kind: EventKind, facts: EventFacts<'_>, expected: &str) {
         assert_eq!(describe(&Event::stand_in(kind, &facts)), expected);
     }
 
-    fn client() -> EventFacts {
-        EventFacts { client_id: Some("c1".to_owned()), username: Some("al\"ice".to_owned()), ..EventFacts::default() }
+    fn client(username: Option<&'static str>) -> EventFacts<'static> {
+        let client = ClientFacts { client_id: "c1", username, remote_address: "192.0.2.1:1", ..ClientFacts::default() };
+        EventFacts { client: Some(client), ..EventFacts::default() }
     }
 
     #[test]
     fn an_event_is_a_line_with_what_is_known() {
         check(EventKind::BrokerPostStart, EventFacts::default(), "broker-post-start");
-        check(EventKind::ClientConnected, client(), r#"client-connected: client "c1", user "al\"ice""#);
-        let reason = Some("it sent DISCONNECT".to_owned());
-        let gone = EventFacts { username: None, reason, ..client() };
+        let expected = r#"client-connected: client "c1", user "al\"ice", from 192.0.2.1:1"#;
+        check(EventKind::ClientConnected, client(Some("al\"ice")), expected);
+        let gone = EventFacts { reason: Some("it sent DISCONNECT"), ..client(None) };
         check(EventKind::ClientDisconnected, gone, r#"client-disconnected: client "c1": it sent DISCONNECT"#);
-        let topic = Some("a/#".to_owned());
-        let subscribed = EventFacts { topic, qos: Some(Qos::AtLeastOnce), username: None, ..client() };
+        let subscribed = EventFacts { topic: Some("a/#"), qos: Some(Qos::AtLeastOnce), ..client(None) };
         check(EventKind::ClientSubscribed, subscribed, r#"client-subscribed: client "c1", filter "a/#", QoS 1"#);
         let message = EventFacts {
-            topic: Some("a".to_owned()),
+            topic: Some("a"),
             qos: Some(Qos::ExactlyOnce),
             retain: Some(true),
-            payload: Some(b"hello".to_vec()),
-            username: None,
-            ..client()
+            payload_length: Some(5),
+            ..client(None)
         };
         let expected = r#"message-received: client "c1", topic "a", QoS 2, to be retained, 5 bytes"#;
         check(EventKind::MessageReceived, message.clone(), expected);
-        let dropped = EventFacts { retain: Some(false), reason: Some("full".to_owned()), ..message };
+        let dropped = EventFacts { retain: Some(false), reason: Some("full"), ..message };
         check(EventKind::MessageDropped, dropped, r#"message-dropped: client "c1", topic "a", QoS 2, 5 bytes: full"#);
-        let fault = EventFacts { reason: Some("plugin \"x\" trapped".to_owned()), ..EventFacts::default() };
+        let fault = EventFacts { reason: Some("plugin \"x\" trapped"), ..EventFacts::default() };
         check(EventKind::PluginFault, fault, "plugin-fault: plugin \"x\" trapped");
     }
 

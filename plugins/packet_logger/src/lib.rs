@@ -1,7 +1,7 @@
 //! Writes the packets that come and go to the log. `README.md` tells how.
 
 use amqtt_plugin_sdk::log::{self, Level};
-use amqtt_plugin_sdk::{Event, EventKind, Events, Interests, NoSettings, Plugin, plugin};
+use amqtt_plugin_sdk::{Event, EventKind, Events, Interests, NoSettings, Packet, Plugin, plugin};
 
 /// The names of the standard for the types of packets, from 1 on (MQTT 5.0, table 2-1).
 const TYPES: [&str; 15] = [
@@ -53,10 +53,10 @@ impl Events for PacketLogger {
 /// One line: where from or to, then what the packet is. Of what is in it there is a topic at the most.
 fn describe(event: &Event) -> String {
     let way = if event.kind() == EventKind::PacketSent { "to" } else { "from" };
-    let packet_type = event.packet_type().unwrap_or_default();
+    let Some(Packet { packet_type, flags, id, length }) = event.packet() else { return format!("{way} a client") };
     let name = usize::from(packet_type).checked_sub(1).and_then(|index| TYPES.get(index));
     let mut parts = vec![name.map_or_else(|| format!("packet of type {packet_type}"), |name| (*name).to_owned())];
-    if let Some(id) = event.packet_id() {
+    if let Some(id) = id {
         parts.push(format!("id {id}"));
     }
     if let Some(topic) = event.topic() {
@@ -68,10 +68,10 @@ fn describe(event: &Event) -> String {
     if event.retain() == Some(true) {
         parts.push("retain".to_owned());
     }
-    if packet_type == PUBLISH && event.packet_flags().is_some_and(|flags| flags & DUP != 0) {
+    if packet_type == PUBLISH && flags & DUP != 0 {
         parts.push("dup".to_owned());
     }
-    parts.push(format!("{} bytes", event.packet_length().unwrap_or_default()));
+    parts.push(format!("{length} bytes"));
     match event.client_id() {
         Some(client_id) => format!("{way} client {client_id:?}: {}", parts.join(", ")),
         None => format!("{way} a client that is refused: {}", parts.join(", ")),
@@ -82,48 +82,37 @@ plugin!(PacketLogger: Events);
 
 #[cfg(test)]
 mod tests {
-    use amqtt_plugin_sdk::{EventFacts, Qos};
+    use amqtt_plugin_sdk::{ClientFacts, EventFacts, Qos};
 
     use super::*;
 
-    fn check(kind: EventKind, facts: EventFacts, expected: &str) {
+    fn check(kind: EventKind, facts: EventFacts<'_>, expected: &str) {
         assert_eq!(describe(&Event::stand_in(kind, &facts)), expected);
     }
 
-    fn packet(packet_type: u8, packet_length: u32) -> EventFacts {
-        EventFacts {
-            client_id: Some("c1".to_owned()),
-            packet_type: Some(packet_type),
-            packet_flags: Some(0),
-            packet_length: Some(packet_length),
-            ..EventFacts::default()
-        }
+    fn packet(packet_type: u8, flags: u8, id: Option<u16>, length: u32) -> EventFacts<'static> {
+        let client = ClientFacts { client_id: "c1", ..ClientFacts::default() };
+        let packet = Packet { packet_type, flags, id, length };
+        EventFacts { client: Some(client), packet: Some(packet), ..EventFacts::default() }
     }
 
     #[test]
     fn a_packet_is_a_line_with_what_it_is() {
-        check(EventKind::PacketReceived, packet(1, 30), r#"from client "c1": CONNECT, 30 bytes"#);
-        check(EventKind::PacketSent, packet(13, 2), r#"to client "c1": PINGRESP, 2 bytes"#);
-        let puback = EventFacts { packet_id: Some(7), ..packet(4, 4) };
-        check(EventKind::PacketSent, puback, r#"to client "c1": PUBACK, id 7, 4 bytes"#);
+        check(EventKind::PacketReceived, packet(1, 0, None, 30), r#"from client "c1": CONNECT, 30 bytes"#);
+        check(EventKind::PacketSent, packet(13, 0, None, 2), r#"to client "c1": PINGRESP, 2 bytes"#);
+        check(EventKind::PacketSent, packet(4, 0, Some(7), 4), r#"to client "c1": PUBACK, id 7, 4 bytes"#);
         let publish = EventFacts {
-            packet_id: Some(9),
-            packet_flags: Some(0b1011),
-            topic: Some("a/b".to_owned()),
+            topic: Some("a/b"),
             qos: Some(Qos::AtLeastOnce),
             retain: Some(true),
-            ..packet(3, 20)
+            ..packet(3, 0b1011, Some(9), 20)
         };
         let expected = r#"to client "c1": PUBLISH, id 9, topic "a/b", QoS 1, retain, dup, 20 bytes"#;
         check(EventKind::PacketSent, publish, expected);
         // The flags of other packets mean nothing.
-        check(
-            EventKind::PacketReceived,
-            EventFacts { packet_flags: Some(DUP), ..packet(15, 2) },
-            r#"from client "c1": AUTH, 2 bytes"#,
-        );
-        check(EventKind::PacketSent, packet(16, 2), r#"to client "c1": packet of type 16, 2 bytes"#);
-        let refusal = EventFacts { client_id: None, ..packet(2, 4) };
+        check(EventKind::PacketReceived, packet(15, DUP, None, 2), r#"from client "c1": AUTH, 2 bytes"#);
+        check(EventKind::PacketSent, packet(16, 0, None, 2), r#"to client "c1": packet of type 16, 2 bytes"#);
+        let refusal = EventFacts { client: None, ..packet(2, 0, None, 4) };
         check(EventKind::PacketSent, refusal, "to a client that is refused: CONNACK, 4 bytes");
     }
 

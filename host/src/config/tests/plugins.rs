@@ -128,7 +128,7 @@ plugins:
   - my-plugin:
       path: ../my.wasm
       sha256: '{sum}'
-      grants: {{files: [word_list, absent], publish: [a/#, b], broker-info: yes}}
+      grants: {{files: [word_list, absent], publish: [a/#, b], broker-info: yes, sessions: on, invalidate: true}}
       word_list: words.txt
       mode: on
       nested: {{some_key: [1, 2.5, ~, true, x], other: relative.txt}}
@@ -141,7 +141,7 @@ plugins:
     assert_eq!(plugin.grants.files, ["word-list", "absent"]);
     let topics: Vec<&str> = plugin.grants.publish.iter().map(|topic| topic.as_str()).collect();
     assert_eq!(topics, ["a/#", "b"]);
-    assert!(plugin.grants.broker_info);
+    assert!(plugin.grants.broker_info && plugin.grants.sessions && plugin.grants.invalidate);
     assert_eq!(
         settings(&config, "my_plugin"),
         json!({
@@ -189,7 +189,7 @@ fn a_file_in_place_of_an_embedded_plugin_is_granted_nothing_by_itself() {
     let plugin = plugin(&config, "auth_file");
     assert_eq!(plugin.path, Some(PathBuf::from("/x/auth_file.wasm")));
     assert_eq!(plugin.grants.files, ["password-file"]);
-    assert!(!plugin.grants.broker_info);
+    assert!(!plugin.grants.broker_info && !plugin.grants.sessions && !plugin.grants.invalidate);
     assert_eq!(settings(&config, "auth_file"), json!({"password-file": "/etc/amqtt/p", "extra": 1}));
     assert_eq!(config.warnings, [""; 0]);
 }

@@ -1,21 +1,18 @@
+//! The capability `clock`.
+
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The capability `clock`.
-pub(crate) struct Clock;
+/// Nanoseconds since 1970 by the system's clock; 0 for a time before that.
+pub(crate) fn unix_nanoseconds() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
+}
 
-impl Clock {
-    /// Nanoseconds since 1970 by the system's clock; 0 for a time before that.
-    pub(crate) fn unix_nanoseconds(&self) -> u64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// Nanoseconds since a plugin asked for the first time.
-    pub(crate) fn monotonic_nanoseconds(&self) -> u64 {
-        static START: OnceLock<Instant> = OnceLock::new();
-        u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
+/// Nanoseconds since a plugin asked for the first time.
+pub(crate) fn monotonic_nanoseconds() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -25,8 +22,8 @@ mod tests {
     #[test]
     fn clocks_go_on() {
         const YEAR_2020_NANOS: u64 = 1_577_836_800_000_000_000;
-        assert!(Clock.unix_nanoseconds() > YEAR_2020_NANOS);
-        let before = Clock.monotonic_nanoseconds();
-        assert!(Clock.monotonic_nanoseconds() >= before);
+        assert!(unix_nanoseconds() > YEAR_2020_NANOS);
+        let before = monotonic_nanoseconds();
+        assert!(monotonic_nanoseconds() >= before);
     }
 }

@@ -66,14 +66,14 @@ impl PluginLog {
         if left_out > 0 {
             tracing::warn!(target: TARGET, plugin, "{left_out} messages were left out: too many per second");
         }
-        let message = escape(cut(message));
+        let message = escape(cut(message, LOG_MESSAGE_BYTES_MAX));
         at_level!(level, event!(plugin, "{message}"));
     }
 }
 
-/// Cuts a message at the bound, between two characters.
-fn cut(message: &str) -> &str {
-    &message[..message.floor_char_boundary(LOG_MESSAGE_BYTES_MAX)]
+/// Cuts a text at a bound in bytes, between two characters.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// Makes control characters visible, so that a message stays one line and cannot command a terminal.
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_between_characters() {
-        assert_eq!(cut("short"), "short");
-        assert_eq!(cut(&"x".repeat(LOG_MESSAGE_BYTES_MAX + 1)).len(), LOG_MESSAGE_BYTES_MAX);
-        assert_eq!(cut(&"雪".repeat(LOG_MESSAGE_BYTES_MAX)).len(), LOG_MESSAGE_BYTES_MAX - LOG_MESSAGE_BYTES_MAX % 3);
+        assert_eq!(cut("short", 10), "short");
+        assert_eq!(cut("longer than that", 10), "longer tha");
+        assert_eq!(cut("雪雪雪雪", 10), "雪雪雪");
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Publisher {
 pub(crate) enum PublishError {
     NotGranted,
     InvalidTopic(TopicError),
+    TooLarge,
     Limited,
 }
 
@@ -35,7 +36,10 @@ impl Publisher {
         if !self.granted.iter().any(|filter| filter.matches(topic.as_str())) {
             return Err(PublishError::NotGranted);
         }
-        if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX || !self.rate.lock().take(Instant::now()) {
+        if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX {
+            return Err(PublishError::TooLarge);
+        }
+        if !self.rate.lock().take(Instant::now()) {
             return Err(PublishError::Limited);
         }
         let message = Message::new(topic, payload.into(), qos, retain);
@@ -71,7 +75,7 @@ mod tests {
     fn size_and_rate_are_bounded() {
         let (publisher, broker) = publisher(&["#"]);
         let publish = |bytes| publisher.publish("a", vec![0; bytes], QoS::AtMostOnce, false);
-        assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX + 1), Err(PublishError::Limited));
+        assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX + 1), Err(PublishError::TooLarge));
         assert_eq!(publish(PUBLISH_PAYLOAD_BYTES_MAX), Ok(()));
         let refused = (0..3 * PUBLISH_BURST).filter(|_| publish(0) == Err(PublishError::Limited)).count();
         assert!(refused > 0, "{} published", broker.published.lock().len());

@@ -95,22 +95,31 @@ impl Default for Guest {
 }
 
 /// Where the answers lie in the guest's memory.
-const INTERESTS: i32 = 16;
+const STARTED: i32 = 16;
 const TEXT: i32 = 64;
+const KINDS: i32 = 128;
 const VERDICT: i32 = 512;
 const TOPIC: i32 = 768;
 const PRINTED: i32 = 800;
 const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 /// Where arguments are put.
 const HEAP: i32 = 1024;
+/// Where the verdicts of `check-many` lie: the second page.
+const VERDICTS: i32 = 65_536;
 
 /// The functions that every guest imports, in order; the functions of the guest follow.
 const DROP_CLIENT: u32 = 0;
 const DROP_EVENT: u32 = 1;
-const UPTIME: u32 = 2;
-const PUBLISH: u32 = 3;
-const LOG: u32 = 4;
-const IMPORTS: u32 = 5;
+const DROP_AUTH_REQUEST: u32 = 2;
+const DROP_TOPIC_REQUEST: u32 = 3;
+const DROP_REGISTRATION: u32 = 4;
+const DECIDE: u32 = 5;
+const OBSERVE: u32 = 6;
+const TICK_EVERY: u32 = 7;
+const UPTIME: u32 = 8;
+const PUBLISH: u32 = 9;
+const LOG: u32 = 10;
+const IMPORTS: u32 = 11;
 
 /// Those that a guest with WASI imports after these: interface, function, parameters, whether it has a result.
 const WASI: [(&str, &str, &[ValType], bool); 9] = [
@@ -191,8 +200,9 @@ impl Guest {
         let mut resolve = Resolve::default();
         let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
         resolve.push_dir(wit).expect("the plugin interface");
-        let exports: String =
-            self.hooks().iter().map(|(hook, ..)| format!("export amqtt:plugin/{hook}@0.1.0;\n")).collect();
+        let mut hooks: Vec<_> = self.hooks().iter().map(|(hook, ..)| *hook).collect();
+        hooks.dedup();
+        let exports: String = hooks.iter().map(|hook| format!("export amqtt:plugin/{hook}@0.2.0;\n")).collect();
         let (wasi_wit, wasi) = if self.uses_wasi() {
             let mut interfaces: Vec<_> = WASI.iter().map(|(interface, ..)| *interface).collect();
             interfaces.dedup();
@@ -201,8 +211,8 @@ impl Guest {
             ("", String::new())
         };
         let world = format!(
-            "package test:guest;\n{wasi_wit}\nworld guest {{\n{wasi}import amqtt:plugin/log@0.1.0;\nimport amqtt:plugin/types@0.1.0;\n\
-             import amqtt:plugin/broker-info@0.1.0;\nimport amqtt:plugin/publisher@0.1.0;\nexport amqtt:plugin/lifecycle@0.1.0;\n{exports}}}"
+            "package test:guest;\n{wasi_wit}\nworld guest {{\n{wasi}import amqtt:plugin/log@0.2.0;\nimport amqtt:plugin/types@0.2.0;\n\
+             import amqtt:plugin/broker-info@0.2.0;\nimport amqtt:plugin/publisher@0.2.0;\nexport amqtt:plugin/lifecycle@0.2.0;\n{exports}}}"
         );
         let package = resolve.push_source("guest.wit", &world).expect("a package");
         let world = resolve.select_world(&[package], Some("guest")).expect("a world");
@@ -221,9 +231,10 @@ impl Guest {
     /// Hook, function, number of parameters, whether it has a result, what it does.
     fn hooks(&self) -> Vec<(&'static str, &'static str, usize, bool, Does)> {
         [
-            ("auth", "authenticate", 7, true, self.auth),
-            ("topic-check", "check", 9, true, self.topic_check),
-            ("events", "handle", 2, false, self.events),
+            ("auth", "authenticate", 8, true, self.auth),
+            ("topic-check", "check", 10, true, self.topic_check),
+            ("topic-check", "check-many", 10, true, self.topic_check),
+            ("events", "handle", 5, false, self.events),
             ("ticks", "tick", 0, false, self.ticks),
         ]
         .into_iter()
@@ -238,13 +249,24 @@ impl Guest {
 
         types.ty().function([ValType::I32], []);
         types.ty().function([], [ValType::I64]);
-        imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]client", EntityType::Function(0));
-        imports.import("amqtt:plugin/types@0.1.0", "[resource-drop]event", EntityType::Function(0));
-        imports.import("amqtt:plugin/broker-info@0.1.0", "uptime-seconds", EntityType::Function(1));
         types.ty().function([ValType::I32; 7], []);
-        imports.import("amqtt:plugin/publisher@0.1.0", "publish", EntityType::Function(2));
+        types.ty().function([ValType::I32; 2], []);
         types.ty().function([ValType::I32; 3], []);
-        imports.import("amqtt:plugin/log@0.1.0", "write", EntityType::Function(3));
+        for (function, of_type) in [
+            ("[resource-drop]client", 0),
+            ("[resource-drop]event", 0),
+            ("[resource-drop]auth-request", 0),
+            ("[resource-drop]topic-request", 0),
+            ("[resource-drop]registration", 0),
+            ("[method]registration.decide", 3),
+            ("[method]registration.observe", 4),
+            ("[method]registration.tick-every", 3),
+        ] {
+            imports.import("amqtt:plugin/types@0.2.0", function, EntityType::Function(of_type));
+        }
+        imports.import("amqtt:plugin/broker-info@0.2.0", "uptime-seconds", EntityType::Function(1));
+        imports.import("amqtt:plugin/publisher@0.2.0", "publish", EntityType::Function(2));
+        imports.import("amqtt:plugin/log@0.2.0", "write", EntityType::Function(4));
         for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
             imports.import(interface, function, EntityType::Function(types.len()));
             types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
@@ -267,31 +289,41 @@ impl Guest {
             code.global_get(0).global_get(0).local_get(3).i32_add().i32_const(7).i32_add().i32_const(-8).i32_and();
             code.global_set(0);
         });
-        define("amqtt:plugin/lifecycle@0.1.0#init", 2, true, &|code, own| {
-            write_body(code, own, self.init, 2, true);
-            code.i32_const(INTERESTS);
+        define("amqtt:plugin/lifecycle@0.2.0#init", 3, true, &|code, own| {
+            write_body(code, own, self.init, 3, true);
+            self.write_registration(code);
+            code.local_get(2).call(DROP_REGISTRATION).i32_const(STARTED);
         });
-        define("amqtt:plugin/lifecycle@0.1.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
+        define("amqtt:plugin/lifecycle@0.2.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
         for (hook, function, params, result, does) in self.hooks() {
-            define(&format!("amqtt:plugin/{hook}@0.1.0#{function}"), params, result, &|code, own| {
+            define(&format!("amqtt:plugin/{hook}@0.2.0#{function}"), params, result, &|code, own| {
                 write_body(code, own, does, params, result);
                 let decision = match does {
                     Does::Answer(decision) => decision.into(),
                     Does::WrongAnswer => 99,
                     _ => 0,
                 };
-                match hook {
-                    "auth" => {
-                        code.local_get(0).call(DROP_CLIENT).i32_const(decision);
+                match function {
+                    "authenticate" => {
+                        code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST).i32_const(decision);
                     }
-                    "topic-check" => {
-                        code.local_get(0).call(DROP_CLIENT);
+                    "check" => {
+                        code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_TOPIC_REQUEST);
                         code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
                         code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
                         code.i32_const(if does == Does::WrongAnswer { i32::MAX - 7 } else { VERDICT });
                     }
-                    "events" => {
-                        code.local_get(1).call(DROP_EVENT);
+                    "check-many" => {
+                        code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_TOPIC_REQUEST);
+                        // Eight bytes for each topic, all the same: the decision, and some time that it may be kept.
+                        code.i32_const(VERDICTS).i32_const(decision).local_get(9).i32_const(8).i32_mul().memory_fill(0);
+                        code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
+                        code.i32_const(VERDICT).local_get(9).i32_store(at(4));
+                        code.i32_const(VERDICT);
+                    }
+                    "handle" => {
+                        code.local_get(2).if_(wasm_encoder::BlockType::Empty).local_get(3).call(DROP_CLIENT).end();
+                        code.local_get(4).call(DROP_EVENT);
                     }
                     _ => {}
                 }
@@ -319,23 +351,38 @@ impl Guest {
         module.finish()
     }
 
-    /// The answer of `init`: `ok` with the interests, or `err` with a text.
+    /// Asks for what the guest wants to be called for.
+    fn write_registration(&self, code: &mut InstructionSink<'_>) {
+        for action in &self.actions {
+            code.local_get(2).i32_const(*action as i32).call(DECIDE);
+        }
+        let mut place = KINDS;
+        for kind in &self.kinds {
+            let len = i32::try_from(kind.name().len()).expect("short");
+            code.local_get(2).i32_const(place).i32_const(len).call(OBSERVE);
+            place += len;
+        }
+        code.local_get(2).i32_const(self.tick_seconds.cast_signed()).call(TICK_EVERY);
+    }
+
+    /// The answer of `init`, `ok` or `err` with a text, and what else the guest needs.
     fn data(&self) -> DataSection {
-        let kinds: Vec<u8> = self.kinds.iter().map(|kind| *kind as u8).collect();
-        let actions = self.actions.iter().fold(0, |set, action| set | 1u32 << *action as u8);
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short");
-        let oversize = if self.init == Does::WrongAnswer { 1 << 31 } else { length(&kinds) };
-        let (answer, text) = match self.refuses {
-            None => ([0, actions, TEXT as u32, oversize, self.tick_seconds], kinds),
-            Some(text) => ([1, TEXT as u32, length(text.as_bytes()), 0, 0], text.as_bytes().to_vec()),
-        };
+        let text = self.refuses.unwrap_or_default();
+        let len = if self.init == Does::WrongAnswer { 1 << 31 } else { u32::try_from(text.len()).expect("short") };
+        let refuses = self.refuses.is_some() || self.init == Does::WrongAnswer;
+        let answer = [u32::from(refuses), TEXT as u32, len];
         let mut data = DataSection::new();
         data.active(
             0,
-            &ConstExpr::i32_const(INTERESTS),
+            &ConstExpr::i32_const(STARTED),
             answer.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>(),
         );
-        data.active(0, &ConstExpr::i32_const(TEXT), text);
+        data.active(0, &ConstExpr::i32_const(TEXT), text.bytes());
+        data.active(
+            0,
+            &ConstExpr::i32_const(KINDS),
+            self.kinds.iter().map(|kind| kind.name()).collect::<String>().into_bytes(),
+        );
         data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
         data.active(0, &ConstExpr::i32_const(PRINTED), PRINTED_TEXT.iter().copied());
         data

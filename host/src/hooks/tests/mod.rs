@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use self::guest::{Does, Guest};
 use super::*;
-use crate::types::{ClientId, ConnectFacts, Identity, Peer, TopicFilter};
+use crate::types::{ClientId, ConnectFacts, Identity, Peer, QoS, TopicFilter};
 
 pub(crate) use self::broker::Recorder;
 
@@ -81,8 +81,11 @@ fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOu
     runtime.block_on(hooks.authenticate(client(username), credentials))
 }
 
+/// Of a message, where what it is does not matter.
+const FACTS: TopicFacts = TopicFacts { qos: QoS::AtMostOnce, retain: false, payload_len: Some(0) };
+
 fn event(kind: EventKind) -> Event {
-    Event::of_client(kind, &client(None))
+    Event { client: Some(client(None)), ..Event::new(kind) }
 }
 
 fn faults(hooks: &Hooks) -> u64 {
@@ -101,9 +104,9 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn nobody_connects_where_no_plugin_answers_auth() {
     let (hooks, _) = load(HookSpec::default()).expect("nothing to load");
-    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied);
+    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied(None));
     assert!(!hooks.decides(Action::Publish) && !hooks.wants(EventKind::ClientConnected));
-    assert_eq!(hooks.topic_checker().check(&client(None), Action::Publish, "a"), Verdict::UNDECIDED);
+    assert_eq!(hooks.topic_checker().check(&client(None), Action::Publish, "a", FACTS), Verdict::UNDECIDED);
 }
 
 #[test]
@@ -115,12 +118,12 @@ fn auth_file_reads_its_file_and_checks_passwords() {
     let plugins = vec![embedded("auth_file", json!({ "password-file": file.path() }))];
     let (hooks, _) = load(HookSpec { plugins, ..HookSpec::default() }).expect("auth_file");
     assert_eq!(authenticate(&hooks, Some("test"), "test"), AuthOutcome::Allowed);
-    assert_eq!(authenticate(&hooks, Some("test"), "tset"), AuthOutcome::Denied);
-    assert_eq!(authenticate(&hooks, Some("nobody"), "test"), AuthOutcome::Denied);
-    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied, "an abstention alone lets nobody in");
+    assert_eq!(authenticate(&hooks, Some("test"), "tset"), AuthOutcome::Denied(None));
+    assert_eq!(authenticate(&hooks, Some("nobody"), "test"), AuthOutcome::Denied(None));
+    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Denied(None), "an abstention alone lets nobody in");
     assert_eq!(faults(&hooks), 0);
     hooks.stop();
-    assert_eq!(authenticate(&hooks, Some("test"), "test"), AuthOutcome::Denied);
+    assert_eq!(authenticate(&hooks, Some("test"), "test"), AuthOutcome::Denied(None));
 }
 
 #[test]
@@ -137,11 +140,11 @@ fn topic_acl_decides_in_place() {
     let (hooks, _) = load(HookSpec { plugins, ..HookSpec::default() }).expect("topic_acl");
     assert!(hooks.decides(Action::Publish) && hooks.decides(Action::Subscribe) && !hooks.decides(Action::Receive));
     let mut checker = hooks.topic_checker();
-    let verdict = checker.check(&client(None), Action::Publish, "a/b");
-    assert_eq!(verdict, Verdict { allowed: true, cache: CacheFor::UntilReload });
-    assert!(!checker.check(&client(None), Action::Publish, "b").allowed);
-    assert!(!checker.check(&client(Some("mallory")), Action::Publish, "a/b").allowed);
-    assert_eq!(checker.check(&client(None), Action::Receive, "b"), Verdict::UNDECIDED);
+    let verdict = checker.check(&client(None), Action::Publish, "a/b", FACTS);
+    assert_eq!(verdict, Verdict { allowed: true, cache: CacheFor::UntilReload, reason: None });
+    assert!(!checker.check(&client(None), Action::Publish, "b", FACTS).allowed);
+    assert!(!checker.check(&client(Some("mallory")), Action::Publish, "a/b", FACTS).allowed);
+    assert_eq!(checker.check(&client(None), Action::Receive, "b", FACTS), Verdict::UNDECIDED);
 }
 
 #[test]
@@ -187,9 +190,9 @@ fn votes_of_several_plugins_are_combined() {
         let fixture = load_guests(&guests).expect("guests");
         assert_eq!(authenticate(&fixture.hooks, None, ""), expected, "{votes:?}");
     };
-    check(&[2], AuthOutcome::Denied);
+    check(&[2], AuthOutcome::Denied(None));
     check(&[2, 0], AuthOutcome::Allowed);
-    check(&[0, 1], AuthOutcome::Denied);
+    check(&[0, 1], AuthOutcome::Denied(None));
 }
 
 #[test]
@@ -197,7 +200,7 @@ fn a_spinning_topic_check_is_cut_off_and_denies() {
     let fixture = fixture(Guest { topic_check: Some(Does::Spin), actions: vec![Action::Publish], ..Guest::default() });
     let mut checker = fixture.hooks.topic_checker();
     let start = cpu_time::ThreadTime::now();
-    assert_eq!(checker.check(&client(None), Action::Publish, "a"), Verdict::FAULT);
+    assert_eq!(checker.check(&client(None), Action::Publish, "a", FACTS), Verdict::FAULT);
     let took = start.elapsed();
     assert!(took >= limits::TOPIC_CHECK_DEADLINE && took < limits::TOPIC_CHECK_DEADLINE * 5, "{took:?}");
     assert_eq!(faults(&fixture.hooks), 1);
@@ -213,19 +216,19 @@ fn a_plugin_that_cannot_start_again_is_left_alone() {
         ..Guest::default()
     });
     let mut checker = fixture.hooks.topic_checker();
-    assert!(checker.check(&client(None), Action::Publish, "a").allowed);
+    assert!(checker.check(&client(None), Action::Publish, "a", FACTS).allowed);
     fixture.broker.uptime_secs.store(1, Ordering::Relaxed);
-    assert_eq!(checker.check(&client(None), Action::Publish, "a"), Verdict::FAULT);
+    assert_eq!(checker.check(&client(None), Action::Publish, "a", FACTS), Verdict::FAULT);
     eventually("the fresh instance fails", || {
-        checker.check(&client(None), Action::Publish, "a");
+        checker.check(&client(None), Action::Publish, "a", FACTS);
         faults(&fixture.hooks) == 2
     });
     for _ in 0..1_000 {
-        assert_eq!(checker.check(&client(None), Action::Publish, "a"), Verdict::FAULT);
+        assert_eq!(checker.check(&client(None), Action::Publish, "a", FACTS), Verdict::FAULT);
     }
     assert_eq!(faults(&fixture.hooks), 2, "nothing is tried during the back-off");
     fixture.broker.uptime_secs.store(0, Ordering::Relaxed);
-    eventually("it is tried again", || checker.check(&client(None), Action::Publish, "a").allowed);
+    eventually("it is tried again", || checker.check(&client(None), Action::Publish, "a", FACTS).allowed);
 }
 
 #[test]

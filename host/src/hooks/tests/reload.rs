@@ -18,15 +18,16 @@ fn a_reload_turns_every_thread_to_the_new_plugins_at_once() {
     let hooks = &fixture.hooks;
     let mut checkers = [hooks.topic_checker(), hooks.topic_checker()];
     let number = hooks.verdict_number();
-    let mut allowed = || checkers.each_mut().map(|checker| checker.check(&client(None), Action::Publish, "a").allowed);
+    let mut allowed =
+        || checkers.each_mut().map(|checker| checker.check(&client(None), Action::Publish, "a", FACTS).allowed);
     assert_eq!(allowed(), [true, true]);
     hooks.reload(&spec(&fixture, &[decides(1)])).expect("works");
     assert_ne!(hooks.verdict_number(), number, "cached verdicts no longer hold");
     assert_eq!(allowed(), [false, false]);
-    assert_eq!(authenticate(hooks, None, ""), AuthOutcome::Denied);
+    assert_eq!(authenticate(hooks, None, ""), AuthOutcome::Denied(None));
     hooks.reload(&spec(&fixture, &[])).expect("works");
     assert!(!hooks.decides(Action::Publish));
-    assert_eq!(checkers[0].check(&client(None), Action::Publish, "a"), Verdict::UNDECIDED);
+    assert_eq!(checkers[0].check(&client(None), Action::Publish, "a", FACTS), Verdict::UNDECIDED);
     hooks.stop();
     let stopping = hooks.reload(&spec(&fixture, &[])).expect_err("too late");
     assert_eq!(stopping.to_string(), "the broker is stopping");

@@ -86,7 +86,7 @@ fn check(hook: Hook, does: Does) {
     let mut checker = hooks.topic_checker();
     hooks.start();
     hooks.emit(event(EventKind::ClientConnected));
-    let (auth, verdict) = (authenticate(&hooks, None, ""), checker.check(&client(None), Action::Publish, "a"));
+    let (auth, verdict) = (authenticate(&hooks, None, ""), checker.check(&client(None), Action::Publish, "a", FACTS));
     let (auth_fails, check_fails) = match cause {
         Some(_) => (hook == Hook::Auth, hook == Hook::TopicCheck),
         None => (false, false),
@@ -160,7 +160,7 @@ fn what_a_plugin_prints_is_in_the_log() {
     let spec = spec(folder.path(), name, Hook::TopicCheck, Does::Print);
     let (hooks, _) = load(spec).expect("works");
     let mut checker = hooks.topic_checker();
-    assert!(checker.check(&client(None), Action::Publish, "a").allowed, "asked on a thread that may wait");
+    assert!(checker.check(&client(None), Action::Publish, "a", FACTS).allowed, "asked on a thread that may wait");
     drop(checker);
     hooks.stop();
     let printed = |text: &str| log::lines(text).iter().filter(|line| line.contains(name)).count();
@@ -182,7 +182,7 @@ fn memory_is_given_back() {
     let mut fail = |times: u64| {
         let until = faults(&fixture.hooks) + times;
         eventually("fresh instances fail", || {
-            checker.check(&client(None), Action::Publish, "a");
+            checker.check(&client(None), Action::Publish, "a", FACTS);
             faults(&fixture.hooks) >= until
         });
     };

@@ -43,7 +43,7 @@ fn who_makes_auth_fail_waits_and_others_do_not() {
 fn one_address_does_not_open_the_circuit_and_many_do() {
     let fixture = fixture(Guest { topic_check: Some(Does::Trap), actions: vec![Action::Publish], ..Guest::default() });
     let mut checker = fixture.hooks.topic_checker();
-    let mut check = |number| checker.check(&client_at([192, 0, 2, number]), Action::Publish, "a");
+    let mut check = |number| checker.check(&client_at([192, 0, 2, number]), Action::Publish, "a", FACTS);
     for count in 1..=20 {
         eventually("it is called with each fresh instance", || {
             assert_eq!(check(1), Verdict::FAULT);

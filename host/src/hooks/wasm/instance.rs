@@ -8,12 +8,12 @@ use super::bindings::{HookCalls, HookIndices};
 use super::state::{Deadline, State, TimedOut};
 use super::wasi::exit_status;
 use crate::hooks::capabilities::escape;
-use crate::hooks::combine::{Decision, Vote};
+use crate::hooks::combine::{AuthVote, Vote};
 use crate::hooks::interests::Interests;
 use crate::hooks::limits::{
     AUTH_DEADLINE, CAUSE_CHARS_MAX, HANDOVER_BYTES_MAX, INIT_DEADLINE, OBSERVER_DEADLINE, TOPIC_CHECK_DEADLINE,
 };
-use crate::hooks::{Action, Credentials, Event};
+use crate::hooks::{Action, Credentials, Event, TopicFacts};
 use crate::types::ClientInfo;
 
 /// One running copy of a plugin. It shares nothing with other copies.
@@ -39,8 +39,9 @@ impl Instance {
         begin(&mut store, INIT_DEADLINE);
         let instance = pre.instantiate(&mut store).map_err(Fault::from)?;
         let hooks = indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(cause(&error)))?;
-        let answer = hooks.init(&mut store, settings).map_err(Fault::from)?;
-        let interests = answer.map_err(|text| Fault::Refused(shorten(&text)))?;
+        let interests = hooks.init(&mut store, settings).map_err(Fault::from)?;
+        let interests = interests.map_err(|text| Fault::Refused(shorten(&text)))?;
+        store.data_mut().payloads = interests.payloads;
         store.data_mut().speak();
         Ok((Self { store, hooks }, interests))
     }
@@ -50,30 +51,53 @@ impl Instance {
         &mut self,
         client: &Arc<ClientInfo>,
         credentials: &Credentials,
-    ) -> Result<Decision, Fault> {
+    ) -> Result<AuthVote, Fault> {
         self.begin(AUTH_DEADLINE);
-        self.store.data_mut().client = Some(Arc::clone(client));
+        self.store.data_mut().call.begin(client, None);
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
-        let decision = self.hooks.authenticate(&mut self.store, username, password)?;
-        self.store.data_mut().client = None;
-        Ok(decision)
+        let vote = self.hooks.authenticate(&mut self.store, username, password)?;
+        self.store.data_mut().call.end();
+        Ok(vote)
     }
 
     /// Asks for a vote on an action.
-    pub(crate) fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str) -> Result<Vote, Fault> {
+    pub(crate) fn check(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Result<Vote, Fault> {
         self.begin(TOPIC_CHECK_DEADLINE);
-        self.store.data_mut().client = Some(Arc::clone(client));
+        self.store.data_mut().call.begin(client, Some(facts));
         let vote = self.hooks.check(&mut self.store, client, action, topic)?;
-        self.store.data_mut().client = None;
+        self.store.data_mut().call.end();
         Ok(vote)
+    }
+
+    /// Asks for votes on an action with several topics: one for each.
+    pub(crate) fn check_many(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topics: &[(&str, TopicFacts)],
+    ) -> Result<Vec<Vote>, Fault> {
+        self.begin(TOPIC_CHECK_DEADLINE);
+        self.store.data_mut().call.begin(client, topics.iter().map(|(_, facts)| *facts));
+        let names: Vec<String> = topics.iter().map(|(topic, _)| (*topic).to_owned()).collect();
+        let votes = self.hooks.check_many(&mut self.store, client, action, &names)?;
+        self.store.data_mut().call.end();
+        Ok(votes)
     }
 
     /// Tells of an event.
     pub(crate) fn handle(&mut self, event: &Arc<Event>) -> Result<(), Fault> {
         self.begin(OBSERVER_DEADLINE);
-        self.store.data_mut().event = Some(Arc::clone(event));
-        self.hooks.handle(&mut self.store, event.kind)?;
-        self.store.data_mut().event = None;
+        let call = &mut self.store.data_mut().call;
+        call.client.clone_from(&event.client);
+        call.event = Some(Arc::clone(event));
+        self.hooks.handle(&mut self.store, event)?;
+        self.store.data_mut().call.end();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::wasi;
 use crate::hooks::Grants;
 
 /// The version of the plugin interface of this broker: that of the package in `wit/`.
-pub(super) const INTERFACE_VERSION: Version = Version::new(0, 1, 0);
+pub(super) const INTERFACE_VERSION: Version = Version::new(0, 2, 0);
 
 const PACKAGE: &str = "amqtt:plugin";
 
@@ -33,6 +33,7 @@ pub(crate) enum Capability {
     Files,
     Publisher,
     BrokerInfo,
+    Sessions,
     Invalidate,
 }
 
@@ -45,6 +46,7 @@ impl Capability {
             "files" => Self::Files,
             "publisher" => Self::Publisher,
             "broker-info" => Self::BrokerInfo,
+            "sessions" => Self::Sessions,
             "invalidate" => Self::Invalidate,
             _ => return None,
         })
@@ -59,6 +61,7 @@ impl Capability {
             Self::Files => "files",
             Self::Publisher => "publisher",
             Self::BrokerInfo => "broker-info",
+            Self::Sessions => "sessions",
             Self::Invalidate => "invalidate",
         }
     }
@@ -73,6 +76,7 @@ impl Capability {
             Self::Files if grants.files.is_empty() => Some("grants: {files: [SETTINGS-KEY]}"),
             Self::Publisher if grants.publish.is_empty() => Some("grants: {publish: [TOPIC-FILTER]}"),
             Self::BrokerInfo if !grants.broker_info => Some("grants: {broker-info: true}"),
+            Self::Sessions if !grants.sessions => Some("grants: {sessions: true}"),
             Self::Invalidate if !grants.invalidate => Some("grants: {invalidate: true}"),
             _ => None,
         }
@@ -174,7 +178,7 @@ impl fmt::Display for Manifest {
     }
 }
 
-/// An import or export by its name, for example `amqtt:plugin/log@0.1.0`.
+/// An import or export by its name, for example `amqtt:plugin/log@0.2.0`.
 enum Interface<'a> {
     Ours { name: &'a str, version: Option<&'a str> },
     Wasi { package: &'a str, version: Option<&'a str> },
@@ -222,13 +226,13 @@ mod tests {
         Manifest::from_names(&owned(imports), &owned(exports), Some(grants)).map_err(|error| error.to_string())
     }
 
-    const LIFECYCLE: &str = "amqtt:plugin/lifecycle@0.1.0";
+    const LIFECYCLE: &str = "amqtt:plugin/lifecycle@0.2.0";
 
     #[test]
     fn hooks_and_capabilities_are_read_from_the_type() {
         let manifest = read(
-            &["amqtt:plugin/types@0.1.0", "amqtt:plugin/log@0.1.3", "amqtt:plugin/clock@0.1.0"],
-            &[LIFECYCLE, "amqtt:plugin/auth@0.1.0", "cabi-extra"],
+            &["amqtt:plugin/types@0.2.0", "amqtt:plugin/log@0.2.3", "amqtt:plugin/clock@0.2.0"],
+            &[LIFECYCLE, "amqtt:plugin/auth@0.2.0", "cabi-extra"],
             &Grants::default(),
         )
         .expect("a usable plugin");
@@ -242,13 +246,15 @@ mod tests {
             files: vec!["password-file".into()],
             publish: vec![TopicFilter::new("a").expect("valid")],
             broker_info: true,
+            sessions: true,
             invalidate: true,
         };
         for (import, grant) in [
-            ("amqtt:plugin/files@0.1.0", "files: [SETTINGS-KEY]"),
-            ("amqtt:plugin/publisher@0.1.0", "publish: [TOPIC-FILTER]"),
-            ("amqtt:plugin/broker-info@0.1.0", "broker-info: true"),
-            ("amqtt:plugin/invalidate@0.1.0", "invalidate: true"),
+            ("amqtt:plugin/files@0.2.0", "files: [SETTINGS-KEY]"),
+            ("amqtt:plugin/publisher@0.2.0", "publish: [TOPIC-FILTER]"),
+            ("amqtt:plugin/broker-info@0.2.0", "broker-info: true"),
+            ("amqtt:plugin/sessions@0.2.0", "sessions: true"),
+            ("amqtt:plugin/invalidate@0.2.0", "invalidate: true"),
         ] {
             let error = read(&[import], &[LIFECYCLE], &Grants::default()).expect_err(import);
             assert!(error.contains(grant), "{error}");
@@ -266,9 +272,9 @@ mod tests {
         check(&["wasi:http/handler@0.2.0"], &[LIFECYCLE], "it imports `wasi:http/handler@0.2.0`");
         check(&["wasi:cli/environment@0.3.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.3.0`");
         check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
-        check(&["amqtt:plugin/sockets@0.1.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@0.1.0`, which");
-        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@0.1.0"], "it exports `amqtt:plugin/veto@0.1.0`, a hook that");
-        for version in ["0.2.0", "1.0.0", "0.1.0-rc.1"] {
+        check(&["amqtt:plugin/sockets@0.2.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@0.2.0`, which");
+        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@0.2.0"], "it exports `amqtt:plugin/veto@0.2.0`, a hook that");
+        for version in ["0.1.0", "0.3.0", "1.0.0", "0.2.0-rc.1"] {
             let export = format!("amqtt:plugin/lifecycle@{version}");
             let expected = format!("it is made for version {version} of the plugin interface (`{export}`)");
             check(&[], &[&export], &expected);

@@ -2,25 +2,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
+use wasmtime::component::ResourceTable;
 use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
 use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
+use crate::hooks::interests::Interests;
 use crate::hooks::limits::{
-    CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
-    TABLES_MAX,
+    CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX,
+    TABLE_ELEMENTS_MAX, TABLES_MAX,
 };
-use crate::hooks::{Event, PluginLimits};
+use crate::hooks::{Event, PluginLimits, Reason, TopicFacts};
 use crate::types::ClientInfo;
 
 /// What belongs to one instance on the broker's side.
 pub(super) struct State {
-    /// The client that the running call is about.
-    pub(super) client: Option<Arc<ClientInfo>>,
-    /// The event that the running call is about.
-    pub(super) event: Option<Arc<Event>>,
     /// The file that the running call has read last: its settings key and its content.
     pub(super) last_read: Option<(String, Arc<[u8]>)>,
+    /// What the running call is about.
+    pub(super) call: Call,
+    /// What the plugin asks for; there while its `init` runs.
+    pub(super) registration: Option<Interests>,
+    /// Whether the plugin asked for the payloads of events.
+    pub(super) payloads: bool,
+    /// Sessions that the plugin asked for and has not let go of.
+    pub(super) sessions: ResourceTable,
     /// What the plugin may use, shared by its instances.
     pub(super) capabilities: Arc<Capabilities>,
     /// Whether log messages are left out: those of `init`, which another instance has written already.
@@ -53,10 +59,14 @@ impl State {
             .trap_on_grow_failure(true)
             .build();
         let deadline = Deadline::new(Duration::ZERO);
+        let mut sessions = ResourceTable::new();
+        sessions.set_max_capacity(SESSIONS_HELD_MAX);
         Self {
-            client: None,
-            event: None,
             last_read: None,
+            call: Call::default(),
+            registration: None,
+            payloads: false,
+            sessions,
             capabilities,
             quiet,
             wasi,
@@ -64,6 +74,51 @@ impl State {
             deadline_set: set.deadline,
             deadline,
         }
+    }
+}
+
+/// What a running call is about: there is one at a time, so that its handles need no table.
+#[derive(Default)]
+pub(super) struct Call {
+    pub(super) client: Option<Arc<ClientInfo>>,
+    pub(super) event: Option<Arc<Event>>,
+    /// Of the topics of a `check` or `check-many`.
+    pub(super) topics: Vec<TopicFacts>,
+    /// What the plugin says of its answers, by position; empty for most.
+    reasons: Vec<(u32, Reason)>,
+}
+
+impl Call {
+    /// Begins a call about a client and topics.
+    pub(super) fn begin(&mut self, client: &Arc<ClientInfo>, topics: impl IntoIterator<Item = TopicFacts>) {
+        self.client = Some(Arc::clone(client));
+        self.topics.clear();
+        self.topics.extend(topics);
+    }
+
+    /// Ends a call. The room for topics is kept for the next one.
+    pub(super) fn end(&mut self) {
+        self.client = None;
+        self.event = None;
+        self.reasons.clear();
+    }
+
+    /// What the plugin says of the answer at a position, to be added to.
+    pub(super) fn reason(&mut self, item: u32) -> &mut Reason {
+        let place = match self.reasons.iter().position(|(of, _)| *of == item) {
+            Some(place) => place,
+            None => {
+                self.reasons.push((item, Reason::default()));
+                self.reasons.len() - 1
+            }
+        };
+        &mut self.reasons[place].1
+    }
+
+    /// Takes what the plugin said of the answer at a position.
+    pub(super) fn take_reason(&mut self, item: u32) -> Option<Reason> {
+        let place = self.reasons.iter().position(|(of, _)| *of == item)?;
+        Some(self.reasons.swap_remove(place).1)
     }
 }
 

@@ -1,0 +1,218 @@
+//! What plugins ask of the broker, capability by capability.
+
+use std::sync::Arc;
+
+use wasmtime::Error;
+use wasmtime::component::Resource;
+
+use super::KnownSession;
+use super::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, sessions, types};
+use crate::hooks::SubscriptionInfo;
+use crate::hooks::capabilities::{self, FileError, LogLevel, PublishError};
+use crate::hooks::limits::{PUBLISH_PAYLOAD_BYTES_MAX, SESSIONS_HELD_MAX};
+use crate::hooks::wasm::state::State;
+
+impl clock::Host for State {
+    fn unix_nanoseconds(&mut self) -> u64 {
+        capabilities::clock::unix_nanoseconds()
+    }
+
+    fn monotonic_nanoseconds(&mut self) -> u64 {
+        capabilities::clock::monotonic_nanoseconds()
+    }
+}
+
+impl sessions::Host for State {
+    fn count(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.capabilities.sessions.count())
+    }
+
+    fn page(&mut self, start: Option<u64>, limit: u32) -> wasmtime::Result<sessions::SessionPage> {
+        let page = self.capabilities.sessions.page(start, limit);
+        let client_ids = page.client_ids.iter().map(|client_id| client_id.as_str().to_owned()).collect();
+        Ok(sessions::SessionPage { client_ids, next: page.next })
+    }
+
+    fn find(&mut self, client_id: String) -> wasmtime::Result<Option<Resource<KnownSession>>> {
+        let Some(session) = self.capabilities.sessions.find(&client_id) else { return Ok(None) };
+        let full = |_| Error::msg(format!("it holds more than {SESSIONS_HELD_MAX} sessions"));
+        Ok(Some(self.sessions.push(KnownSession(session)).map_err(full)?))
+    }
+
+    fn subscriptions(
+        &mut self,
+        client_id: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Vec<sessions::Subscription>> {
+        let found = self.capabilities.sessions.subscriptions(&client_id, after.as_deref(), limit).into_iter();
+        let copy = |SubscriptionInfo { filter, options, id }| sessions::Subscription {
+            filter: filter.as_str().to_owned(),
+            qos: options.qos.into(),
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            retain_handling: options.retain_handling as u8,
+            identifier: id.map(|id| id.value()),
+        };
+        Ok(found.map(copy).collect())
+    }
+}
+
+impl sessions::HostSession for State {
+    fn client_id(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<String> {
+        Ok(self.sessions.get(&session)?.0.client.client_id.as_str().to_owned())
+    }
+
+    fn username(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<Option<String>> {
+        Ok(self.sessions.get(&session)?.0.client.username().map(str::to_owned))
+    }
+
+    fn remote_address(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<String> {
+        Ok(self.sessions.get(&session)?.0.client.peer.remote_address.to_string())
+    }
+
+    fn connected(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<bool> {
+        Ok(self.sessions.get(&session)?.0.connected)
+    }
+
+    fn persistent(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<bool> {
+        Ok(self.sessions.get(&session)?.0.persistent)
+    }
+
+    fn subscription_count(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<u32> {
+        Ok(count(self.sessions.get(&session)?.0.subscriptions))
+    }
+
+    fn inflight_messages(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<u32> {
+        Ok(count(self.sessions.get(&session)?.0.inflight))
+    }
+
+    fn queued_messages(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<u32> {
+        Ok(count(self.sessions.get(&session)?.0.queued))
+    }
+
+    fn drop(&mut self, session: Resource<KnownSession>) -> wasmtime::Result<()> {
+        self.sessions.delete(session)?;
+        Ok(())
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// All verdicts end together: who asks again gets the same answer, and there is one number to compare.
+impl invalidate::Host for State {
+    fn all(&mut self) {
+        self.capabilities.verdict_number.advance();
+    }
+
+    fn client(&mut self, _: String) {
+        self.capabilities.verdict_number.advance();
+    }
+
+    fn user(&mut self, _: Option<String>) {
+        self.capabilities.verdict_number.advance();
+    }
+}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String) {
+        if !self.quiet {
+            self.capabilities.log.write(level.into(), &message);
+        }
+    }
+
+    fn enabled(&mut self, level: log::Level) -> bool {
+        !self.quiet && self.capabilities.log.enabled(level.into())
+    }
+}
+
+impl files::Host for State {
+    fn read(&mut self, key: String) -> Result<Vec<u8>, files::FileError> {
+        let content = self.capabilities.files.read(&key)?;
+        self.last_read = Some((key, Arc::from(&content[..])));
+        Ok(content)
+    }
+
+    fn stamp(&mut self, key: String) -> Result<u64, files::FileError> {
+        Ok(self.capabilities.files.stamp(&key)?)
+    }
+
+    fn accept(&mut self, key: String) -> Result<u64, files::FileError> {
+        match self.last_read.take() {
+            Some((read, content)) if read == key => Ok(self.capabilities.files.accept(&key, content)?),
+            _ => Err(FileError::Refused("it was not the last to be read in this call".to_owned()).into()),
+        }
+    }
+
+    fn accepted(&mut self, key: String) -> Result<Option<Vec<u8>>, files::FileError> {
+        Ok(self.capabilities.files.accepted(&key)?.map(|content| content.to_vec()))
+    }
+
+    fn accepted_number(&mut self, key: String) -> Result<u64, files::FileError> {
+        Ok(self.capabilities.files.accepted_number(&key)?)
+    }
+}
+
+impl publisher::Host for State {
+    fn publish(
+        &mut self,
+        topic: String,
+        payload: Vec<u8>,
+        qos: types::Qos,
+        retain: bool,
+    ) -> Result<(), publisher::PublishError> {
+        Ok(self.capabilities.publisher.publish(&topic, payload, qos.into(), retain)?)
+    }
+}
+
+impl broker_info::Host for State {
+    fn version(&mut self) -> String {
+        self.capabilities.broker_info.version()
+    }
+
+    fn uptime_seconds(&mut self) -> u64 {
+        self.capabilities.broker_info.uptime_seconds()
+    }
+
+    fn counters(&mut self) -> Vec<broker_info::Counter> {
+        let counters = self.capabilities.broker_info.counters().into_iter();
+        counters.map(|(name, value)| broker_info::Counter { name: name.into_owned(), value }).collect()
+    }
+}
+
+impl From<log::Level> for LogLevel {
+    fn from(level: log::Level) -> Self {
+        match level {
+            log::Level::Error => Self::ERROR,
+            log::Level::Warn => Self::WARN,
+            log::Level::Info => Self::INFO,
+            log::Level::Debug => Self::DEBUG,
+            log::Level::Trace => Self::TRACE,
+        }
+    }
+}
+
+impl From<FileError> for files::FileError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NotGranted => Self::NotGranted,
+            FileError::NotSet => Self::NotSet,
+            FileError::Refused(why) => Self::Refused(why),
+            FileError::TooLarge(bytes) => Self::TooLarge(bytes),
+            FileError::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+impl From<PublishError> for publisher::PublishError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NotGranted => Self::NotGranted,
+            PublishError::InvalidTopic(why) => Self::InvalidTopic(why.to_string()),
+            PublishError::TooLarge => Self::TooLarge(PUBLISH_PAYLOAD_BYTES_MAX as u64),
+            PublishError::Limited => Self::Limited,
+        }
+    }
+}
