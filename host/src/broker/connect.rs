@@ -109,6 +109,7 @@ pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
     match rejected {
         Rejected::Closed(End::Violation(violation)) => stats.count_violation(violation),
         Rejected::Connack(_, ReasonCode::ClientIdentifierNotValid, _) => stats.client_ids_refused.add(1),
+        Rejected::Connack(_, ReasonCode::QuotaExceeded, _) => stats.properties_refused.add(1),
         Rejected::Closed(_) | Rejected::Connack(..) => {}
     }
 }
@@ -279,7 +280,7 @@ fn open(
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, terms, verdicts, review: None, asking: None })
+    Ok(Client { info: client, session, link_id, terms, told: core, verdicts, review: None, asking: None })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::aside::Asking;
 use super::connect;
+use super::core::Core;
 use super::events;
 use super::publish::Publisher;
 use super::reader::{Filled, Read, Reader};
@@ -48,6 +49,8 @@ pub(super) struct Client {
     pub(super) session: Arc<SessionHandle>,
     pub(super) link_id: u64,
     pub(super) terms: ClientTerms,
+    /// What it was told with its CONNACK: a reload does not take that back.
+    pub(super) told: Arc<Core>,
     pub(super) verdicts: VerdictCache,
     /// What is under way since permissions have changed.
     pub(super) review: Option<Review>,
@@ -288,14 +291,13 @@ fn handle_frame(
 ) -> Result<(), End> {
     worker.stats().packets_received.add(1);
     let replies_before = replies.len();
-    let core = Arc::clone(&worker.core);
-    let packet = protocol.handle_packet(frame, &core.limits, &core.capabilities)?;
+    let packet = protocol.handle_packet(frame, &client.told.limits, &client.told.capabilities)?;
     events::packet_received(&worker.hooks, &client.info, frame);
     let event = match packet {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
         packet => {
-            let handle = |session: &mut Session| session.handle(packet, &core.limits, worker.now, replies);
+            let handle = |session: &mut Session| session.handle(packet, &worker.core.limits, worker.now, replies);
             client.session.with(client.link_id, handle)?
         }
     };
@@ -312,7 +314,7 @@ fn handle_frame(
         }
         Event::Subscribe(subscribe) => worker.subscribe(client, &subscribe, replies)?,
         Event::Unsubscribe(unsubscribe) => worker.unsubscribe(client, &unsubscribe, replies)?,
-        Event::Disconnect(disconnect) => return Err(farewell(client, disconnect, &core.limits)?),
+        Event::Disconnect(disconnect) => return Err(farewell(client, disconnect, &worker.core.limits)?),
         Event::Violation(violation) => return Err(violation.into()),
     }
     if replies.len() - replies_before > client.terms.packet_bytes_max as usize {

@@ -7,7 +7,8 @@ use crate::hooks::{Event, EventKind, Hooks};
 /// Time between two looks for what has fallen due.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Publishes delayed wills and ends the sessions of clients that do not come back, for as long as it is polled.
+/// Publishes delayed wills, ends the sessions of clients that do not come back and drops retained messages that have
+/// expired, for as long as it is polled.
 ///
 /// Each happens at its time or up to [`LOOK`] later. A client that comes back meanwhile finds no session that is over.
 pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
@@ -16,6 +17,7 @@ pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
     loop {
         look.tick().await;
         let now = Instant::now();
+        core.retained.drop_expired(now);
         for shard in 0..core.directory.shards() {
             let due = core.directory.due(shard, now);
             if due.is_empty() {

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::RwLock;
 
 use crate::routing::RetainedTree;
-use crate::types::{ClientInfo, Limits, Message, TopicFilter};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 
 /// The retained message of each topic (3.3.1.3), within limits.
 #[derive(Debug, Default)]
@@ -19,6 +21,23 @@ pub(super) struct Retained {
 struct Inner {
     tree: RetainedTree<Entry>,
     bytes: usize,
+    /// When messages expire that do, so that those that have take nobody's room.
+    expiring: BTreeSet<(Instant, TopicName)>,
+}
+
+impl Inner {
+    fn remove(&mut self, topic: &TopicName) -> Option<Entry> {
+        let old = self.tree.remove(topic)?;
+        self.forget(&old.message);
+        Some(old)
+    }
+
+    fn forget(&mut self, message: &Message) {
+        self.bytes -= message.bytes();
+        if let Some(expires) = message.expires() {
+            self.expiring.remove(&(expires, message.topic.clone()));
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -47,8 +66,7 @@ impl Retained {
         let topic = &message.topic;
         let mut inner = self.inner.write();
         if message.payload.is_empty() {
-            if let Some(old) = inner.tree.remove(topic) {
-                inner.bytes -= old.message.bytes();
+            if inner.remove(topic).is_some() {
                 self.full.store(false, Ordering::Relaxed);
             }
             return Stored::Done;
@@ -69,10 +87,27 @@ impl Retained {
             }
             return Stored::Refused;
         }
-        inner.bytes = new_bytes;
-        let (message, publisher) = (Arc::clone(message), publisher.cloned());
-        inner.tree.insert(topic, Entry { message, publisher, allowed_in: AtomicU64::new(0) });
+        let (kept, publisher) = (Arc::clone(message), publisher.cloned());
+        let entry = Entry { message: kept, publisher, allowed_in: AtomicU64::new(0) };
+        if let Some(old) = inner.tree.insert(topic, entry) {
+            inner.forget(&old.message);
+        }
+        inner.bytes += message.bytes();
+        inner.expiring.extend(message.expires().map(|expires| (expires, topic.clone())));
         Stored::Done
+    }
+
+    /// Drops what has expired at `now` `[MQTT-3.3.2-5]`.
+    pub(super) fn drop_expired(&self, now: Instant) {
+        // Mostly there is none, and publishers are not kept out for that.
+        if self.inner.read().expiring.first().is_none_or(|(expires, _)| *expires > now) {
+            return;
+        }
+        let mut inner = self.inner.write();
+        while let Some((_, topic)) = inner.expiring.first().filter(|(expires, _)| *expires <= now).cloned() {
+            inner.remove(&topic);
+        }
+        self.full.store(false, Ordering::Relaxed);
     }
 
     /// The retained messages whose topics `filter` matches, in this generation of verdicts.
@@ -118,4 +153,43 @@ pub(super) enum Stored {
     Done,
     /// There is no room.
     Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::types::{MessageProperties, QoS};
+
+    fn message(topic: &str, expires: Option<Instant>) -> Arc<Message> {
+        let topic = TopicName::new(topic).expect("valid topic");
+        let mut message = Message::new(topic, Bytes::from_static(b"x"), QoS::AtMostOnce, true);
+        let properties = MessageProperties { passed_on: Bytes::new(), expires, share: None };
+        message.properties = expires.map(|_| Arc::new(properties));
+        Arc::new(message)
+    }
+
+    #[test]
+    fn expired_messages_make_room() {
+        let limits = Limits { retained_messages_max: 3, ..Limits::default() };
+        let (retained, now) = (Retained::default(), Instant::now());
+        let in_secs = |secs| Some(now + Duration::from_secs(secs));
+        for (topic, expires) in
+            [("a", in_secs(1)), ("b", in_secs(2)), ("c", None), ("a", in_secs(3)), ("b", in_secs(1))]
+        {
+            assert_eq!(retained.store(&message(topic, expires), None, &limits), Stored::Done);
+        }
+        assert_eq!(retained.store(&message("d", None), None, &limits), Stored::Refused);
+        retained.drop_expired(now);
+        assert_eq!(retained.len(), 3);
+        retained.drop_expired(now + Duration::from_secs(2));
+        assert_eq!(retained.len(), 2, "a has been replaced by one that lasts longer");
+        assert_eq!(retained.store(&message("d", None), None, &limits), Stored::Done);
+        retained.drop_expired(now + Duration::from_secs(9));
+        let inner = retained.inner.read();
+        assert_eq!((inner.tree.len(), inner.bytes, inner.expiring.len()), (2, 4, 0));
+    }
 }

@@ -41,6 +41,12 @@ pub(super) struct WorkerStats {
     pub(super) packet_timeouts: Counter,
     /// Connections closed for silence.
     pub(super) keep_alive_timeouts: Counter,
+    /// Connections closed for a packet with too many properties.
+    pub(super) properties_refused: Counter,
+    /// Connections closed for a topic alias above what the client was told it may use.
+    pub(super) topic_aliases_refused: Counter,
+    /// Connections closed for more messages in flight than the client was told it may send.
+    pub(super) receive_max_exceeded: Counter,
 }
 
 impl WorkerStats {
@@ -51,6 +57,9 @@ impl WorkerStats {
             Violation::ConnectTimeout => self.connect_timeouts.add(1),
             Violation::PacketTimeout => self.packet_timeouts.add(1),
             Violation::KeepAliveTimeout => self.keep_alive_timeouts.add(1),
+            Violation::Properties => self.properties_refused.add(1),
+            Violation::TopicAliasAboveMax(_) => self.topic_aliases_refused.add(1),
+            Violation::ReceiveMaximum => self.receive_max_exceeded.add(1),
             _ => {}
         }
     }

@@ -50,6 +50,7 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
         session: opened.session,
         link_id: 1,
         terms: ClientTerms::default(),
+        told: Arc::clone(&core),
         verdicts: VerdictCache::default(),
         review: None,
         asking: None,

@@ -2,6 +2,7 @@
 
 use super::packets::*;
 use super::peer::Peer;
+use crate::bounds::wait_for_counter;
 use crate::broker::{Broker, Setup};
 
 const OPEN: &str = "plugins: [auth_anonymous]\n";
@@ -145,6 +146,25 @@ fn too_many_properties_are_refused() {
     let long = user("n", &"v".repeat(100));
     Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[long.clone()], "")).expect_disconnect(0x97);
     Peer::refused(&broker, Connect::clean("id").with(long).bytes(), 0x97);
+}
+
+/// What is refused for a limit of MQTT 5.0 is counted.
+#[test]
+fn refusals_are_counted() {
+    let broker = Broker::start(
+        "plugins: [auth_anonymous, broker_sys]\nsys_interval: 1\n\
+         limits: {properties-bytes-max: 30, topic-alias-max: 1, receive-max: 1}\n",
+    );
+    let long = user("n", &"v".repeat(30));
+    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[long.clone()], "")).expect_disconnect(0x97);
+    Peer::refused(&broker, Connect::clean("id").with(long).bytes(), 0x97);
+    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[topic_alias(2)], "")).expect_disconnect(0x94);
+    let mut peer = Peer::connected(&broker, "id");
+    peer.send(publish(Q2, "a", 1, &[], "")).expect(with_reason(&pubrec(1), 0x10));
+    peer.send(publish(Q2, "a", 2, &[], "")).expect_disconnect(0x93);
+    wait_for_counter(&broker, "counters/properties-refused", 2);
+    wait_for_counter(&broker, "counters/topic-aliases-refused", 1);
+    wait_for_counter(&broker, "counters/receive-max-exceeded", 1);
 }
 
 /// `[MQTT-3.14.4-3]` of the server's side, and 3.14.2.1: it says that it goes.
