@@ -66,8 +66,7 @@ impl Worker {
             return None;
         }
         // Whatever is wrong with the packet is dealt with where it is handled.
-        let core = Arc::clone(&self.core);
-        match protocol.handle_packet(frame, &core.limits, &core.capabilities).ok()? {
+        match protocol.handle_packet(frame, &client.told.limits, &client.told.capabilities).ok()? {
             Packet::Publish(publish) => {
                 let known = client.verdicts.verdict(publish.topic, self.hooks.verdict_number()).is_some();
                 let topic = (!known).then_some(publish.topic)?;
