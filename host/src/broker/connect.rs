@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep_until, timeout};
 
@@ -22,9 +22,9 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
-use crate::codec::{Answer, Connack, Connect, ProtocolVersion, encode_connack, next_frame};
-use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks};
-use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties};
+use crate::codec::{Answer, Connack, Connect, Property, ProtocolVersion, encode_connack, next_frame};
+use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason};
+use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties, hears_reasons};
 use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Limits, Peer, ReasonCode, UserProperty};
 
 /// How long the peer of a refused connection is given to read why.
@@ -37,12 +37,15 @@ pub(super) enum Rejected {
     Closed(End),
     /// Answered with a CONNACK.
     Connack(ProtocolVersion, ReasonCode, String),
+    /// The same, with what a plugin says of it.
+    Explained(ClientTerms, Box<Reason>, String),
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed(end) => end.fmt(f),
+            Self::Explained(_, reason, why) => write!(f, "{why} (CONNACK {:?})", ReasonCode::of_connack(reason.code)),
             Self::Connack(_, reason, why) => write!(f, "{why} (CONNACK {reason:?})"),
         }
     }
@@ -82,6 +85,10 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
     match outcome {
         AuthOutcome::Allowed => {}
+        AuthOutcome::Denied(Some(reason)) if hears_reasons(version) => {
+            let why = format!("client {:?}: denied by a plugin that says why", client.client_id);
+            return Err(Rejected::Explained(request.terms, reason, why));
+        }
         AuthOutcome::Denied(_) if has_credentials => {
             return refused(ReasonCode::BadUserNameOrPassword, "user name or password denied");
         }
@@ -110,20 +117,39 @@ pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
         Rejected::Closed(End::Violation(violation)) => stats.count_violation(violation),
         Rejected::Connack(_, ReasonCode::ClientIdentifierNotValid, _) => stats.client_ids_refused.add(1),
         Rejected::Connack(_, ReasonCode::QuotaExceeded, _) => stats.properties_refused.add(1),
-        Rejected::Closed(_) | Rejected::Connack(..) => {}
+        Rejected::Closed(_) | Rejected::Connack(..) | Rejected::Explained(..) => {}
     }
 }
 
 /// Tells the peer why it was refused, if it is to know, and gives it time to read that.
 pub(super) async fn reject(hooks: &Hooks, wire: &mut Wire, rejected: &Rejected) {
-    let Rejected::Connack(version, reason, _) = rejected else { return };
-    let mut connack = bytes::BytesMut::new();
-    let refusal = Connack { session_present: false, answer: (*reason).into() }; // [MQTT-3.2.2-4]
-    encode_connack(&mut connack, *version, refusal);
+    let mut connack = BytesMut::new();
+    match rejected {
+        Rejected::Closed(_) => return,
+        Rejected::Connack(version, reason, _) => encode_refusal(&mut connack, *version, (*reason).into()),
+        Rejected::Explained(terms, reason, _) => explain(&mut connack, *terms, reason),
+    }
     events::refusal_sent(hooks, &connack);
     // Whether it heard us makes no difference.
     drop(wire.transport.write_all(&connack).await);
     linger(wire).await;
+}
+
+fn encode_refusal(out: &mut BytesMut, version: ProtocolVersion, answer: Answer<'_>) {
+    encode_connack(out, version, Connack { session_present: false, answer }); // [MQTT-3.2.2-6]
+}
+
+/// A refusal with what a plugin says of it; without, if that is larger than what the client takes `[MQTT-3.2.2-19]`
+/// `[MQTT-3.2.2-20]`.
+fn explain(out: &mut BytesMut, terms: ClientTerms, reason: &Reason) {
+    let code = ReasonCode::of_connack(reason.code);
+    let user = reason.user_properties.iter().map(|user| Property::UserProperty(&user.name, &user.value));
+    let properties: Vec<_> = reason.text.as_deref().map(Property::ReasonString).into_iter().chain(user).collect();
+    encode_refusal(out, terms.version, Answer { reason: code, properties: &properties });
+    if out.len() > terms.packet_bytes_max as usize {
+        out.clear();
+        encode_refusal(out, terms.version, code.into());
+    }
 }
 
 /// Says that there is nothing more to come, and gives the peer time to read what was written: closing with unread bytes

@@ -196,6 +196,11 @@ pub(super) fn ends_with_failed_pubrec(version: ProtocolVersion, reason: ReasonCo
     version == ProtocolVersion::V5 && reason.is_failure()
 }
 
+/// Whether a client can be told in more than a code why it is refused.
+pub fn hears_reasons(version: ProtocolVersion) -> bool {
+    version == ProtocolVersion::V5
+}
+
 /// Whether a malformed CONNECT is answered; before 5.0 it is not `[MQTT-3.1.4-1]`.
 pub(super) fn answers_malformed_connect(version: ProtocolVersion) -> bool {
     version == ProtocolVersion::V5

@@ -113,6 +113,16 @@ impl ReasonCode {
         }
     }
 
+    /// What a CONNACK says of a refusal for which somebody has chosen this code: one that a CONNACK does not have is
+    /// replaced by Not authorized `[MQTT-3.2.2-8]`.
+    pub fn of_connack(code: Option<u8>) -> Self {
+        let chosen = code.and_then(Self::from_value).unwrap_or(Self::NotAuthorized);
+        match chosen.value() {
+            0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f => chosen,
+            _ => Self::NotAuthorized,
+        }
+    }
+
     /// Its value on the wire.
     pub const fn value(self) -> u8 {
         self as u8
@@ -127,6 +137,15 @@ impl ReasonCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Table 3-1 of MQTT 5.0.
+    #[test]
+    fn a_connack_has_codes_of_its_own() {
+        for (code, expected) in [(0x8a, 0x8a), (0x97, 0x97), (0x8b, 0x87), (0x8d, 0x87), (0x00, 0x87), (0xff, 0x87)] {
+            assert_eq!(ReasonCode::of_connack(Some(code)).value(), expected, "{code:#04x}");
+        }
+        assert_eq!(ReasonCode::of_connack(None), ReasonCode::NotAuthorized);
+    }
 
     #[test]
     fn values_are_read_as_they_are_written() {

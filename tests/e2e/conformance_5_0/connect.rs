@@ -1,5 +1,7 @@
 //! Sections 3.1 and 3.2 of MQTT 5.0: CONNECT and CONNACK.
 
+use amqtt_tests::guests;
+
 use super::packets::*;
 use super::peer::Peer;
 use crate::bounds::wait_for_counter;
@@ -100,6 +102,22 @@ fn a_refused_login_has_its_reason() {
     connect.flags |= USER | PASSWORD;
     connect.credentials = vec!["test".into(), "wrong".into()];
     Peer::refused(&broker, connect.bytes(), 0x86);
+}
+
+/// `[MQTT-3.2.2-19]` `[MQTT-3.2.2-20]`: what a plugin says of its refusal, unless that is too large for the client.
+#[test]
+fn a_plugin_may_say_why_it_refuses() {
+    let broker =
+        Setup::new("plugins: [guest_refuse_mallory, auth_anonymous]\n").plugin_dir_with(guests::REFUSE_MALLORY).start();
+    let mut connect = Connect::clean("id");
+    connect.flags |= USER;
+    connect.credentials = vec!["mallory".into()];
+    let said = [text(0x1f, "not you"), user("contact", "alice")].concat();
+    let connack = packet(0x20, &[&[0, 0x8a, said.len() as u8], &said[..]].concat());
+    Peer::open(&broker).send(connect.bytes()).expect(&connack).expect_closed();
+    let fits = connect.clone().with(four(0x27, connack.len() as u32));
+    Peer::open(&broker).send(fits.bytes()).expect(&connack).expect_closed();
+    Peer::refused(&broker, connect.with(four(0x27, connack.len() as u32 - 1)).bytes(), 0x8a);
 }
 
 /// `[MQTT-3.2.2-12]` `[MQTT-3.2.2-13]` `[MQTT-3.2.2-11]` `[MQTT-3.2.2-14]`: who asks for what it was told there is not.

@@ -146,8 +146,8 @@ const STATEMENTS: &str = "
 3.2.2-16 | the identifier that was given is told | 5.connect::a_client_without_a_name_is_told_the_one_it_is_given
 3.2.2-17 | no alias above the maximum | 5.aliases::an_alias_out_of_range_is_refused
 3.2.2-18 | none where there is no maximum | client: an alias above the maximum is refused, 0 included
-3.2.2-19 | a reason string that makes CONNACK too large is left out | none: no reason strings are sent
-3.2.2-20 | so are user properties | none: no user properties are sent but those of messages
+3.2.2-19 | a reason string that makes CONNACK too large is left out | 5.connect::a_plugin_may_say_why_it_refuses
+3.2.2-20 | so are user properties | 5.connect::a_plugin_may_say_why_it_refuses
 3.2.2-21 | the server's keep-alive is used | 5.connect::the_server_keep_alive_counts
 3.2.2-22 | without one, the client's | 5.connect::the_server_keep_alive_counts
 3.3.1-1 | DUP when sent again | 5.basics::qos_1_is_kept_until_its_puback 5.basics::qos_2_is_done_once
@@ -194,18 +194,18 @@ const STATEMENTS: &str = "
 3.3.4-9 | so does the server | 5.flow::the_receive_maximum_of_a_client_is_kept
 3.3.4-10 | and sends other packets meanwhile | 5.flow::the_receive_maximum_of_a_client_is_kept
 3.4.2-1 | reason codes of PUBACK | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message
-3.4.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent
-3.4.2-3 | so are user properties | none: no user properties are sent but those of messages
+3.4.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
+3.4.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.5.2-1 | reason codes of PUBREC | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message
-3.5.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent
-3.5.2-3 | so are user properties | none: no user properties are sent but those of messages
+3.5.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
+3.5.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.6.1-1 | flags of PUBREL | 5.basics::reserved_flags_are_malformed
 3.6.2-1 | reason codes of PUBREL | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_refused_qos_2_message_leaves_its_identifier_free
-3.6.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent
-3.6.2-3 | so are user properties | none: no user properties are sent but those of messages
+3.6.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
+3.6.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.7.2-1 | reason codes of PUBCOMP | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_refused_qos_2_message_leaves_its_identifier_free
-3.7.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent
-3.7.2-3 | so are user properties | none: no user properties are sent but those of messages
+3.7.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
+3.7.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.8.1-1 | flags of SUBSCRIBE | 5.basics::reserved_flags_are_malformed
 3.8.3-1 | filters of SUBSCRIBE are UTF-8 | 5.basics::ill_formed_strings_are_malformed
 3.8.3-2 | a SUBSCRIBE has a filter | 5.codec::subscription_options_are_checked
@@ -220,8 +220,8 @@ const STATEMENTS: &str = "
 3.8.4-6 | a reason for each filter | 5.subscribe::each_filter_has_its_reason
 3.8.4-7 | the QoS that was granted, or a failure | 5.subscribe::each_filter_has_its_reason
 3.8.4-8 | the lower of published and granted QoS | 5.basics::messages_keep_their_order_and_the_lower_qos
-3.9.2-1 | a reason string that makes SUBACK too large is left out | none: no reason strings are sent
-3.9.2-2 | so are user properties | none: no user properties are sent but those of messages
+3.9.2-1 | a reason string that makes SUBACK too large is left out | none: no reason strings are sent but in a CONNACK
+3.9.2-2 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.9.3-1 | reasons in the order of filters | 5.subscribe::each_filter_has_its_reason
 3.9.3-2 | reason codes of SUBACK | 5.subscribe::each_filter_has_its_reason
 3.10.1-1 | flags of UNSUBSCRIBE | 5.basics::reserved_flags_are_malformed
@@ -233,8 +233,8 @@ const STATEMENTS: &str = "
 3.10.4-4 | UNSUBSCRIBE is answered | 5.subscribe::each_filter_has_its_reason
 3.10.4-5 | with its identifier, also if nothing was deleted | 5.basics::answers_carry_the_identifier 5.subscribe::each_filter_has_its_reason
 3.10.4-6 | many filters are many requests with one answer | 5.basics::unsubscribing_ends_what_comes_and_not_what_was_begun
-3.11.2-1 | a reason string that makes UNSUBACK too large is left out | none: no reason strings are sent
-3.11.2-2 | so are user properties | none: no user properties are sent but those of messages
+3.11.2-1 | a reason string that makes UNSUBACK too large is left out | none: no reason strings are sent but in a CONNACK
+3.11.2-2 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.11.3-1 | reasons in the order of filters | 5.subscribe::each_filter_has_its_reason
 3.11.3-2 | reason codes of UNSUBACK | 5.subscribe::each_filter_has_its_reason
 3.12.4-1 | PINGREQ is answered | 5.basics::answers_carry_the_identifier
@@ -242,8 +242,8 @@ const STATEMENTS: &str = "
 3.14.1-1 | reserved flags of DISCONNECT are 0 | 5.basics::reserved_flags_are_malformed
 3.14.2-1 | reason codes of DISCONNECT | 5.codec::reason_codes_are_those_of_the_packet 5.connect::a_violation_is_told_its_reason
 3.14.2-2 | the server sends no session expiry with it | 5.connect::a_shutdown_is_told
-3.14.2-3 | a reason string that makes it too large is left out | none: no reason strings are sent
-3.14.2-4 | so are user properties | none: no user properties are sent but those of messages
+3.14.2-3 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
+3.14.2-4 | so are user properties | none: none are sent but in a CONNACK and those of messages
 3.14.4-1 | nothing is sent after DISCONNECT | 5.connect::a_violation_is_told_its_reason
 3.14.4-2 | the connection is closed after it | 5.connect::a_violation_is_told_its_reason
 3.14.4-3 | DISCONNECT discards the will | 5.wills::a_farewell_may_ask_for_the_will

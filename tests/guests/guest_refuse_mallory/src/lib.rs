@@ -1,6 +1,6 @@
-//! Refuses the user `mallory` and abstains from the rest.
+//! Refuses the user `mallory`, and says why, and abstains from the rest.
 
-use amqtt_plugin_sdk::{Auth, Client, Decision, NoSettings, Plugin, plugin};
+use amqtt_plugin_sdk::{Auth, Client, Decision, NoSettings, Plugin, Reason, plugin};
 
 struct RefuseMallory;
 
@@ -13,8 +13,12 @@ impl Plugin for RefuseMallory {
 }
 
 impl Auth for RefuseMallory {
-    fn authenticate(&mut self, _: &Client, username: Option<&str>, _: Option<&[u8]>) -> Decision {
-        if username == Some("mallory") { Decision::Deny } else { Decision::Abstain }
+    fn authenticate(&mut self, client: &Client, username: Option<&str>, _: Option<&[u8]>) -> Decision {
+        if username != Some("mallory") {
+            return Decision::Abstain;
+        }
+        client.request().explain(&Reason::code(0x8a).text("not you").property("contact", "alice"));
+        Decision::Deny
     }
 }
 
