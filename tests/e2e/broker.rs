@@ -199,6 +199,11 @@ impl Broker {
         self.seen.join("\n")
     }
 
+    /// The folder of the configuration and its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("can ask").is_none()
     }

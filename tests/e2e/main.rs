@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test says so what went wrong")]
 
 mod broker;
+mod certificates;
 mod client;
 
 mod auth;
@@ -23,3 +24,4 @@ mod round;
 mod seeds;
 mod sessions;
 mod slow_plugins;
+mod tls;

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep_until, timeout};
+use tokio::net::TcpStream;
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::aside::Asking;
 use super::connection::{Client, End, Wire};
@@ -24,7 +25,8 @@ use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Answer, Connack, Connect, Property, ProtocolVersion, encode_connack, next_frame};
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason};
-use crate::protocol::{ClientTerms, Granted, Rejection, Violation, connack_properties, hears_reasons};
+use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
+use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
 use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Limits, Peer, ReasonCode, UserProperty};
 
 /// How long the peer of a refused connection is given to read why.
@@ -35,6 +37,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) enum Rejected {
     /// Closed without an answer.
     Closed(End),
+    /// Closed before the first byte of MQTT.
+    Upgrade(UpgradeError),
     /// Answered with a CONNACK.
     Connack(ProtocolVersion, ReasonCode, String),
     /// The same, with what a plugin says of it.
@@ -45,6 +49,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed(end) => end.fmt(f),
+            Self::Upgrade(error) => error.fmt(f),
             Self::Explained(_, reason, why) => write!(f, "{why} (CONNACK {:?})", ReasonCode::of_connack(reason.code)),
             Self::Connack(_, reason, why) => write!(f, "{why} (CONNACK {reason:?})"),
         }
@@ -71,6 +76,15 @@ struct Request {
     assigned_client_id: bool,
     credentials: Credentials,
     will: Option<Box<Will>>,
+}
+
+/// Makes a stream of MQTT of a connection, within the time for its CONNECT.
+pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: TcpStream) -> Result<Upgraded, Rejected> {
+    let deadline = protocol.poll_timeout().unwrap_or_else(Instant::now);
+    match timeout_at(deadline.into(), upgrade.run(stream)).await {
+        Ok(upgraded) => upgraded.map_err(Rejected::Upgrade),
+        Err(_) => Err(Rejected::Closed(Violation::ConnectTimeout.into())),
+    }
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
@@ -110,29 +124,40 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     opened
 }
 
-/// Counts a connection that was refused, and the limit that it hit.
-pub(super) fn count(stats: &WorkerStats, rejected: &Rejected) {
+/// Counts a connection that was refused, and the limit that it hit, and logs it.
+pub(super) fn count(stats: &WorkerStats, peer: &Peer, rejected: &Rejected) {
     stats.connects_refused.add(1);
     match rejected {
         Rejected::Closed(End::Violation(violation)) => stats.count_violation(violation),
+        Rejected::Upgrade(_) => stats.handshakes_failed.add(1),
         Rejected::Connack(_, ReasonCode::ClientIdentifierNotValid, _) => stats.client_ids_refused.add(1),
         Rejected::Connack(_, ReasonCode::QuotaExceeded, _) => stats.properties_refused.add(1),
         Rejected::Closed(_) | Rejected::Connack(..) | Rejected::Explained(..) => {}
     }
+    tracing::info!("connection from {} refused: {rejected}", peer.remote_address);
 }
 
-/// Tells the peer why it was refused, if it is to know, and gives it time to read that.
+/// Tells the peer why it was refused, if it is to know.
 pub(super) async fn reject(hooks: &Hooks, wire: &mut Wire, rejected: &Rejected) {
-    let mut connack = BytesMut::new();
-    match rejected {
-        Rejected::Closed(_) => return,
-        Rejected::Connack(version, reason, _) => encode_refusal(&mut connack, *version, (*reason).into()),
-        Rejected::Explained(terms, reason, _) => explain(&mut connack, *terms, reason),
+    let why = match rejected {
+        Rejected::Connack(version, reason, _) => {
+            encode_refusal(wire.writer.replies(), *version, (*reason).into());
+            Ending::Refused
+        }
+        Rejected::Explained(terms, reason, _) => {
+            explain(wire.writer.replies(), *terms, reason);
+            Ending::Refused
+        }
+        Rejected::Closed(end) => (*end).into(),
+        Rejected::Upgrade(_) => return,
+    };
+    let says_why = wire.writer.len() > 0;
+    if says_why {
+        events::refusal_sent(hooks, wire.writer.replies());
     }
-    events::refusal_sent(hooks, &connack);
-    // Whether it heard us makes no difference.
-    drop(wire.transport.write_all(&connack).await);
-    linger(wire).await;
+    if says_why || wire.transport.says_end() {
+        say_end(wire, why).await;
+    }
 }
 
 fn encode_refusal(out: &mut BytesMut, version: ProtocolVersion, answer: Answer<'_>) {
@@ -152,17 +177,20 @@ fn explain(out: &mut BytesMut, terms: ClientTerms, reason: &Reason) {
     }
 }
 
-/// Says that there is nothing more to come, and gives the peer time to read what was written: closing with unread bytes
-/// would reset the connection, and that with it.
-pub(super) async fn linger(wire: &mut Wire) {
-    let until_closed = async {
-        wire.transport.shutdown().await?;
+/// Writes what there is, says that no more comes, and gives the peer time to read it: closing with unread bytes would
+/// reset the connection, and all that with it.
+pub(super) async fn say_end(wire: &mut Wire, why: Ending) {
+    let Wire { transport, writer, .. } = wire;
+    let say = async {
+        poll_fn(|cx| writer.poll_write(transport, cx)).await?;
+        transport.end(why);
+        transport.shutdown().await?;
         let mut ignored = [0; 512];
-        while wire.transport.read(&mut ignored).await? > 0 {}
+        while transport.read(&mut ignored).await? > 0 {}
         std::io::Result::Ok(())
     };
     // A peer that does not go is cut off.
-    drop(timeout(LINGER, until_closed).await);
+    drop(timeout(LINGER, say).await);
 }
 
 /// Reads until the CONNECT is complete or its time is over.

@@ -23,7 +23,7 @@ use super::worker::Worker;
 use super::writer::Writer;
 use crate::codec::{Disconnect, Frame, Packet, Property, encode_disconnect, next_frame};
 use crate::hooks::{Event as HookEvent, EventKind};
-use crate::net::{Accepted, Admission, Transport};
+use crate::net::{Accepted, Admission, Ending, Transport, WebSocketFault};
 use crate::protocol::{ClientTerms, Connection, Event, Payload, Session, Violation};
 use crate::types::{ClientInfo, Limits, ReasonCode, SessionExpiry};
 
@@ -79,6 +79,8 @@ pub(super) enum End {
     Eof,
     #[error("connection lost: {0}")]
     Io(std::io::ErrorKind),
+    #[error("WebSocket violation: {0}")]
+    WebSocket(#[from] WebSocketFault),
     #[error("protocol violation: {0}")]
     Violation(#[from] Violation),
     #[error("another connection uses its client identifier")]
@@ -95,7 +97,7 @@ impl End {
     /// What the client is told, if its version of the protocol has words for that and it can be heard.
     fn farewell(&self) -> Option<ReasonCode> {
         match self {
-            Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) => None,
+            Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) | Self::WebSocket(_) => None,
             Self::Violation(violation) => Some(violation.reason_code()),
             Self::Displaced => Some(ReasonCode::SessionTakenOver),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
@@ -122,26 +124,46 @@ impl From<Displaced> for End {
 
 impl From<std::io::Error> for End {
     fn from(error: std::io::Error) -> Self {
-        Self::Io(error.kind())
+        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<WebSocketFault>());
+        fault.map_or(Self::Io(error.kind()), |fault| Self::WebSocket(*fault))
+    }
+}
+
+impl From<End> for Ending {
+    fn from(end: End) -> Self {
+        match end {
+            End::Disconnect | End::DisconnectWithWill(_) | End::Eof | End::Io(_) => Self::Normal,
+            End::WebSocket(_) | End::Violation(_) => Self::Violation,
+            End::Displaced | End::AnswerTooLarge | End::Panic => Self::Refused,
+            End::Shutdown => Self::GoingAway,
+        }
     }
 }
 
 /// Serves one connection to its end.
 pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
-    let Accepted { stream, peer, admission } = accepted;
-    let remote_address = peer.remote_address;
+    let Accepted { stream, mut peer, upgrade, admission } = accepted;
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
-        Err(error) => return tracing::warn!("connection from {remote_address} is lost: {error}"),
+        Err(error) => return tracing::warn!("connection from {} is lost: {error}", peer.remote_address),
     };
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
-    let mut wire =
-        Wire { transport: Transport::Tcp(stream), reader: Reader::default(), writer: Writer::default(), protocol };
+    let transport = match upgrade {
+        None => Transport::Tcp(stream),
+        // In a box, and that only as long as it takes: a connection is as small as its largest step.
+        Some(upgrade) => match Box::pin(connect::upgrade(&protocol, upgrade, stream)).await {
+            Ok(upgraded) => {
+                peer.tls = upgraded.tls;
+                upgraded.transport
+            }
+            Err(rejected) => return connect::count(worker.borrow().stats(), &peer, &rejected),
+        },
+    };
+    let mut wire = Wire { transport, reader: Reader::default(), writer: Writer::default(), protocol };
     match connect::accept(&worker, &mut wire, &peer).await {
         Ok(client) => exchange(worker, wire, client, admission).await,
         Err(rejected) => {
-            connect::count(worker.borrow().stats(), &rejected);
-            tracing::info!("connection from {remote_address} refused: {rejected}");
+            connect::count(worker.borrow().stats(), &peer, &rejected);
             let hooks = Arc::clone(&worker.borrow().hooks);
             connect::reject(&hooks, &mut wire, &rejected).await;
         }
@@ -171,10 +193,10 @@ async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, client: Client, a
     events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
     let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
     drop(connected);
-    if says_why {
-        connect::linger(&mut wire).await;
-    }
     // Last, so that a peer that sees the end knows its session to be left in order.
+    if says_why || wire.transport.says_end() {
+        Box::pin(connect::say_end(&mut wire, end.into())).await;
+    }
     drop((wire, admission));
 }
 

@@ -143,6 +143,7 @@ impl BrokerServices for Core {
             ("sessions-refused", sum(|stats| stats.sessions_refused.value())),
             ("client-ids-refused", sum(|stats| stats.client_ids_refused.value())),
             ("packets-too-large", sum(|stats| stats.packets_too_large.value())),
+            ("handshakes-failed", sum(|stats| stats.handshakes_failed.value())),
             ("connect-timeouts", sum(|stats| stats.connect_timeouts.value())),
             ("packet-timeouts", sum(|stats| stats.packet_timeouts.value())),
             ("properties-refused", sum(|stats| stats.properties_refused.value())),

@@ -8,6 +8,7 @@ mod deliver;
 mod directory;
 mod events;
 mod expiry;
+mod listeners;
 mod process;
 mod publish;
 mod reader;
@@ -34,7 +35,6 @@ pub use self::watch::PluginWatch;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,12 +43,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::core::{Core, Internal};
+use self::listeners::Listeners;
+pub use self::listeners::{ListenerError, ListenerFault};
 pub use self::reload::ReloadError;
 use self::worker::Task;
-use crate::config::{Config, ListenerConfig};
+use crate::config::Config;
 use crate::hooks::{Event, EventKind, Hooks, LoadError};
-use crate::net::{BindError, Listener};
-use crate::types::Limits;
 
 /// Messages of plugins and wills that wait for a worker.
 const INTERNAL_MAX: usize = 1_024;
@@ -62,12 +62,12 @@ pub struct Broker {
     /// What a reload compares with.
     config: Config,
     hooks: Arc<Hooks>,
-    /// What accepts connections, and what ends sessions that nobody comes back for.
+    listeners: Listeners,
+    /// What ends sessions that nobody comes back for.
     tasks: JoinSet<()>,
     /// Says to workers that there is nothing more to come, by being dropped.
     workers: Vec<mpsc::Sender<Task>>,
     threads: Vec<JoinHandle<()>>,
-    addresses: Vec<(Arc<str>, std::net::SocketAddr)>,
 }
 
 /// Why the broker did not start. Nothing is listening.
@@ -76,14 +76,9 @@ pub enum StartError {
     /// A plugin cannot be loaded.
     #[error(transparent)]
     Plugin(#[from] LoadError),
-    /// A listener cannot listen.
-    #[error("listener `{listener}`: {source}")]
-    Listener {
-        /// The name of the listener.
-        listener: Arc<str>,
-        /// What the system says.
-        source: BindError,
-    },
+    /// A listener cannot be had.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     /// The system gives no thread or no event queue.
     #[error("the system does not let the broker start: {0}")]
     System(#[from] std::io::Error),
@@ -104,33 +99,19 @@ impl Broker {
         let core = Arc::new(Core::new(limits, capabilities, config.overlapping, delay, workers, internal));
         let hooks = Hooks::load(&config.hooks, Arc::clone(&core) as _)?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
-        let sockets = listen(&config.listeners, &core.limits)?;
+        let prepared = listeners::prepare(&config.listeners, Vec::new(), &core.limits).await?;
 
-        let mut broker = Self {
-            core,
-            config,
-            hooks,
-            tasks: JoinSet::new(),
-            workers: Vec::new(),
-            threads: Vec::new(),
-            addresses: Vec::new(),
-        };
+        let (mut senders, mut threads) = (Vec::new(), Vec::new());
         for index in 0..workers {
-            let (sender, thread) = worker::spawn(Arc::clone(&broker.core), Arc::clone(&broker.hooks), index)?;
-            broker.workers.push(sender);
-            broker.threads.push(thread);
+            let (sender, thread) = worker::spawn(Arc::clone(&core), Arc::clone(&hooks), index)?;
+            senders.push(sender);
+            threads.push(thread);
         }
         // Just spawned: it has room.
-        drop(broker.workers[0].try_send(Task::Internal(internal_receiver)));
-        let next_worker = Arc::new(AtomicUsize::new(0));
-        for listener in sockets {
-            let address = listener.address()?;
-            tracing::info!("listener `{}`: listening on {address}", listener.name());
-            broker.addresses.push((Arc::clone(listener.name()), address));
-            let accepting =
-                accept(listener, Arc::clone(&broker.core), broker.workers.clone(), Arc::clone(&next_worker));
-            broker.tasks.spawn(accepting);
-        }
+        drop(senders[0].try_send(Task::Internal(internal_receiver)));
+        let mut listeners = Listeners::new(Arc::clone(&core), senders.clone());
+        listeners.apply(prepared);
+        let mut broker = Self { core, config, hooks, listeners, tasks: JoinSet::new(), workers: senders, threads };
         broker.tasks.spawn(expiry::end_expired(Arc::clone(&broker.core), Arc::clone(&broker.hooks)));
         broker.hooks.start();
         broker.hooks.emit(Event::new(EventKind::BrokerPostStart));
@@ -139,7 +120,7 @@ impl Broker {
 
     /// Where the broker listens: the names of listeners and their addresses, with the ports that the system chose.
     pub fn addresses(&self) -> &[(Arc<str>, std::net::SocketAddr)] {
-        &self.addresses
+        self.listeners.addresses()
     }
 
     /// Ends the broker in order: no new connections, wills are published, what waits to be written is written as far
@@ -147,6 +128,7 @@ impl Broker {
     pub async fn shutdown(mut self) {
         tracing::info!("shutting down");
         self.hooks.emit(Event::new(EventKind::BrokerPreShutdown));
+        self.listeners.shutdown().await;
         self.tasks.shutdown().await;
         if timeout(SHUTDOWN_STEP, self.publish_wills()).await.is_err() {
             tracing::warn!("not every will was published in {} s", SHUTDOWN_STEP.as_secs());
@@ -192,45 +174,6 @@ impl Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker").field("addresses", &self.addresses).finish_non_exhaustive()
-    }
-}
-
-/// Opens the sockets of all listeners, or none.
-fn listen(listeners: &[ListenerConfig], limits: &Limits) -> Result<Vec<Listener>, StartError> {
-    let mut opened = Vec::new();
-    for config in listeners {
-        let name: Arc<str> = config.name.as_str().into();
-        let sockets =
-            config.bind.listen().map_err(|source| StartError::Listener { listener: Arc::clone(&name), source })?;
-        let connections = Arc::new(AtomicUsize::new(0));
-        for socket in sockets {
-            let connections = Arc::clone(&connections);
-            opened.push(Listener::new(
-                Arc::clone(&name),
-                socket,
-                connections,
-                config.max_connections,
-                limits.connect_rate_max,
-            )?);
-        }
-    }
-    Ok(opened)
-}
-
-/// Accepts connections and hands them to the workers in turn.
-async fn accept(
-    mut listener: Listener,
-    core: Arc<Core>,
-    workers: Vec<mpsc::Sender<Task>>,
-    next_worker: Arc<AtomicUsize>,
-) {
-    loop {
-        let accepted = listener.accept(|turned_away| core.totals.turn_away(turned_away)).await;
-        let worker = next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
-        // A worker with a full queue is waited for: the rest stays in the kernel's.
-        if workers[worker].send(Task::Connection(accepted)).await.is_err() {
-            return;
-        }
+        f.debug_struct("Broker").field("addresses", &self.addresses()).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Broker;
+use super::listeners::ListenerError;
 use super::worker::Task;
 use crate::config::Config;
 use crate::hooks::{HookSpec, LoadError};
@@ -15,6 +16,9 @@ pub enum ReloadError {
     /// A plugin cannot be loaded.
     #[error(transparent)]
     Plugin(#[from] LoadError),
+    /// A listener does not work.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
 }
 
 /// What connections are held to by a configuration.
@@ -25,7 +29,8 @@ pub(super) fn policy(config: &Config) -> (Limits, Capabilities, Option<Duration>
 impl Broker {
     /// Takes another configuration, as far as that is possible without a restart: what is not is named in the log.
     /// Connections stay, and so does what their CONNECT began: timeouts, and how long the session lasts. Plugins are
-    /// loaded anew, with the files that their settings name, also where the configuration is the same.
+    /// loaded anew, with the files that their settings name, and so are certificates, also where the configuration is the
+    /// same. Listeners that are gone accept nobody any more; a new one may not want an address that another one still has.
     ///
     /// # Errors
     /// When anything of the new configuration does not work. Then nothing has changed.
@@ -33,9 +38,11 @@ impl Broker {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let (limits, capabilities, delay) = policy(&config);
+        let listeners = self.listeners.prepare(&config.listeners, &limits).await?;
         self.reload_plugins(config.hooks.clone()).await?;
         // From here on nothing fails.
-        let (limits, capabilities, delay) = policy(&config);
+        self.listeners.apply(listeners);
         self.core = Arc::new(self.core.held_to(limits, capabilities, delay));
         for worker in &self.workers {
             // It fails where a worker has ended, and that one has no connections.
@@ -43,9 +50,6 @@ impl Broker {
         }
         if config.overlapping != self.config.overlapping {
             tracing::warn!("`overlapping-subscriptions` has changed: this takes effect at the next start");
-        }
-        if config.listeners != self.config.listeners {
-            tracing::warn!("`listeners` has changed: this takes effect at the next start");
         }
         self.config = config;
         Ok(())

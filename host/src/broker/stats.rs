@@ -23,6 +23,8 @@ pub(super) struct WorkerStats {
     /// Messages that topic-check refused.
     pub(super) publish_denied: Counter,
     pub(super) connects_refused: Counter,
+    /// Connections closed for a TLS or WebSocket handshake that came to nothing.
+    pub(super) handshakes_failed: Counter,
     /// Messages and filters whose topics are too long or too deep.
     pub(super) topics_refused: Counter,
     /// Subscriptions past what a session may have.

@@ -57,7 +57,7 @@ impl Writer {
         self.waiting.len()
     }
 
-    /// Writes until nothing waits or the peer takes no more. Gives the memory back when nothing waits.
+    /// Writes until nothing waits here or below, or the peer takes no more. Gives the memory back when nothing waits.
     pub(super) fn poll_write(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.waiting.has_remaining() {
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
@@ -74,7 +74,7 @@ impl Writer {
             self.told = self.told.saturating_sub(written);
         }
         self.waiting = Outgoing::default();
-        Poll::Ready(Ok(()))
+        Pin::new(transport).poll_flush(cx)
     }
 }
 

@@ -70,7 +70,7 @@ const SETTINGS: &[Setting] = &[
         "connect-timeout-secs",
         Form::Integer { min: 1, max: 3_600 },
         Preset::Value("5"),
-        "Seconds within which a CONNECT has to be complete.",
+        "Seconds from a connection to its complete CONNECT, handshakes of TLS and WebSocket included.",
     ),
     Setting::new(
         "packet-timeout-secs",
@@ -83,6 +83,12 @@ const SETTINGS: &[Setting] = &[
         Form::Integer { min: 1, max: 1_000_000 },
         Preset::Value("20000"),
         "Connections that a listener accepts in a second; others wait.",
+    ),
+    Setting::new(
+        "handshakes-max",
+        Form::Integer { min: 1, max: 1_000_000 },
+        Preset::Value("1000"),
+        "Handshakes of TLS and WebSocket that a listener has under way; others wait.",
     ),
     Setting::new("retained-messages-max", Form::AMOUNT, Preset::Value("1000000"), "Retained messages."),
     Setting::new(
@@ -153,6 +159,7 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
         connect_timeout_secs,
         packet_timeout_secs,
         connect_rate_max,
+        handshakes_max,
         retained_messages_max,
         retained_bytes_max,
         sessions_max,
@@ -180,6 +187,7 @@ pub(super) fn read(limits: Option<Field<'_>>, report: &mut Report) -> Limits {
     set(queue_total_bytes_max, "queue-total-bytes-max", &mut section, report);
     set(packet_timeout_secs, "packet-timeout-secs", &mut section, report);
     set(connect_rate_max, "connect-rate-max", &mut section, report);
+    set(handshakes_max, "handshakes-max", &mut section, report);
     set(session_expiry_secs, "session-expiry-secs", &mut section, report);
     set(session_expiry_max_secs, "session-expiry-max-secs", &mut section, report);
     set(receive_max, "receive-max", &mut section, report);

@@ -27,6 +27,7 @@ mod setting;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod yaml;
 
 use std::ffi::OsString;
@@ -42,7 +43,7 @@ pub use self::json_schema::json_schema;
 use self::report::{Findings, Report};
 use self::yaml::Node;
 use crate::hooks::HookSpec;
-use crate::net::BindAddress;
+use crate::net::{BindAddress, TlsSettings};
 use crate::types::{Capabilities, Limits, Overlapping};
 
 /// What a broker runs with when no file is named.
@@ -112,20 +113,30 @@ pub struct ListenerConfig {
     pub bind: BindAddress,
     /// Connections at once; none for no limit.
     pub max_connections: Option<NonZeroUsize>,
+    /// TLS; none for a listener that is not encrypted.
+    pub tls: Option<TlsSettings>,
 }
 
-/// What carries MQTT on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is spoken on a listener, within TLS or without.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenerKind {
-    /// Plain TCP.
+    /// MQTT.
     Tcp,
+    /// MQTT over WebSocket.
+    WebSocket {
+        /// The path that clients have to ask for; none for any.
+        path: Option<String>,
+    },
 }
 
 impl ListenerKind {
     /// The port where `bind` names none.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Tcp => 1883,
+    pub const fn default_port(&self, tls: bool) -> u16 {
+        match (self, tls) {
+            (Self::Tcp, false) => 1883,
+            (Self::Tcp, true) => 8883,
+            (Self::WebSocket { .. }, false) => 9001,
+            (Self::WebSocket { .. }, true) => 9003,
         }
     }
 }

@@ -78,8 +78,9 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
         return None;
     }
     let mut top = Section::open("", root, &KEYS, report)?;
+    let base = base_dir.unwrap_or(Path::new(""));
     let listeners = top.take("listeners");
-    let listeners = listeners::read(listeners, &top, report);
+    let listeners = listeners::read(listeners, &top, base, report);
     let limits = limits::read(top.take("limits"), report);
     let integer = |field: Option<Field<'_>>, report: &mut Report| field?.integer(report);
     let timeout_disconnect_delay = integer(top.take("timeout-disconnect-delay"), report);
@@ -88,7 +89,6 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
     let log_level = log_level(top.take("log-level"), report);
     let reload_on_change = top.take("plugin-reload").and_then(|field| field.word(report)) == Some("on-change");
-    let base = base_dir.unwrap_or(Path::new(""));
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
     let hooks = hooks::Parts {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
-use crate::types::{Peer, TokenBucket};
+use super::tls::TlsAcceptor;
+use super::upgrade::Upgrade;
+use crate::types::{Peer, TokenBucket, TransportKind};
 
 /// How long accepting rests after an error of the system, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -15,14 +18,34 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long accepting rests when connections come too fast.
 const RATE_PAUSE: Duration = Duration::from_millis(5);
 
-/// One listening socket and the limit on its connections.
+/// One listening socket.
 #[derive(Debug)]
 pub struct Listener {
-    name: Arc<str>,
     socket: TcpListener,
-    connections: Arc<AtomicUsize>,
-    connections_max: Option<NonZeroUsize>,
+    gate: Arc<Gate>,
     rate: TokenBucket,
+    /// What `rate` was made for.
+    rate_max: u32,
+}
+
+/// What a listener is to its connections.
+#[derive(Debug)]
+pub struct Terms {
+    /// The name that the configuration gives it.
+    pub name: Arc<str>,
+    /// Connections at once; none for no limit.
+    pub connections_max: Option<NonZeroUsize>,
+    /// Connections that each of its sockets accepts in a second, in the long run.
+    pub connect_rate_max: u32,
+    /// What comes before MQTT; none where a connection is a stream of MQTT from the start.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// What all sockets of one listener share. Its terms may change while it listens: they are those of new connections.
+#[derive(Debug)]
+pub struct Gate {
+    terms: Mutex<Arc<Terms>>,
+    connections: Arc<AtomicUsize>,
 }
 
 /// Why connections are not accepted for now.
@@ -41,6 +64,8 @@ pub struct Accepted {
     pub stream: std::net::TcpStream,
     /// The other end.
     pub peer: Peer,
+    /// What comes before MQTT.
+    pub upgrade: Option<Upgrade>,
     /// Its place among the listener's connections.
     pub admission: Admission,
 }
@@ -55,26 +80,51 @@ impl Drop for Admission {
     }
 }
 
+impl Terms {
+    /// What carries MQTT.
+    pub fn transport(&self) -> TransportKind {
+        self.upgrade.as_ref().map_or(TransportKind::Tcp, Upgrade::transport)
+    }
+
+    /// The TLS of new connections.
+    pub fn tls(&self) -> Option<&Arc<TlsAcceptor>> {
+        self.upgrade.as_ref().and_then(Upgrade::tls)
+    }
+}
+
+impl Gate {
+    /// A gate that nobody has come through.
+    pub fn new(terms: Terms) -> Self {
+        Self { terms: Mutex::new(Arc::new(terms)), connections: Arc::default() }
+    }
+
+    /// The terms of a connection that comes now.
+    pub fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.lock())
+    }
+
+    /// Puts other terms in force. Connections that are there stay, and count.
+    pub fn replace_terms(&self, terms: Terms) {
+        *self.terms.lock() = Arc::new(terms);
+    }
+
+    fn admit(&self, terms: &Terms) -> Option<Admission> {
+        let max = terms.connections_max.map_or(usize::MAX, NonZeroUsize::get);
+        self.connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
+            .ok()?;
+        Some(Admission(Arc::clone(&self.connections)))
+    }
+}
+
 impl Listener {
-    /// Listens on an open socket, within a runtime. `connections` is shared by all sockets of one listener.
+    /// Listens on an open socket, within a runtime.
     ///
     /// # Errors
     /// When the runtime cannot watch the socket.
-    pub fn new(
-        name: Arc<str>,
-        socket: std::net::TcpListener,
-        connections: Arc<AtomicUsize>,
-        connections_max: Option<NonZeroUsize>,
-        connect_rate_max: u32,
-    ) -> io::Result<Self> {
-        // One second's worth may come at once.
-        let rate = TokenBucket::new(connect_rate_max, connect_rate_max);
-        Ok(Self { name, socket: TcpListener::from_std(socket)?, connections, connections_max, rate })
-    }
-
-    /// The name that the configuration gives it.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
+    pub fn new(socket: std::net::TcpListener, gate: Arc<Gate>) -> io::Result<Self> {
+        let rate_max = gate.terms().connect_rate_max;
+        Ok(Self { socket: TcpListener::from_std(socket)?, gate, rate: rate(rate_max), rate_max })
     }
 
     /// Where it listens.
@@ -99,13 +149,18 @@ impl Listener {
                 // The peer gave up before it was its turn.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
-                    tracing::warn!("listener `{}` cannot accept: {error}", self.name);
+                    tracing::warn!("listener `{}` cannot accept: {error}", self.gate.terms().name);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let Some(admission) = self.admit() else {
-                tracing::debug!("listener `{}` is full: refused {remote_address}", self.name);
+            let terms = self.gate.terms();
+            if terms.connect_rate_max != self.rate_max {
+                self.rate_max = terms.connect_rate_max;
+                self.rate = rate(self.rate_max);
+            }
+            let Some(admission) = self.gate.admit(&terms) else {
+                tracing::debug!("listener `{}` is full: refused {remote_address}", terms.name);
                 turned_away(TurnedAway::Full);
                 continue;
             };
@@ -113,19 +168,17 @@ impl Listener {
             let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
             match prepared {
                 Ok(stream) => {
-                    let peer = Peer::tcp(remote_address, Arc::clone(&self.name));
-                    return Accepted { stream, peer, admission };
+                    let peer =
+                        Peer { transport: terms.transport(), ..Peer::tcp(remote_address, Arc::clone(&terms.name)) };
+                    return Accepted { stream, peer, upgrade: terms.upgrade.clone(), admission };
                 }
                 Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
             }
         }
     }
+}
 
-    fn admit(&self) -> Option<Admission> {
-        let max = self.connections_max.map_or(usize::MAX, NonZeroUsize::get);
-        self.connections
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < max).then_some(open + 1))
-            .ok()?;
-        Some(Admission(Arc::clone(&self.connections)))
-    }
+/// One second's worth may come at once.
+fn rate(per_second: u32) -> TokenBucket {
+    TokenBucket::new(per_second, per_second)
 }

@@ -2,8 +2,14 @@
 
 mod bind;
 mod listener;
+mod tls;
 mod transport;
+mod upgrade;
+mod websocket;
 
 pub use bind::{BindAddress, BindError};
-pub use listener::{Accepted, Admission, Listener, TurnedAway};
+pub use listener::{Accepted, Admission, Gate, Listener, Terms, TurnedAway};
+pub use tls::{Reload, TlsAcceptor, TlsError, TlsErrors, TlsFault, TlsSettings, TlsWarning};
 pub use transport::Transport;
+pub use upgrade::{Upgrade, UpgradeError, Upgraded};
+pub use websocket::{Ending, HandshakeError, WebSocket, WebSocketFault, WebSocketSettings};

@@ -4,18 +4,49 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::websocket::{Ending, WebSocket};
 
 /// A connection as a stream of bytes, whatever carries it.
+///
+/// What is written has left only after a flush. All but plain TCP keep their state in a box, so that a plain connection
+/// is no larger for them.
 #[derive(Debug)]
 pub enum Transport {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// WebSocket.
+    Ws(Box<WebSocket<TcpStream>>),
+    /// WebSocket within TLS.
+    Wss(Box<WebSocket<TlsStream<TcpStream>>>),
+}
+
+impl Transport {
+    /// Whether an end is something that is said, and may be lost if the connection is closed too soon after it.
+    pub fn says_end(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
+    }
+
+    /// Keeps why the connection ends for the shutdown, where there are words for it.
+    pub fn end(&mut self, why: Ending) {
+        match self {
+            Self::Tcp(_) | Self::Tls(_) => {}
+            Self::Ws(stream) => stream.close(why),
+            Self::Wss(stream) => stream.close(why),
+        }
+    }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Ws(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Wss(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -24,6 +55,9 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Ws(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Wss(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -34,24 +68,31 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Ws(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Wss(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-        }
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Ws(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Wss(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Ws(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Wss(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Limits {
     pub packet_timeout_secs: u64,
     /// Connections that a listener accepts in a second, in the long run; others wait in the kernel's queue.
     pub connect_rate_max: u32,
+    /// TLS and WebSocket handshakes that a listener has under way; others wait for their turn.
+    pub handshakes_max: usize,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
     /// Bytes of topic and payload of all retained messages.
@@ -89,6 +91,7 @@ impl Default for Limits {
             connect_timeout_secs: 5,
             packet_timeout_secs: 120,
             connect_rate_max: 20_000,
+            handshakes_max: 1_000,
             retained_messages_max: 1_000_000,
             retained_bytes_max: 1 << 30,
             sessions_max: 1_000_000,

@@ -13,7 +13,7 @@ const MANY: usize = 1_000;
 /// Bytes of a large payload.
 const LARGE_BYTES: usize = 10 << 20;
 
-const TOOLS_HINT: &str =
+pub(crate) const TOOLS_HINT: &str =
     "install the clients with `.ci/prepare --tests true`, or run the tests with `.ci/prepare --tests`";
 
 const FILES_HINT: &str =

@@ -51,13 +51,17 @@ listeners:                                                # amqtt.yaml:1
   one:                                                    # amqtt.yaml:3
     bind: \"127.0.0.1:1884\"                                # environment, amqtt.yaml:4
     type: tcp                                             # amqtt.yaml:2
-    ssl: false                                            # default
+    # path: any path                                      # default
     max-connections: 10                                   # amqtt.yaml:2
+    ssl: false                                            # default
+    require-certificate: false                            # default
   two:                                                    # amqtt.yaml:5
     bind: \"[::1]:0\"                                       # amqtt.yaml:5
     type: tcp                                             # amqtt.yaml:2
-    ssl: false                                            # default
+    # path: any path                                      # default
     max-connections: -1                                   # amqtt.yaml:5
+    ssl: false                                            # default
+    require-certificate: false                            # default
 plugins:                                                  # amqtt.yaml:14
   - auth_file                                             # amqtt.yaml:15
   - auth_anonymous                                        # amqtt.yaml:16

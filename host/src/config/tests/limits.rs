@@ -23,6 +23,7 @@ limits:
   queue-total-bytes-max: 14
   packet-timeout-secs: 15
   connect-rate-max: 16
+  handshakes-max: 24
   session-expiry-secs: 0
   session-expiry-max-secs: 18
   receive-max: 19
@@ -49,6 +50,7 @@ limits:
         queue_total_bytes_max: 14,
         packet_timeout_secs: 15,
         connect_rate_max: 16,
+        handshakes_max: 24,
         session_expiry_secs: 0,
         session_expiry_max_secs: 18,
         receive_max: 19,

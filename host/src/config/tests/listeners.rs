@@ -69,8 +69,13 @@ fn mistakes_in_listeners_are_errors() {
     // Inherited by two listeners, said once.
     check(
         "default: {ssl: ON}\n  a: {bind: 1}\n  b: {bind: 2}",
-        "amqtt.yaml:2:18: key `listeners.default.ssl`: TLS is not available in this version\n  \
-         hint: this version listens on plain TCP only: leave this listener out",
+        "amqtt.yaml:2:13: key `listeners.default.ssl`: TLS needs a certificate, and there is no `certfile`\n  \
+         hint: add `certfile`, and `keyfile` unless the key is in the same file",
+    );
+    check(
+        "a: {bind: 1, type: ws, path: mqtt}",
+        "amqtt.yaml:2:32: key `listeners.a.path`: found `mqtt`, wanted a path such as `/mqtt`\n  \
+         hint: it begins with `/`, and has no query",
     );
     let error = parse("listeners:\n  a:\n    bind: [::1]:1883\n").expect_err("is a list or no YAML").to_string();
     assert!(error.contains("hint: quote an address in brackets"), "{error}");
@@ -86,4 +91,70 @@ fn a_listener_with_a_certificate_and_no_ssl_is_warned_about() {
     );
     let config = parse("listeners: {a: {bind: 1883, certfile: c.pem, ssl: 'Off'}}").expect("is valid");
     assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn a_path_without_websocket_is_warned_about() {
+    let config = parse("listeners: {default: {path: /mqtt}, a: {bind: 1}, b: {bind: 2, type: ws}}").expect("is valid");
+    assert_eq!(config.warnings, [""; 0]);
+    assert_eq!(config.listeners[1].kind, ListenerKind::WebSocket { path: Some("/mqtt".to_owned()) });
+    let config = parse("listeners: {a: {bind: 1, path: /mqtt}}").expect("is valid");
+    assert_eq!(config.warnings, ["amqtt.yaml:1:26: key `listeners.a.path` has no effect without `type: ws`"]);
+}
+
+/// Reads a configuration of listeners in a folder with a certificate.
+fn with_certificate(listeners: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::TempDir::new().expect("a temporary folder");
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = own.signing_key.serialize_pem();
+    for (name, content) in [("cert.pem", own.cert.pem()), ("key.pem", key.clone()), ("both.pem", own.cert.pem() + &key)]
+    {
+        std::fs::write(dir.path().join(name), content).expect("can write");
+    }
+    Config::parse(listeners, dir.path(), "amqtt.yaml")
+}
+
+#[test]
+fn ports_follow_from_what_is_spoken() {
+    let config = with_certificate(
+        "listeners:
+  default: {bind: 127.0.0.1}
+  tls: {bind: 127.0.0.1, ssl: on, certfile: both.pem}
+  ws: {bind: 127.0.0.1, type: WS}
+  wss: {bind: '::1', type: ws, ssl: 'YES', certfile: cert.pem, keyfile: key.pem}
+",
+    )
+    .expect("is valid");
+    let found: Vec<_> = config.listeners.iter().map(|listener| listener.bind.to_string()).collect();
+    assert_eq!(found, ["127.0.0.1:1883", "127.0.0.1:8883", "127.0.0.1:9001", "[::1]:9003"]);
+}
+
+#[test]
+fn every_setting_of_tls_is_read() {
+    let config = with_certificate(
+        "listeners:
+  default: {ssl: on, certfile: cert.pem, keyfile: key.pem, require_certificate: on, cafile: cert.pem}
+  a: {bind: 1, capath: .}
+  b: {bind: 2, require-certificate: no}
+  c: {bind: 3, ssl: off}
+",
+    )
+    .expect("is valid");
+    let [a, b, c] = config.listeners.as_slice() else { panic!("{:?}", config.listeners) };
+    let (Some(a), Some(b)) = (&a.tls, &b.tls) else { panic!("{a:?} {b:?}") };
+    let dir = a.certfile.parent().expect("is absolute");
+    assert_eq!((&a.keyfile, &a.cafile), (&Some(dir.join("key.pem")), &Some(dir.join("cert.pem"))));
+    assert_eq!((&a.capath, &b.capath), (&Some(dir.to_owned()), &None));
+    assert!(a.require_certificate && !b.require_certificate && c.tls.is_none());
+}
+
+#[test]
+fn a_certificate_that_nobody_could_vouch_for_is_not_required() {
+    let listeners = "listeners: {a: {bind: 1, ssl: on, certfile: both.pem, require-certificate: true}}";
+    let error = with_certificate(listeners).expect_err("there is no authority").to_string();
+    assert_eq!(
+        error,
+        "amqtt.yaml:1:55: key `listeners.a.require-certificate`: there is nobody who could vouch for a certificate\n  \
+         hint: add `cafile`, `capath` or `cadata` with the authorities of clients"
+    );
 }

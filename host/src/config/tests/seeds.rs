@@ -40,19 +40,17 @@ const OLD_EXAMPLE: &str = include_str!("../../../../tests/seeds/004.yaml");
 /// The same in a document that lost its indentation.
 const WITHOUT_INDENTATION: &str = include_str!("../../../../tests/seeds/003.yaml");
 
+/// The document forgot the certificate of one listener; the other one's are not on every machine.
 #[test]
-fn listeners_of_the_example_that_need_more_than_tcp_are_refused() {
+fn certificates_that_the_example_names_are_looked_for() {
     check_whole_error(
         EXAMPLE,
         "\
-amqtt.yaml:12:10: key `listeners.my-tcp-tls-1.ssl`: TLS is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out
-amqtt.yaml:16:11: key `listeners.my-ws-1.type`: `ws` is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out
-amqtt.yaml:19:11: key `listeners.my-wss-1.type`: `ws` is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out
-amqtt.yaml:20:10: key `listeners.my-wss-1.ssl`: TLS is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out",
+amqtt.yaml:12:5: key `listeners.my-tcp-tls-1.ssl`: TLS needs a certificate, and there is no `certfile`
+  hint: add `certfile`, and `keyfile` unless the key is in the same file
+amqtt.yaml:21:15: key `listeners.my-wss-1.certfile`: cannot read `/some/certfile`: No such file or directory (os error \
+         2)
+amqtt.yaml:22:14: key `listeners.my-wss-1.keyfile`: cannot read `/some/key`: No such file or directory (os error 2)",
     );
 }
 
@@ -84,10 +82,12 @@ fn placeholders_are_named_with_their_place() {
     check_whole_error(
         OLD_EXAMPLE,
         "\
-amqtt.yaml:12:14: key `listeners.my-tcp-ssl-1.ssl`: TLS is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out
-amqtt.yaml:20:15: key `listeners.my-ws-1.type`: `ws` is not available in this version
-  hint: this version listens on plain TCP only: leave this listener out
+amqtt.yaml:13:17: key `listeners.my-tcp-ssl-1.cafile`: cannot read `/some/cafile`: No such file or directory (os error 2)
+amqtt.yaml:15:17: key `listeners.my-tcp-ssl-1.capath`: cannot read `/etc/amqtt/certificate data`: No such file or \
+         directory (os error 2)
+amqtt.yaml:16:19: key `listeners.my-tcp-ssl-1.certfile`: cannot read `/some/certfile`: No such file or directory (os \
+         error 2)
+amqtt.yaml:17:18: key `listeners.my-tcp-ssl-1.keyfile`: cannot read `/some/key`: No such file or directory (os error 2)
 amqtt.yaml:24:22: key `auth.allow-anonymous`: found `true / false`, wanted `true` or `false`
   hint: choose one of the two
 amqtt.yaml:27:14: key `topic-check.enabled`: found `true / false`, wanted `true` or `false`

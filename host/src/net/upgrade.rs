@@ -1,0 +1,118 @@
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::rustls;
+use tokio_rustls::server::TlsStream;
+
+use super::tls::{self, TlsAcceptor};
+use super::transport::Transport;
+use super::websocket::{self, HandshakeError, WebSocketSettings};
+use crate::types::{TlsFacts, TransportKind};
+
+/// What a listener and a client agree on before the first byte of MQTT: TLS, WebSocket, or one within the other.
+#[derive(Debug, Clone)]
+pub struct Upgrade {
+    carrier: Carrier,
+    /// A place for each handshake that may be under way: they are what a stranger can make the broker work for most.
+    places: Arc<Semaphore>,
+}
+
+#[derive(Debug, Clone)]
+enum Carrier {
+    Tls(Arc<TlsAcceptor>),
+    Ws(Arc<WebSocketSettings>),
+    Wss(Arc<TlsAcceptor>, Arc<WebSocketSettings>),
+}
+
+/// A connection that is a stream of MQTT now.
+#[derive(Debug)]
+pub struct Upgraded {
+    /// The stream.
+    pub transport: Transport,
+    /// What a TLS handshake has shown of the client.
+    pub tls: Option<Arc<TlsFacts>>,
+}
+
+/// Why a connection did not become a stream of MQTT.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// The client does not speak TLS as the listener does.
+    #[error("TLS handshake: {0}")]
+    Tls(io::Error),
+    /// What the client sent first is no TLS at all.
+    #[error("TLS handshake: the client does not speak TLS")]
+    NotTls,
+    /// The client asks for no WebSocket that is here.
+    #[error("WebSocket handshake: {0}")]
+    WebSocket(#[from] HandshakeError),
+}
+
+impl Upgrade {
+    /// What turns a connection into a stream of MQTT, so many at once; none if it is one already.
+    pub fn new(
+        tls: Option<Arc<TlsAcceptor>>,
+        websocket: Option<WebSocketSettings>,
+        handshakes_max: usize,
+    ) -> Option<Self> {
+        let carrier = match (tls, websocket.map(Arc::new)) {
+            (None, None) => return None,
+            (Some(tls), None) => Carrier::Tls(tls),
+            (None, Some(websocket)) => Carrier::Ws(websocket),
+            (Some(tls), Some(websocket)) => Carrier::Wss(tls, websocket),
+        };
+        Some(Self { carrier, places: Arc::new(Semaphore::new(handshakes_max)) })
+    }
+
+    /// What carries MQTT afterwards.
+    pub fn transport(&self) -> TransportKind {
+        match &self.carrier {
+            Carrier::Tls(_) => TransportKind::Tls,
+            Carrier::Ws(_) => TransportKind::Ws,
+            Carrier::Wss(..) => TransportKind::Wss,
+        }
+    }
+
+    /// The TLS of new connections.
+    pub fn tls(&self) -> Option<&Arc<TlsAcceptor>> {
+        match &self.carrier {
+            Carrier::Tls(tls) | Carrier::Wss(tls, _) => Some(tls),
+            Carrier::Ws(_) => None,
+        }
+    }
+
+    /// Waits for a place, then shakes hands. The time for both is the caller's to bound.
+    ///
+    /// # Errors
+    /// When the client and the listener do not agree.
+    pub async fn run(self, stream: TcpStream) -> Result<Upgraded, UpgradeError> {
+        // Nobody closes the places.
+        let _place = self.places.acquire().await;
+        match &self.carrier {
+            Carrier::Tls(acceptor) => {
+                let stream = shake_hands(acceptor, stream).await?;
+                let facts = tls::facts(stream.get_ref().1);
+                Ok(Upgraded { transport: Transport::Tls(Box::new(stream)), tls: Some(facts.into()) })
+            }
+            Carrier::Ws(settings) => {
+                let stream = websocket::accept(stream, settings).await?;
+                Ok(Upgraded { transport: Transport::Ws(Box::new(stream)), tls: None })
+            }
+            Carrier::Wss(acceptor, settings) => {
+                let stream = shake_hands(acceptor, stream).await?;
+                let facts = tls::facts(stream.get_ref().1);
+                let stream = websocket::accept(stream, settings).await?;
+                Ok(Upgraded { transport: Transport::Wss(Box::new(stream)), tls: Some(facts.into()) })
+            }
+        }
+    }
+}
+
+async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStream<TcpStream>, UpgradeError> {
+    let acceptor = tokio_rustls::TlsAcceptor::from(acceptor.config());
+    acceptor.accept(stream).await.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => UpgradeError::NotTls,
+        _ => UpgradeError::Tls(error),
+    })
+}
