@@ -160,6 +160,14 @@ pub(crate) const LOG_BURST: u32 = 1_000;
 /// Log messages that one plugin may write per second in the long run.
 pub(crate) const LOG_PER_SECOND: u32 = 200;
 
+/// Log messages that `event_logger` and `packet_logger` may write at once: lines are what they are for, and who loads them
+/// wants all of them.
+pub(crate) const LOGGER_BURST: u32 = 100_000;
+
+/// Log messages that each of them may write per second in the long run: as many as a listener accepts connections by
+/// default.
+pub(crate) const LOGGER_PER_SECOND: u32 = 20_000;
+
 /// Faults of one plugin that are written to the log at once.
 pub(crate) const FAULT_LOG_BURST: u32 = 20;
 

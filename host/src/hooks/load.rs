@@ -168,8 +168,9 @@ fn start(
     };
     let unusable =
         |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason: Box::new(reason) };
+    let is_logger = origin == Origin::BuiltIn && matches!(&**name, "event_logger" | "packet_logger");
     let capabilities = Capabilities {
-        log: PluginLog::new(Arc::clone(name)),
+        log: if is_logger { PluginLog::of_logger(Arc::clone(name)) } else { PluginLog::new(Arc::clone(name)) },
         files: Files::new(&grants.files, &spec.settings),
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),

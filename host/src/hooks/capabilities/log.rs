@@ -5,7 +5,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tracing::Level;
 
-use crate::hooks::limits::{LOG_BURST, LOG_MESSAGE_BYTES_MAX, LOG_PER_SECOND};
+use crate::hooks::limits::{LOG_BURST, LOG_MESSAGE_BYTES_MAX, LOG_PER_SECOND, LOGGER_BURST, LOGGER_PER_SECOND};
 use crate::types::TokenBucket;
 
 /// How important a message is.
@@ -39,8 +39,17 @@ macro_rules! at_level {
 const TARGET: &str = "amqtt::plugin";
 
 impl PluginLog {
+    /// For a plugin that writes a line now and then.
     pub(crate) fn new(plugin: Arc<str>) -> Self {
-        let bucket = TokenBucket::new(LOG_BURST, LOG_PER_SECOND);
+        Self::with_rate(plugin, TokenBucket::new(LOG_BURST, LOG_PER_SECOND))
+    }
+
+    /// For a plugin of the broker's own that does nothing but write lines.
+    pub(crate) fn of_logger(plugin: Arc<str>) -> Self {
+        Self::with_rate(plugin, TokenBucket::new(LOGGER_BURST, LOGGER_PER_SECOND))
+    }
+
+    fn with_rate(plugin: Arc<str>, bucket: TokenBucket) -> Self {
         Self { plugin, rate: Mutex::new(Rate { bucket, left_out: 0 }) }
     }
 
@@ -119,5 +128,16 @@ mod tests {
         assert_eq!(cut("short", 10), "short");
         assert_eq!(cut("longer than that", 10), "longer tha");
         assert_eq!(cut("雪雪雪雪", 10), "雪雪雪");
+    }
+
+    #[test]
+    fn the_loggers_may_write_more_than_others() {
+        let left_out = |log: PluginLog| {
+            let mut rate = log.rate.lock();
+            let start = Instant::now();
+            (0..LOGGER_BURST).filter(|_| !rate.bucket.take(start)).count()
+        };
+        assert_eq!(left_out(PluginLog::of_logger("event_logger".into())), 0);
+        assert_eq!(left_out(PluginLog::new("other".into())), (LOGGER_BURST - LOG_BURST) as usize);
     }
 }
