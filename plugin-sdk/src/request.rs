@@ -54,21 +54,16 @@ pub struct RequestFacts {
     pub explained: std::cell::RefCell<Vec<Reason>>,
 }
 
+#[derive(Default)]
 pub(crate) enum Source<'a> {
     /// There is none: the hook is told of something that has happened, or a unit test did not say.
+    #[default]
     None,
     Auth(&'a wit::AuthRequest),
     /// One topic of a list.
     Topic(&'a wit::TopicRequest, u32),
     #[cfg(not(target_family = "wasm"))]
     StandIn(&'a RequestFacts),
-}
-
-#[cfg(not(target_family = "wasm"))]
-impl Default for Source<'_> {
-    fn default() -> Self {
-        Source::None
-    }
 }
 
 impl<'a> Request<'a> {

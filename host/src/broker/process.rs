@@ -33,7 +33,7 @@ fn memory() -> Option<Memory> {
 
 #[cfg(target_os = "linux")]
 impl Memory {
-    /// Reads `/proc/self/status`: lines such as `VmRSS:	    5120 kB`.
+    /// Reads `/proc/self/status`: lines such as `VmRSS:     5120 kB`.
     fn parse(status: &str) -> Option<Self> {
         let bytes = |name: &str| {
             let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

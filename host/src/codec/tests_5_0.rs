@@ -67,8 +67,9 @@ fn each_packet_has_its_properties_once() {
         (0x29, b"\x01"),
         (0x2a, b"\x01"),
     ];
-    // A first byte, what comes before the properties, what comes behind them, and the properties.
-    let packets: [(u8, &[u8], &[u8], &[u8]); 8] = [
+    /// A first byte, what comes before the properties, what comes behind them, and the properties that are allowed.
+    type Form = (u8, &'static [u8], &'static [u8], &'static [u8]);
+    let packets: [Form; 8] = [
         (0x30, b"\0\x01t", b"payload", &[0x01, 0x02, 0x03, 0x08, 0x09, 0x0b, 0x23, 0x26]),
         (0x40, b"\0\x01\x10", b"", &[0x1f, 0x26]),
         (0x50, b"\0\x01\x10", b"", &[0x1f, 0x26]),

@@ -162,7 +162,7 @@ fn too_many_properties_are_refused() {
     peer.send(publish(Q1, "a", 1, &[one.clone(), one.clone()], "")).expect(with_reason(&puback(1), 0x10));
     peer.send(publish(Q1, "a", 1, &[one.clone(), one.clone(), one.clone()], "")).expect_disconnect(0x97);
     let long = user("n", &"v".repeat(100));
-    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[long.clone()], "")).expect_disconnect(0x97);
+    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, std::slice::from_ref(&long), "")).expect_disconnect(0x97);
     Peer::refused(&broker, Connect::clean("id").with(long).bytes(), 0x97);
 }
 
@@ -174,7 +174,7 @@ fn refusals_are_counted() {
          limits: {properties-bytes-max: 30, topic-alias-max: 1, receive-max: 1}\n",
     );
     let long = user("n", &"v".repeat(30));
-    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[long.clone()], "")).expect_disconnect(0x97);
+    Peer::connected(&broker, "id").send(publish(Q0, "a", 0, std::slice::from_ref(&long), "")).expect_disconnect(0x97);
     Peer::refused(&broker, Connect::clean("id").with(long).bytes(), 0x97);
     Peer::connected(&broker, "id").send(publish(Q0, "a", 0, &[topic_alias(2)], "")).expect_disconnect(0x94);
     let mut peer = Peer::connected(&broker, "id");

@@ -89,7 +89,10 @@ async fn pass_on((client, mut events): (AsyncClient, EventLoop), number: usize, 
     let (mut acknowledged, mut received) = (false, None);
     while !acknowledged || received.is_none() {
         wait_for(&mut events, |packet| match packet {
-            Packet::PubAck(_) => Some(acknowledged = true),
+            Packet::PubAck(_) => {
+                acknowledged = true;
+                Some(())
+            }
             Packet::Publish(Publish { payload, .. }) => received.replace(payload).is_none().then_some(()),
             _ => None,
         })

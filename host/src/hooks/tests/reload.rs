@@ -64,7 +64,7 @@ fn no_event_is_lost_or_told_twice() {
         for _ in 0..100 {
             hooks.emit(event(EventKind::PacketSent));
         }
-        hooks.reload(&spec(&fixture, &[counts.clone()])).expect("works");
+        hooks.reload(&spec(&fixture, std::slice::from_ref(&counts))).expect("works");
     }
     hooks.stop();
     assert_eq!((fixture.broker.published.lock().len(), hooks.events_dropped(), faults(hooks)), (1_000, 0, 0));
@@ -81,7 +81,7 @@ fn clients_that_wait_are_answered_during_a_reload() {
             .map(|_| scope.spawn(|| (0..200).filter(|_| authenticate(hooks, None, "") == AuthOutcome::Allowed).count()))
             .collect();
         for _ in 0..10 {
-            hooks.reload(&spec(&fixture, &[works.clone()])).expect("works");
+            hooks.reload(&spec(&fixture, std::slice::from_ref(&works))).expect("works");
         }
         assert!(asking.into_iter().all(|thread| thread.join().expect("no panic") == 200));
     });
