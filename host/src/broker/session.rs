@@ -1,5 +1,8 @@
-use std::collections::{HashMap, HashSet};
-use std::ops::{AddAssign, Deref, DerefMut};
+mod figures;
+mod judgement;
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -9,10 +12,11 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::subscriptions::Wanted;
 use super::will::Will;
-use crate::hooks::{SessionInfo, SubscriptionInfo};
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued};
-use crate::types::{ClientId, ClientInfo, Identity, Limits, Message, SessionExpiry, TopicFilter, TopicName};
+use crate::types::{ClientId, ClientInfo, Identity, Limits, SessionExpiry, TopicFilter};
+pub(super) use figures::MessageCounts;
+pub(super) use judgement::{Judgement, ToJudge};
 
 /// A session that several threads may reach: its client's connection, publishers, and a connection that takes over.
 #[derive(Debug)]
@@ -237,11 +241,6 @@ impl SessionHandle {
         self.link_id.load(Ordering::Relaxed)
     }
 
-    /// Whether everything of the session has been judged by this generation of verdicts.
-    pub(super) fn is_judged(&self, generation: u64) -> bool {
-        self.judged.load(Ordering::Relaxed) == generation
-    }
-
     /// Does something to the session, if it still belongs to the connection `link_id`.
     pub(super) fn with<R>(&self, link_id: u64, act: impl FnOnce(&mut Session) -> R) -> Result<R, Displaced> {
         let mut shared = self.lock();
@@ -434,134 +433,6 @@ impl SessionHandle {
     pub(super) fn wake(&self) -> bool {
         self.lock().link.as_ref().inspect(|link| link.waker.wake_by_ref()).is_some()
     }
-
-    /// Holds back what waits, and says what there is to be judged anew: for the connection `link_id`, or for none.
-    pub(super) fn to_judge(&self, link_id: Option<u64>) -> Result<ToJudge, Displaced> {
-        let mut shared = self.lock();
-        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
-            return Err(Displaced);
-        }
-        shared.session.outbound.hold();
-        let mut topics: HashSet<TopicName, ahash::RandomState> = HashSet::default();
-        for message in shared.session.outbound.unsent() {
-            if !topics.contains(&message.topic) {
-                topics.insert(message.topic.clone());
-            }
-        }
-        Ok(ToJudge {
-            client: Arc::clone(&shared.client),
-            filters: shared.subscriptions.keys().cloned().collect(),
-            topics: topics.into_iter().collect(),
-        })
-    }
-
-    /// Ends the subscriptions and drops the messages that were judged to be not allowed, and sends what was held back.
-    /// `unindex` takes a subscription away where publishers look. Says how many messages were dropped.
-    pub(super) fn judge(
-        &self,
-        link_id: Option<u64>,
-        judgement: &Judgement,
-        limits: &Limits,
-        now: Instant,
-        mut unindex: impl FnMut(&TopicFilter),
-    ) -> Result<usize, Displaced> {
-        let mut shared = self.lock();
-        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
-            return Err(Displaced);
-        }
-        let Shared { session, subscriptions, .. } = &mut *shared;
-        for filter in &judgement.filters {
-            subscriptions.remove(filter);
-            unindex(filter);
-        }
-        let dropped = if judgement.is_clean() {
-            0
-        } else {
-            let matches = |filter: &TopicFilter, message: &Message| filter.matches(message.topic.as_str());
-            session.outbound.retain_unsent(|message| {
-                let lost = judgement.filters.iter().any(|filter| matches(filter, message))
-                    && !subscriptions.keys().any(|filter| matches(filter, message));
-                !lost && !judgement.topics.contains(&message.topic)
-            })
-        };
-        self.judged.store(judgement.generation, Ordering::Relaxed);
-        session.outbound.release(limits, now);
-        Ok(dropped)
-    }
-
-    /// Whether its client has a connection.
-    pub(super) fn is_connected(&self) -> bool {
-        self.lock().link.is_some()
-    }
-
-    /// How many messages it has that its client has not acknowledged; more than any if the client is away.
-    pub(super) fn load(&self) -> usize {
-        let shared = self.lock();
-        let outbound = &shared.session.outbound;
-        if shared.link.is_some() { outbound.inflight_len() + outbound.queue_len() } else { usize::MAX }
-    }
-
-    /// What plugins may know of it.
-    pub(super) fn info(&self) -> SessionInfo {
-        let shared = self.lock();
-        let outbound = &shared.session.outbound;
-        SessionInfo {
-            client: Arc::clone(&shared.client),
-            connected: shared.link.is_some(),
-            persistent: shared.expiry != SessionExpiry::WITH_CONNECTION,
-            subscriptions: shared.subscriptions.len(),
-            inflight: outbound.inflight_len(),
-            queued: outbound.queue_len(),
-        }
-    }
-
-    /// At most `limit` subscriptions by filter, from the first after `after` on.
-    pub(super) fn subscriptions(&self, after: Option<&str>, limit: usize) -> Vec<SubscriptionInfo> {
-        let is_after = |filter: &TopicFilter| after.is_none_or(|after| filter.as_str() > after);
-        let mut found: Vec<_> = {
-            let shared = self.lock();
-            shared
-                .subscriptions
-                .iter()
-                .filter(|(it, _)| is_after(it))
-                .map(|(it, wanted)| (it.clone(), *wanted))
-                .collect()
-        };
-        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        found.truncate(limit);
-        let info = |(filter, Wanted { options, id }): (TopicFilter, Wanted)| SubscriptionInfo { filter, options, id };
-        found.into_iter().map(info).collect()
-    }
-
-    /// Messages in flight and waiting.
-    pub(super) fn message_counts(&self) -> MessageCounts {
-        let shared = self.lock();
-        let Session { outbound, inbound } = &shared.session;
-        MessageCounts {
-            inflight_in: inbound.len() as u64,
-            inflight_out: outbound.inflight_len() as u64,
-            queued: outbound.queue_len() as u64,
-        }
-    }
-}
-
-/// How many messages sessions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct MessageCounts {
-    /// From clients, at QoS 2 and not yet released.
-    pub(super) inflight_in: u64,
-    /// To clients, sent and not yet acknowledged.
-    pub(super) inflight_out: u64,
-    /// To clients, not yet sent.
-    pub(super) queued: u64,
-}
-
-impl AddAssign for MessageCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.inflight_in += other.inflight_in;
-        self.inflight_out += other.inflight_out;
-        self.queued += other.queued;
-    }
 }
 
 impl Shared {
@@ -594,40 +465,6 @@ pub(super) struct Turn {
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
     pub(super) close: bool,
-}
-
-/// What a session has that is only there because it was allowed once.
-#[derive(Debug)]
-pub(super) struct ToJudge {
-    /// Whose it is.
-    pub(super) client: Arc<ClientInfo>,
-    /// What it is subscribed to.
-    pub(super) filters: Vec<TopicFilter>,
-    /// The topics of the messages that are yet to be sent, each once.
-    pub(super) topics: Vec<TopicName>,
-}
-
-/// What of a session is not allowed any more.
-#[derive(Debug)]
-pub(super) struct Judgement {
-    /// Of the verdicts that it follows from.
-    pub(super) generation: u64,
-    /// Subscriptions that end.
-    pub(super) filters: Vec<TopicFilter>,
-    /// Topics whose messages are not delivered.
-    pub(super) topics: HashSet<TopicName, ahash::RandomState>,
-}
-
-impl Judgement {
-    /// Nothing is to end so far.
-    pub(super) fn new(generation: u64) -> Self {
-        Self { generation, filters: Vec::new(), topics: HashSet::default() }
-    }
-
-    /// Whether everything is still allowed.
-    pub(super) fn is_clean(&self) -> bool {
-        self.filters.is_empty() && self.topics.is_empty()
-    }
 }
 
 /// What became of a request for a subscription.

@@ -1,0 +1,104 @@
+//! What a session keeps of what was allowed, once less is.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::{Displaced, SessionHandle, Shared};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
+
+/// What a session has that is only there because it was allowed once.
+#[derive(Debug)]
+pub(in crate::broker) struct ToJudge {
+    /// Whose it is.
+    pub(in crate::broker) client: Arc<ClientInfo>,
+    /// What it is subscribed to.
+    pub(in crate::broker) filters: Vec<TopicFilter>,
+    /// The topics of the messages that are yet to be sent, each once.
+    pub(in crate::broker) topics: Vec<TopicName>,
+}
+
+/// What of a session is not allowed any more.
+#[derive(Debug)]
+pub(in crate::broker) struct Judgement {
+    /// Of the verdicts that it follows from.
+    pub(in crate::broker) generation: u64,
+    /// Subscriptions that end.
+    pub(in crate::broker) filters: Vec<TopicFilter>,
+    /// Topics whose messages are not delivered.
+    pub(in crate::broker) topics: HashSet<TopicName, ahash::RandomState>,
+}
+
+impl Judgement {
+    /// Nothing is to end so far.
+    pub(in crate::broker) fn new(generation: u64) -> Self {
+        Self { generation, filters: Vec::new(), topics: HashSet::default() }
+    }
+
+    /// Whether everything is still allowed.
+    pub(in crate::broker) fn is_clean(&self) -> bool {
+        self.filters.is_empty() && self.topics.is_empty()
+    }
+}
+
+impl SessionHandle {
+    /// Whether everything of the session has been judged by this generation of verdicts.
+    pub(in crate::broker) fn is_judged(&self, generation: u64) -> bool {
+        self.judged.load(Ordering::Relaxed) == generation
+    }
+
+    /// Holds back what waits, and says what there is to be judged anew: for the connection `link_id`, or for none.
+    pub(in crate::broker) fn to_judge(&self, link_id: Option<u64>) -> Result<ToJudge, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
+            return Err(Displaced);
+        }
+        shared.session.outbound.hold();
+        let mut topics: HashSet<TopicName, ahash::RandomState> = HashSet::default();
+        for message in shared.session.outbound.unsent() {
+            if !topics.contains(&message.topic) {
+                topics.insert(message.topic.clone());
+            }
+        }
+        Ok(ToJudge {
+            client: Arc::clone(&shared.client),
+            filters: shared.subscriptions.keys().cloned().collect(),
+            topics: topics.into_iter().collect(),
+        })
+    }
+
+    /// Ends the subscriptions and drops the messages that were judged to be not allowed, and sends what was held back.
+    /// `unindex` takes a subscription away where publishers look. Says how many messages were dropped.
+    pub(in crate::broker) fn judge(
+        &self,
+        link_id: Option<u64>,
+        judgement: &Judgement,
+        limits: &Limits,
+        now: Instant,
+        mut unindex: impl FnMut(&TopicFilter),
+    ) -> Result<usize, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
+            return Err(Displaced);
+        }
+        let Shared { session, subscriptions, .. } = &mut *shared;
+        for filter in &judgement.filters {
+            subscriptions.remove(filter);
+            unindex(filter);
+        }
+        let dropped = if judgement.is_clean() {
+            0
+        } else {
+            let matches = |filter: &TopicFilter, message: &Message| filter.matches(message.topic.as_str());
+            session.outbound.retain_unsent(|message| {
+                let lost = judgement.filters.iter().any(|filter| matches(filter, message))
+                    && !subscriptions.keys().any(|filter| matches(filter, message));
+                !lost && !judgement.topics.contains(&message.topic)
+            })
+        };
+        self.judged.store(judgement.generation, Ordering::Relaxed);
+        session.outbound.release(limits, now);
+        Ok(dropped)
+    }
+}
