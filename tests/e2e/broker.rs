@@ -53,7 +53,19 @@ impl Setup {
 
     /// Adds a setting to the listener, such as `max-connections: 1`.
     pub(crate) fn listener(mut self, setting: &str) -> Self {
-        self.config = self.config.replacen("    type: tcp\n", &format!("    type: tcp\n    {setting}\n"), 1);
+        self.config = self.config.replacen("  default:\n", &format!("  default:\n    {setting}\n"), 1);
+        self
+    }
+
+    /// Makes the listener one for WebSocket.
+    pub(crate) fn websocket(mut self) -> Self {
+        self.config = self.config.replacen("    type: tcp\n", "    type: ws\n", 1);
+        self
+    }
+
+    /// Adds a listener, its name and settings in one line.
+    pub(crate) fn another_listener(mut self, line: &str) -> Self {
+        self.config = self.config.replacen("listeners:\n", &format!("listeners:\n  {line}\n"), 1);
         self
     }
 
@@ -136,6 +148,12 @@ impl Broker {
     /// A broker that lets everyone do everything.
     pub(crate) fn open() -> Self {
         Self::start("plugins:\n  - auth_anonymous\n")
+    }
+
+    /// The port of a listener.
+    pub(crate) fn port_of(&mut self, listener: &str) -> u16 {
+        let line = self.wait_for_log(&format!("listener `{listener}` ("));
+        line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port")
     }
 
     /// Where a file beside the configuration is.

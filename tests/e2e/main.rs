@@ -3,6 +3,8 @@
 #![allow(clippy::panic, reason = "a test says so what went wrong")]
 
 mod broker;
+mod browser;
+mod carrier;
 mod certificates;
 mod client;
 
@@ -25,3 +27,4 @@ mod seeds;
 mod sessions;
 mod slow_plugins;
 mod tls;
+mod websocket;

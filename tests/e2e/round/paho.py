@@ -1,4 +1,5 @@
-"""The round of `mod.rs` with paho: PORT round BYTES, or PORT many CLIENTS. Every wait has a bound."""
+"""The round of `mod.rs` with paho: PORT round BYTES, or PORT many CLIENTS; then what carries MQTT, `tcp` unless it is
+`tls`, `ws` or `wss`, and a file with who vouches for the broker. Every wait has a bound."""
 
 import queue
 import resource
@@ -10,12 +11,19 @@ import paho.mqtt.client as mqtt
 
 PATIENCE = 20
 PORT = int(sys.argv[1])
+CARRIER, AUTHORITY = (sys.argv[4:] + ["tcp", None])[:2]
 
 
 def client(name, clean=True, protocol=mqtt.MQTTv311):
     made = mqtt.Client(
-        mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=clean, protocol=protocol
+        mqtt.CallbackAPIVersion.VERSION2,
+        client_id=name,
+        clean_session=clean,
+        protocol=protocol,
+        transport="websockets" if CARRIER in ("ws", "wss") else "tcp",
     )
+    if CARRIER in ("tls", "wss"):
+        made.tls_set(ca_certs=AUTHORITY)
     made.on_connect = lambda c, u, flags, reason, p: c.user_data_get().put((flags.session_present, reason))
     made.on_subscribe = lambda c, u, mid, reasons, p: c.user_data_get().put(("subscribed", reasons[0].value))
     made.user_data_set(queue.Queue())
