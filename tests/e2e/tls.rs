@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
+use crate::bounds::wait_for_counter;
 use crate::broker::{Broker, PATIENCE, Setup};
 use crate::certificates::{Authority, Identity};
 use crate::client::Client;
@@ -221,6 +222,21 @@ fn ping_plain(broker: &Broker) {
     let mut answer = [0; 6];
     stream.write_all(&[CONNECT, &[0xc0, 0]].concat()).expect("is open");
     stream.read_exact(&mut answer).expect("is answered");
+}
+
+#[test]
+fn handshakes_that_fail_are_counted() {
+    let authority = Authority::new();
+    let config = "sys_interval: 1\nplugins: [auth_anonymous, broker_sys]\n";
+    let setup = setup(&authority, config).another_listener("plain: {bind: 127.0.0.1:0, ssl: off}");
+    let mut broker = setup.start();
+    let plain = broker.port_of("plain");
+    broker.port = broker.port_of("default");
+    for _ in 0..3 {
+        answer_until_close(&mut open(&broker), CONNECT);
+    }
+    broker.port = plain;
+    wait_for_counter(&broker, "counters/handshakes-failed", 3);
 }
 
 #[test]

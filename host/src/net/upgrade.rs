@@ -116,3 +116,58 @@ async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStr
         _ => UpgradeError::Tls(error),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const REQUEST: &[u8] =
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: \
+        13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+
+    /// Only a test that fails waits for it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_handshake_waits_for_its_place() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let test = async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let address = listener.local_addr().expect("has an address");
+            let mut clients = Vec::new();
+            let mut accepted = Vec::new();
+            for _ in 0..2 {
+                clients.push(TcpStream::connect(address).await.expect("is accepted"));
+                accepted.push(listener.accept().await.expect("comes").0);
+            }
+            let settings = WebSocketSettings { path: None, message_bytes_max: 1_000 };
+            let upgrade = Upgrade::new(None, Some(settings), 1).expect("there is something to agree on");
+            clients[1].write_all(REQUEST).await.expect("is open");
+            let second = accepted.pop().expect("there are two");
+            second.readable().await.expect("is open");
+            let mut first = Box::pin(upgrade.clone().run(accepted.pop().expect("there is one")));
+            assert!(poll(first.as_mut()).is_pending(), "says nothing");
+            let mut second = pin!(upgrade.clone().run(second));
+            assert!(poll(second.as_mut()).is_pending(), "has said everything, and there is no place");
+            // One that is given up gives its place back.
+            drop(first);
+            let upgraded = second.await.expect("agrees");
+            assert!(matches!(upgraded.transport, Transport::Ws(_)));
+            assert_eq!(upgrade.places.available_permits(), 1);
+        };
+        runtime.block_on(async { timeout(PATIENCE, test).await }).expect("ends in time");
+    }
+}
