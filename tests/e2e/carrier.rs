@@ -16,7 +16,7 @@ type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 pub(crate) enum Carrier {
     Tcp(TcpStream),
-    Tls(Tls),
+    Tls(Box<Tls>),
     Ws(Box<tungstenite::WebSocket<TcpStream>>),
     Wss(Box<tungstenite::WebSocket<Tls>>),
 }
@@ -34,7 +34,7 @@ impl Carrier {
         } else {
             let tls = StreamOwned::new(session(authority), stream);
             if line.contains(" (tls): ") {
-                Self::Tls(tls)
+                Self::Tls(Box::new(tls))
             } else {
                 Self::Wss(Box::new(websocket(tls, "/").expect("is taken")))
             }
