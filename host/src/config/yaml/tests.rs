@@ -128,3 +128,77 @@ fn no_text_makes_the_reader_panic() {
         drop(parse(&text));
     }
 }
+
+/// A node as serde_yaml, the other reader of YAML, would have it.
+fn as_serde_yaml(node: &Node) -> serde_yaml::Value {
+    use serde_yaml::Value as Yaml;
+    match &node.value {
+        Value::Null => Yaml::Null,
+        Value::Bool(value) => Yaml::Bool(*value),
+        Value::Integer(value) => Yaml::Number(i64::try_from(*value).expect("is small").into()),
+        Value::Float(value) => Yaml::Number((*value).into()),
+        Value::Text(text) => Yaml::String(text.clone()),
+        Value::List(items) => Yaml::Sequence(items.iter().map(as_serde_yaml).collect()),
+        Value::Mapping(entries) => Yaml::Mapping(
+            entries.iter().map(|entry| (Yaml::String(entry.key.clone()), as_serde_yaml(&entry.value))).collect(),
+        ),
+    }
+}
+
+fn check_as_serde_yaml(text: &str) {
+    let mut theirs: serde_yaml::Value = serde_yaml::from_str(text).expect(text);
+    theirs.apply_merge().expect(text);
+    assert_eq!(as_serde_yaml(&parse(text).expect(text)), theirs, "{text}");
+}
+
+#[test]
+fn two_libraries_read_the_same() {
+    for text in [
+        include_str!("../../../../tests/seeds/000_default.yaml"),
+        include_str!("../../../../tests/seeds/000_example.yaml"),
+    ] {
+        check_as_serde_yaml(text);
+    }
+    for text in [include_str!("../../../../tests/seeds/002.yaml"), include_str!("../../../../tests/seeds/004.yaml")] {
+        // serde_yaml refuses a key that is there twice.
+        check_as_serde_yaml(&text.replacen("capath", "first-capath", 1));
+    }
+    for scalar in [
+        "",
+        "~",
+        "null",
+        "true",
+        "True",
+        "on",
+        "yes",
+        "Off",
+        "12",
+        "-7",
+        "0x1F",
+        "0o17",
+        "017",
+        "1_000",
+        "1.5",
+        ".5",
+        "1e3",
+        "1:30",
+        "a b",
+        "'12'",
+        "\"on\"",
+        "\"\\u00e9\\n\"",
+        "$6$salt$hash",
+        "data/+/x",
+        "a # comment",
+        "a#b",
+        "http://x:1/",
+        "[]",
+        "{}",
+        "[a, 'b', 3, [true]]",
+        "{a: 1, b: {c: d}}",
+        "|\n    two\n    lines\n",
+        ">-\n    one\n    line\n",
+    ] {
+        check_as_serde_yaml(&format!("key:\n  value: {scalar}\n  next: 1\n"));
+    }
+    check_as_serde_yaml("a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  c: 3\ne: *x\n");
+}
