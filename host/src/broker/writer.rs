@@ -112,4 +112,66 @@ mod tests {
         writer.told -= 3;
         assert_eq!(untold(&writer), [(11, 4)]);
     }
+
+    /// What TLS has taken and the peer has not is not written yet.
+    #[test]
+    fn writing_ends_when_everything_has_left() {
+        use std::sync::Arc;
+        use std::time::Duration;
+
+        use tokio::io::AsyncReadExt;
+        use tokio::net::{TcpListener, TcpStream};
+        use tokio::time::timeout;
+        use tokio_rustls::rustls::crypto::ring;
+        use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+        use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+        let test = async {
+            let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+            let mut roots = RootCertStore::empty();
+            roots.add(own.cert.der().clone()).expect("vouches for itself");
+            let provider = Arc::new(ring::default_provider());
+            let key = own.signing_key.serialize_der().try_into().expect("is a key");
+            let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key))
+                .expect("is in order");
+            let client = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .expect("are there")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let peer = TcpStream::connect(listener.local_addr().expect("has an address")).await.expect("is accepted");
+            let (ours, _) = listener.accept().await.expect("comes");
+            let connector = TlsConnector::from(Arc::new(client));
+            let (ours, peer) = tokio::join!(
+                TlsAcceptor::from(Arc::new(server)).accept(ours),
+                connector.connect("localhost".try_into().expect("a name"), peer)
+            );
+            let (ours, mut peer) = (ours.expect("shakes hands"), peer.expect("shakes hands"));
+            let (mut transport, mut writer, mut len) = (Transport::Tls(Box::new(ours)), Writer::default(), 0);
+            // Until the system takes no more, and TLS still does.
+            let is_behind = |transport: &Transport| match transport {
+                Transport::Tls(stream) => stream.get_ref().1.wants_write(),
+                _ => false,
+            };
+            while !is_behind(&transport) {
+                writer.replies().extend_from_slice(&[7; 1_000]);
+                len += 1_000;
+                // Whether it is through is looked at above.
+                let _ = std::future::poll_fn(|cx| Poll::Ready(writer.poll_write(&mut transport, cx))).await;
+            }
+            assert_eq!(writer.len(), 0, "TLS has taken it");
+            let mut read = vec![0; len];
+            let (written, all) = tokio::join!(
+                std::future::poll_fn(|cx| writer.poll_write(&mut transport, cx)),
+                peer.read_exact(&mut read)
+            );
+            written.expect("is taken");
+            all.expect("comes");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { timeout(Duration::from_secs(20), test).await }).expect("ends in time");
+    }
 }
