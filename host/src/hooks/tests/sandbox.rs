@@ -160,12 +160,17 @@ fn what_a_plugin_prints_is_in_the_log() {
     let spec = spec(folder.path(), name, Hook::TopicCheck, Does::Print);
     let (hooks, _) = load(spec).expect("works");
     let mut checker = hooks.topic_checker();
-    assert!(checker.check(&client(None), Action::Publish, "a", FACTS).allowed, "asked on a thread that may wait");
+    // On a thread that may wait. On a busy machine the answer may come too late, and counts as a deny then.
+    let mut asked = 0;
+    eventually("an answer comes in time", || {
+        asked += 1;
+        checker.check(&client(None), Action::Publish, "a", FACTS).allowed
+    });
     drop(checker);
     hooks.stop();
     let printed = |text: &str| log::lines(text).iter().filter(|line| line.contains(name)).count();
-    eventually("the line is there", || printed("printed") == 1);
-    eventually("what has no end is told when the instance ends", || printed("half") == 1);
+    eventually("the line is there, once for each question", || (1..=asked).contains(&printed("printed")));
+    eventually("what has no end is told when the instance ends", || (1..=asked).contains(&printed("half")));
 }
 
 /// An instance that was given much memory gives it back when it fails.
