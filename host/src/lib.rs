@@ -20,6 +20,7 @@
 pub mod broker;
 pub mod codec;
 pub mod config;
+pub mod file_stamp;
 pub mod hooks;
 pub mod net;
 pub mod protocol;

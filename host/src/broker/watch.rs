@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Broker;
+use crate::file_stamp::FileStamp;
 use crate::hooks::LoadError;
 
 /// Time between two looks at the files of plugins.
@@ -17,20 +18,16 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct PluginWatch {
     files: Arc<[PathBuf]>,
-    /// How the files were at the last change that was noticed.
-    seen: Vec<Stamp>,
+    /// How the files were when they were loaded, then at the last change that was noticed.
+    seen: Vec<FileStamp>,
     /// How they were at the last look.
-    last: Vec<Stamp>,
+    last: Vec<FileStamp>,
 }
 
-/// When a file was modified and how long it is; none where there is no such file.
-type Stamp = Option<(SystemTime, u64)>;
-
 impl PluginWatch {
-    async fn new(files: Vec<PathBuf>) -> Self {
-        let files: Arc<[PathBuf]> = files.into();
-        let seen = stamps(&files).await;
-        Self { files, last: seen.clone(), seen }
+    fn new(files: Vec<(PathBuf, FileStamp)>) -> Self {
+        let (files, seen): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        Self { files: files.into(), last: seen.clone(), seen }
     }
 
     /// Waits for a change, and until it is over: a file that is still being written is not looked at. Without files it
@@ -49,9 +46,9 @@ impl PluginWatch {
     }
 
     /// Whether there is a change since the last one, and nothing has happened since the last look.
-    fn look(&mut self, now: Vec<Stamp>) -> bool {
+    fn look(&mut self, now: Vec<FileStamp>) -> bool {
         let quiet = self.last == now;
-        let changed = quiet && now != self.seen && now.iter().all(Option::is_some);
+        let changed = quiet && now != self.seen && now.iter().all(FileStamp::exists);
         self.last = now;
         if changed {
             self.seen.clone_from(&self.last);
@@ -61,23 +58,17 @@ impl PluginWatch {
 }
 
 /// The system may take its time, on a file system of the network for example.
-async fn stamps(files: &Arc<[PathBuf]>) -> Vec<Stamp> {
+async fn stamps(files: &Arc<[PathBuf]>) -> Vec<FileStamp> {
     let files = Arc::clone(files);
-    let look = move || {
-        let stamp = |file: &PathBuf| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        files.iter().map(stamp).collect()
-    };
+    let look = move || files.iter().map(|file| FileStamp::of(file)).collect();
     // It has no reason to panic, and then nothing has changed.
     spawn_blocking(look).await.unwrap_or_default()
 }
 
 impl Broker {
     /// Watches the files that the plugins which run were loaded from, if the configuration wants that; else nothing.
-    pub async fn watch_plugins(&self) -> PluginWatch {
-        PluginWatch::new(if self.config.reload_on_change { self.hooks.files() } else { Vec::new() }).await
+    pub fn watch_plugins(&self) -> PluginWatch {
+        PluginWatch::new(if self.config.reload_on_change { self.hooks.files() } else { Vec::new() })
     }
 
     /// Loads the same plugins from their files again.
@@ -95,23 +86,20 @@ mod tests {
 
     #[test]
     fn a_change_is_noticed_when_it_is_over() {
-        let stamp = |length: u64| Some((SystemTime::UNIX_EPOCH, length));
-        let before = vec![stamp(1), stamp(7)];
-        let mut watch = PluginWatch { files: Arc::default(), seen: before.clone(), last: before };
-        let mut look = |stamp: Stamp| watch.look(vec![stamp, Some((SystemTime::UNIX_EPOCH, 7))]);
-        assert_eq!([look(stamp(1)), look(stamp(1))], [false, false]);
-        assert_eq!([look(None), look(None)], [false, false], "it is about to be replaced");
-        assert_eq!([look(stamp(2)), look(stamp(3))], [false, false], "it is being written");
-        assert_eq!([look(stamp(3)), look(stamp(3))], [true, false], "told once");
-        assert_eq!([look(stamp(1)), look(stamp(1))], [false, true]);
-    }
-
-    #[test]
-    fn a_file_that_is_there_has_a_stamp() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let files: Arc<[PathBuf]> = Arc::from([file.path().to_owned(), "/nonexistent".into()]);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let found = runtime.block_on(stamps(&files));
-        assert!(matches!(found[..], [Some((_, 0)), None]), "{found:?}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let stamp = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            FileStamp::of(&path)
+        };
+        let [one, two, three] = [stamp("one", "1"), stamp("two", "22"), stamp("three", "333")];
+        let (none, other) = (FileStamp::of(&folder.path().join("none")), stamp("other", "7"));
+        let mut watch = PluginWatch::new(vec![("plugin".into(), one), ("other".into(), other)]);
+        let mut look = |stamp| watch.look(vec![stamp, other]);
+        assert_eq!([look(one), look(one)], [false, false]);
+        assert_eq!([look(none), look(none)], [false, false], "it is about to be replaced");
+        assert_eq!([look(two), look(three)], [false, false], "it is being written");
+        assert_eq!([look(three), look(three)], [true, false], "told once");
+        assert_eq!([look(one), look(one)], [false, true]);
     }
 }

@@ -89,7 +89,7 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
     let mut hangup = signal(SignalKind::hangup())?;
     let mut broker = Broker::start(config).await?;
     let reloads = async {
-        let mut watch = broker.watch_plugins().await;
+        let mut watch = broker.watch_plugins();
         loop {
             tokio::select! {
                 Some(()) = hangup.recv() => reload(&mut broker, source, &set_log_level).await,
@@ -102,7 +102,7 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
                 },
                 else => return,
             }
-            watch = broker.watch_plugins().await;
+            watch = broker.watch_plugins();
         }
     };
     tokio::select! {

@@ -15,6 +15,7 @@ use super::loaded::{Loaded, Origin};
 use super::search::{Found, NotFound, find};
 use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
 use super::{Grants, HookSpec, Mishap, PluginSpec, TopicCheckSpec};
+use crate::file_stamp::FileStamp;
 use crate::types::TopicFilter;
 
 /// Why the plugins of a configuration cannot be run. The broker does not start.
@@ -137,9 +138,9 @@ impl Roster {
 
 fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
     let name: Arc<str> = plugin.name.as_str().into();
-    let (origin, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
+    let (origin, stamp, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
     let faults = common.tally.faults_of(&name);
-    Ok(Arc::new(Loaded { name, origin, wasm, faults, circuit: Circuit::default() }))
+    Ok(Arc::new(Loaded { name, origin, stamp, wasm, faults, circuit: Circuit::default() }))
 }
 
 fn start(
@@ -147,7 +148,7 @@ fn start(
     spec: &PluginSpec,
     name: &Arc<str>,
     folders: &[std::path::PathBuf],
-) -> Result<(Origin, Plugin), LoadError> {
+) -> Result<(Origin, Option<FileStamp>, Plugin), LoadError> {
     let Common { runtime, broker, tally, verdict_number } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
     let found = match &spec.path {
@@ -155,15 +156,17 @@ fn start(
         None => find(name, &names, folders)?,
     };
     let mut grants = spec.grants.clone();
-    let (origin, code) = match found {
+    let (origin, stamp, code) = match found {
         Found::File(path) => {
+            // Before it is read: what changes meanwhile is loaded again.
+            let stamp = FileStamp::of(&path);
             let code = Code::from_file(runtime, &path, spec.sha256, &grants);
-            (Origin::File(path), code)
+            (Origin::File(path), Some(stamp), code)
         }
         Found::Embedded(place) => {
             let plugin = &embedded()[place];
             grant_built_in(&mut grants, plugin);
-            (Origin::BuiltIn, Code::from_embedded(runtime, plugin, spec.sha256, &grants))
+            (Origin::BuiltIn, None, Code::from_embedded(runtime, plugin, spec.sha256, &grants))
         }
     };
     let unusable =
@@ -191,7 +194,7 @@ fn start(
         tracing::warn!("plugin \"{name}\" ({origin}) exports topic-check and decides no action with these settings");
     }
     tracing::info!("plugin \"{name}\" ({origin}): {}", plugin.manifest());
-    Ok((origin, plugin))
+    Ok((origin, stamp, plugin))
 }
 
 /// What the plugins of the binary may use without being granted it: what their settings name.

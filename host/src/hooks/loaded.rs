@@ -6,12 +6,15 @@ use super::capabilities::escape;
 use super::circuit::Circuit;
 use super::faults::{Call, Faults};
 use super::wasm::{Fault, Plugin};
+use crate::file_stamp::FileStamp;
 use crate::types::ClientInfo;
 
 /// A plugin of the configuration, ready to be asked.
 pub(crate) struct Loaded {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Origin,
+    /// What its file was before it was read, if it has one.
+    pub(crate) stamp: Option<FileStamp>,
     pub(crate) wasm: Plugin,
     pub(crate) faults: Arc<Faults>,
     pub(crate) circuit: Circuit,

@@ -57,6 +57,7 @@ use self::loaded::Loaded;
 use self::observers::Observers;
 use self::queue::Closed;
 use self::suspects::Turn;
+use crate::file_stamp::FileStamp;
 use crate::types::ClientInfo;
 
 pub use check::{Mishap, check};
@@ -181,10 +182,10 @@ impl Hooks {
         self.generation().spec.clone()
     }
 
-    /// The files that they were loaded from.
-    pub fn files(&self) -> Vec<PathBuf> {
+    /// The files that they were loaded from, and what those were when they were read.
+    pub fn files(&self) -> Vec<(PathBuf, FileStamp)> {
         let file = |plugin: &Arc<Loaded>| match &plugin.origin {
-            Origin::File(path) => Some(path.clone()),
+            Origin::File(path) => plugin.stamp.map(|stamp| (path.clone(), stamp)),
             Origin::BuiltIn => None,
         };
         self.generation().plugins.iter().filter_map(file).collect()

@@ -1,6 +1,7 @@
 //! Plugins that are loaded in place of others.
 
 use super::*;
+use crate::file_stamp::FileStamp;
 
 fn spec(fixture: &Fixture, guests: &[Guest]) -> HookSpec {
     guest_spec(fixture.folder.path(), guests)
@@ -52,6 +53,18 @@ fn what_does_not_load_leaves_the_old_in_force() {
     check(&broken, "it is not a valid component");
     broken.plugins[0].name = "missing".to_owned();
     check(&broken, "plugin \"missing\" not found");
+}
+
+/// Whoever watches the files learns of a change that came while they were being loaded.
+#[test]
+fn files_are_told_as_they_were_when_they_were_loaded() {
+    let fixture = fixture(Guest::default());
+    let told = fixture.hooks.files();
+    let [(path, stamp)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((path, FileStamp::of(path)), (&fixture.folder.path().join("guest_0.wasm"), *stamp));
+    std::fs::write(path, "").expect("written");
+    assert_eq!(fixture.hooks.files(), told);
+    assert_ne!(FileStamp::of(path), *stamp);
 }
 
 /// Whoever is told is the one that was loaded when it happened; everybody is told once.

@@ -1,9 +1,6 @@
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio_rustls::rustls::ServerConfig;
@@ -11,6 +8,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::error::{TlsErrors, TlsWarning};
 use super::files;
 use super::settings::TlsSettings;
+use crate::file_stamp::FileStamp;
 
 /// TLS of one listener: what its settings name, and what that was when it was last in order.
 pub struct TlsAcceptor {
@@ -19,7 +17,7 @@ pub struct TlsAcceptor {
     protocol: &'static [u8],
     in_force: Mutex<Arc<ServerConfig>>,
     /// The files as they were before they were last read.
-    seen: Mutex<Vec<Stamp>>,
+    seen: Mutex<Vec<(PathBuf, FileStamp)>>,
 }
 
 impl TlsAcceptor {
@@ -70,45 +68,14 @@ pub enum Reload {
     Reloaded(Vec<TlsWarning>),
 }
 
-/// By what a file that was changed, replaced or removed is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    /// When it was changed last, and its length; none if the system does not tell.
-    state: Option<(SystemTime, u64, u64)>,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Self {
-        let state = || -> io::Result<_> {
-            let metadata = fs::metadata(path)?;
-            Ok((metadata.modified()?, metadata.len(), inode(&metadata)))
-        };
-        Self { path: path.to_owned(), state: state().ok() }
-    }
-}
-
-#[cfg(unix)]
-fn inode(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &fs::Metadata) -> u64 {
-    0
-}
-
 /// Of every file that the settings name, those in the folder of authorities included.
-fn stamps(settings: &TlsSettings) -> Vec<Stamp> {
+fn stamps(settings: &TlsSettings) -> Vec<(PathBuf, FileStamp)> {
     let TlsSettings { certfile, keyfile, cafile, capath, cadata: _, require_certificate: _ } = settings;
-    let mut found: Vec<Stamp> = [Some(certfile), keyfile.as_ref(), cafile.as_ref(), capath.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(|path| Stamp::of(path))
-        .collect();
+    let mut paths: Vec<PathBuf> = vec![certfile.clone()];
+    paths.extend([keyfile, cafile, capath].into_iter().flatten().cloned());
     if let Some(path) = capath {
         // One that cannot be read is an error when it is loaded.
-        found.extend(files::folder(path).unwrap_or_default().iter().map(|path| Stamp::of(path)));
+        paths.extend(files::folder(path).unwrap_or_default());
     }
-    found
+    paths.into_iter().map(|path| (path.clone(), FileStamp::of(&path))).collect()
 }
