@@ -45,8 +45,9 @@ pub(crate) fn packages_in(dir: &Path) -> Result<Vec<String>, String> {
 }
 
 /// Tells cargo which changes make components out of date.
-pub(crate) fn rerun_if_changed(workspace: &Path, sources: &[&str]) {
-    for path in ["Cargo.lock", "Cargo.toml", "wit", "plugin-sdk/Cargo.toml", "plugin-sdk/src"].iter().chain(sources) {
+pub(crate) fn rerun_if_changed(workspace: &Path, sources: &[impl AsRef<Path>]) {
+    const COMMON: [&str; 5] = ["Cargo.lock", "Cargo.toml", "wit", "plugin-sdk/Cargo.toml", "plugin-sdk/src"];
+    for path in COMMON.iter().map(Path::new).chain(sources.iter().map(AsRef::as_ref)) {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
 }

@@ -21,8 +21,11 @@ fn main() {
 
 fn run() -> Result<(), String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the host has no folder above it")?;
-    component::rerun_if_changed(workspace, &["plugins"]);
-    let plugins = component::build(workspace, &component::packages_in(&workspace.join("plugins"))?)?;
+    let packages = component::packages_in(&workspace.join("plugins"))?;
+    // Not the whole folder: there are examples in it. A plugin that is new changes the lock file.
+    let folders: Vec<_> = packages.iter().map(|name| format!("plugins/{name}")).collect();
+    component::rerun_if_changed(workspace, &folders);
+    let plugins = component::build(workspace, &packages)?;
     embed(&plugins)
 }
 

@@ -9,6 +9,9 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine; only a test that fails waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The same for the start of a broker with a plugin that brings an interpreter: compiling it takes all cores some ten seconds.
+const START_PATIENCE: Duration = Duration::from_secs(180);
+
 /// A running `amqtt` on a port of its own. Killed when dropped.
 pub(crate) struct Broker {
     child: Child,
@@ -26,6 +29,8 @@ pub(crate) struct Setup {
     dir: TempDir,
     config: String,
     args: Vec<String>,
+    /// How long to wait until it listens.
+    patience: Duration,
 }
 
 impl Setup {
@@ -33,7 +38,7 @@ impl Setup {
     pub(crate) fn new(config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let listeners = "listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:0\n";
-        Self { dir, config: format!("{listeners}{config}"), args: Vec::new() }
+        Self { dir, config: format!("{listeners}{config}"), args: Vec::new(), patience: PATIENCE }
     }
 
     /// `config` is all of it.
@@ -101,6 +106,11 @@ impl Setup {
         self
     }
 
+    /// With a plugin that takes long to compile.
+    pub(crate) fn slow_to_start(self) -> Self {
+        Self { patience: START_PATIENCE, ..self }
+    }
+
     fn command(&self) -> Command {
         let path: PathBuf = self.dir.path().join("broker.yaml");
         std::fs::write(&path, &self.config).expect("can write");
@@ -122,7 +132,7 @@ impl Setup {
             }
         });
         let mut broker = Broker { child, log, seen: Vec::new(), passed: 0, port: 0, dir: self.dir };
-        let line = broker.wait_for_log("listening on 127.0.0.1:");
+        let line = broker.wait_for_log_within("listening on 127.0.0.1:", self.patience);
         broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
         broker
     }
@@ -176,10 +186,14 @@ impl Broker {
 
     /// Waits for a line of the log that contains `text`, earlier ones included back to the last [`wait_for_next_log`](Self::wait_for_next_log).
     pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
+        self.wait_for_log_within(text, PATIENCE)
+    }
+
+    fn wait_for_log_within(&mut self, text: &str, patience: Duration) -> String {
         if let Some(line) = self.seen[self.passed..].iter().find(|line| line.contains(text)) {
             return line.clone();
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {

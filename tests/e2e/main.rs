@@ -14,6 +14,7 @@ mod command;
 mod config;
 mod conformance;
 mod conformance_5_0;
+mod examples;
 mod included;
 mod layers;
 mod messages;

@@ -55,6 +55,7 @@ pub(super) struct Parts<'a> {
     /// `sys-interval` at the top.
     pub(super) sys_interval_secs: Option<i64>,
     pub(super) plugin_dirs: Vec<PathBuf>,
+    pub(super) plugin_cache: Option<PathBuf>,
     pub(super) base_dir: &'a Path,
 }
 
@@ -89,6 +90,7 @@ impl Parts<'_> {
             auth: auth.plugins.as_deref().map(names),
             topic_check: deciders,
             plugin_dirs: self.plugin_dirs,
+            plugin_cache: self.plugin_cache,
         }
     }
 }

@@ -38,6 +38,7 @@ const SETTINGS: &[Setting] = &[
         "How often a client gets a message that several of its subscriptions ask for.",
     ),
     Setting::new("plugin-dirs", Form::Files, Preset::None, "Folders to search for plugins."),
+    Setting::new("plugin-cache", Form::File, Preset::None, "A folder to keep compiled code of plugins in."),
     Setting::new(
         "plugin-reload",
         Form::Word(&["on-signal", "on-change"]),
@@ -91,12 +92,14 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let reload_on_change = top.take("plugin-reload").and_then(|field| field.word(report)) == Some("on-change");
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
+    let plugin_cache = top.take("plugin-cache").and_then(|field| field.file(base, report));
     let hooks = hooks::Parts {
         plugins: top.take("plugins"),
         auth: top.take("auth"),
         topic_check: top.take("topic-check"),
         sys_interval_secs: sys_interval,
         plugin_dirs,
+        plugin_cache: plugin_cache.map(PathBuf::from),
         base_dir: base,
     };
     let hooks = hooks.read(report);

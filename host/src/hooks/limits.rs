@@ -8,6 +8,12 @@ pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 /// Plugins that are loaded at once: those of the binary take little time each, and compiling one uses all cores anyway.
 pub(crate) const LOADED_AT_ONCE_MAX: usize = 4;
 
+/// Plugins whose compiled code is kept in `plugin-cache`: older ones are deleted. One takes some three times its file.
+pub(crate) const CODE_CACHE_FILES_MAX: usize = 32;
+
+/// Bytes of the largest file of compiled code that is read.
+pub(crate) const COMPILED_BYTES_MAX: u64 = 16 * COMPONENT_BYTES_MAX;
+
 /// Entries of one plugin folder that are looked at: a folder of plugins is small, and `/` given by mistake is not.
 pub(crate) const PLUGIN_DIR_ENTRIES_MAX: usize = 10_000;
 

@@ -99,6 +99,12 @@ pub(crate) struct Roster {
 impl Roster {
     /// Loads every plugin and starts its first instance.
     pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
+        let roster = Self::load_all(spec, common);
+        common.runtime.compiled.forget_others();
+        roster
+    }
+
+    fn load_all(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
         let mut all = Vec::new();
         for plugins in spec.plugins.chunks(LOADED_AT_ONCE_MAX) {
             let loaded = thread::scope(|scope| {
@@ -138,7 +144,7 @@ impl Roster {
 
 fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
     let name: Arc<str> = plugin.name.as_str().into();
-    let (origin, stamp, wasm) = start(common, plugin, &name, &spec.plugin_dirs)?;
+    let (origin, stamp, wasm) = start(common, plugin, &name, spec)?;
     let faults = common.tally.faults_of(&name);
     Ok(Arc::new(Loaded { name, origin, stamp, wasm, faults, circuit: Circuit::default() }))
 }
@@ -147,20 +153,20 @@ fn start(
     common: &Common,
     spec: &PluginSpec,
     name: &Arc<str>,
-    folders: &[std::path::PathBuf],
+    all: &HookSpec,
 ) -> Result<(Origin, Option<FileStamp>, Plugin), LoadError> {
     let Common { runtime, broker, tally, verdict_number } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
     let found = match &spec.path {
         Some(path) => Found::File(path.clone()),
-        None => find(name, &names, folders)?,
+        None => find(name, &names, &all.plugin_dirs)?,
     };
     let mut grants = spec.grants.clone();
     let (origin, stamp, code) = match found {
         Found::File(path) => {
             // Before it is read: what changes meanwhile is loaded again.
             let stamp = FileStamp::of(&path);
-            let code = Code::from_file(runtime, &path, spec.sha256, &grants);
+            let code = Code::from_file(runtime, &path, spec.sha256, &grants, all.plugin_cache.as_deref());
             (Origin::File(path), Some(stamp), code)
         }
         Found::Embedded(place) => {

@@ -14,6 +14,8 @@ pub struct HookSpec {
     pub topic_check: TopicCheckSpec,
     /// Folders to search for `NAME.wasm`, in order.
     pub plugin_dirs: Vec<PathBuf>,
+    /// The folder that compiled code of plugins is kept in.
+    pub plugin_cache: Option<PathBuf>,
 }
 
 /// Who decides topics.

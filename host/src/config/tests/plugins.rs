@@ -124,6 +124,7 @@ fn a_plugin_of_its_own_file_has_settings_and_grants() {
     let config = config(&format!(
         "\
 plugin-dirs: [extra, /opt/plugins]
+plugin-cache: compiled
 plugins:
   - my-plugin:
       path: ../my.wasm
@@ -152,6 +153,7 @@ plugins:
     );
     let folders = ["/etc/amqtt/extra", "/opt/plugins", "/etc/amqtt/plugins"];
     assert_eq!(config.hooks.plugin_dirs, folders.map(PathBuf::from));
+    assert_eq!(config.hooks.plugin_cache, Some(PathBuf::from("/etc/amqtt/compiled")));
     assert_eq!(
         config.warnings,
         ["amqtt.yaml:7:23: key `plugins.my-plugin.grants.files`: the plugin has no setting `absent`; hint: name the \

@@ -4,6 +4,7 @@ use std::thread;
 use wasmtime::component::Component;
 use wasmtime::{Engine, EngineWeak};
 
+use super::compiled::Compiled;
 use super::embedded::EmbeddedPlugin;
 use super::engine_config::base_config;
 use super::unusable::Unusable;
@@ -12,6 +13,7 @@ use crate::hooks::limits::EPOCH_TICK;
 /// What all plugins share: one compiler, and one thread that lets running calls look at their deadlines.
 pub(crate) struct Runtime {
     pub(super) engine: Engine,
+    pub(crate) compiled: Compiled,
 }
 
 impl Runtime {
@@ -20,7 +22,7 @@ impl Runtime {
         let engine = Engine::new(&base_config()).map_err(|error| io::Error::other(format!("{error:#}")))?;
         let weak = engine.weak();
         thread::Builder::new().name("amqtt-deadlines".into()).spawn(move || count_epochs(&weak))?;
-        Ok(Self { engine })
+        Ok(Self { engine, compiled: Compiled::default() })
     }
 }
 
@@ -50,16 +52,22 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Unusab
 }
 
 /// Loads a plugin of the binary: compiled by the build where that fits, else from its component.
-#[expect(unsafe_code, reason = "there is no safe way to load compiled code")]
 pub(super) fn load_embedded(engine: &Engine, plugin: &EmbeddedPlugin) -> Result<Component, Unusable> {
     if let Some(compiled) = plugin.precompiled {
-        // SAFETY: `deserialize` trusts that wasmtime made the bytes. These are part of this very binary: the build script
-        // let the same wasmtime make them, and whoever can change them can change any other code of the binary as well.
-        // That version and settings are the same is what `deserialize` checks.
-        match unsafe { Component::deserialize(engine, compiled) } {
+        // Part of this very binary: the build script let the same wasmtime make it, and whoever can change it can change
+        // any other code of the binary as well.
+        match load_compiled(engine, compiled) {
             Ok(component) => return Ok(component),
             Err(error) => tracing::debug!(plugin = plugin.name, "compiling, as the build's code is refused: {error:#}"),
         }
     }
     compile(engine, plugin.component)
+}
+
+/// Loads compiled code, which has to be from where nobody else can write: the binary, or `code_cache`.
+#[expect(unsafe_code, reason = "there is no safe way to load compiled code")]
+pub(super) fn load_compiled(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `deserialize` trusts that wasmtime made the bytes. Both callers say why that is so. That version and settings
+    // are the same is what it checks.
+    unsafe { Component::deserialize(engine, code) }
 }

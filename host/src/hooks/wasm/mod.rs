@@ -5,6 +5,8 @@
 
 mod anatomy;
 mod bindings;
+mod code_cache;
+mod compiled;
 mod embedded;
 mod engine;
 mod engine_config;

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::anatomy::Anatomy;
 use super::bindings::{self, HookIndices};
+use super::code_cache::CodeCache;
 use super::embedded::EmbeddedPlugin;
 use super::engine::{Runtime, compile, load_embedded};
 use super::inspect::hex;
@@ -31,16 +32,21 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// Reads and compiles a file.
+    /// Reads a file and compiles it, unless its compiled code is in the folder `cache`.
     pub(crate) fn from_file(
         runtime: &Runtime,
         path: &Path,
         sha256: Option<[u8; 32]>,
         grants: &Grants,
+        cache: Option<&Path>,
     ) -> Result<Self, Unusable> {
         let bytes = read_bounded(path)?;
-        check_digest(&bytes, sha256)?;
-        Self::new(runtime, compile(&runtime.engine, &bytes)?, &bytes, grants)
+        let digest = check_digest(&bytes, sha256)?;
+        let component = runtime.compiled.component(digest, || match cache {
+            Some(folder) => CodeCache { folder, engine: &runtime.engine }.component(&digest, &bytes),
+            None => compile(&runtime.engine, &bytes),
+        })?;
+        Self::new(runtime, component, &bytes, grants)
     }
 
     /// Takes a plugin that is part of the binary.
@@ -50,7 +56,9 @@ impl Code {
         sha256: Option<[u8; 32]>,
         grants: &Grants,
     ) -> Result<Self, Unusable> {
-        check_digest(plugin.component, sha256)?;
+        if sha256.is_some() {
+            check_digest(plugin.component, sha256)?;
+        }
         Self::new(runtime, load_embedded(&runtime.engine, plugin)?, plugin.component, grants)
     }
 
@@ -71,10 +79,13 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
     Ok(bytes)
 }
 
-fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<(), Unusable> {
-    let Some(wanted) = wanted else { return Ok(()) };
+/// The digest of a file, if it is the one that is wanted.
+fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], Unusable> {
     let found: [u8; 32] = Sha256::digest(bytes).into();
-    if found == wanted { Ok(()) } else { Err(Unusable::OtherFile { wanted: hex(&wanted), found: hex(&found) }) }
+    match wanted {
+        Some(wanted) if wanted != found => Err(Unusable::OtherFile { wanted: hex(&wanted), found: hex(&found) }),
+        _ => Ok(found),
+    }
 }
 
 /// A plugin that is ready to be instantiated any number of times.
