@@ -170,7 +170,8 @@ mod tests {
             let mode = fs::metadata(path).expect("is there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{}", path.display());
         }
-        let times = || content(&folder).into_iter().map(|(path, _)| fs::metadata(path).and_then(|it| it.modified()).ok());
+        let times =
+            || content(&folder).into_iter().map(|(path, _)| fs::metadata(path).and_then(|it| it.modified()).ok());
         let before: Vec<_> = times().collect();
         ask(&folder, EMPTY);
         assert_eq!(times().collect::<Vec<_>>(), before, "nothing was compiled again");
