@@ -87,7 +87,7 @@ fn count(scenario: &str) -> Cost {
         .arg(format!("--callgrind-out-file={}", out.display()))
         .args([env!("CARGO_BIN_EXE_floors"), scenario])
         .output()
-        .unwrap_or_else(|error| panic!("valgrind: {error}\nhint: `.ci/prepare --tests` installs it"));
+        .expect("runs; `.ci/prepare --tests` installs valgrind");
     assert!(output.status.success(), "{scenario}: {}", String::from_utf8_lossy(&output.stderr));
     let counts = fs::read_to_string(&counted).expect("valgrind has written it");
     let cost = read_counts(&counts);
@@ -133,11 +133,10 @@ fn to_text(costs: &BTreeMap<String, Cost>) -> String {
 fn from_text(text: &str) -> BTreeMap<String, Cost> {
     let number = |word: &str| word.parse::<u64>().expect("a number");
     let rows = text.lines().filter(|line| !line.starts_with('#'));
-    rows.map(|row| match row.split_whitespace().collect::<Vec<_>>()[..] {
-        [name, instructions, allocations] => {
-            (name.to_owned(), Cost { instructions: number(instructions), allocations: number(allocations) })
-        }
-        _ => panic!("not a name and two numbers: {row}"),
+    rows.map(|row| {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let [name, instructions, allocations] = words[..] else { unreachable!("a name and two numbers, not {row:?}") };
+        (name.to_owned(), Cost { instructions: number(instructions), allocations: number(allocations) })
     })
     .collect()
 }
