@@ -15,6 +15,7 @@ mod config;
 mod conformance;
 mod conformance_5_0;
 mod examples;
+mod idle;
 mod included;
 mod layers;
 mod messages;

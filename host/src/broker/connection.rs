@@ -53,9 +53,9 @@ pub(super) struct Client {
     pub(super) told: Arc<Core>,
     pub(super) verdicts: VerdictCache,
     /// What is under way since permissions have changed.
-    pub(super) review: Option<Review>,
+    pub(super) review: Option<Box<Review>>,
     /// What has to be answered before its next packet is dealt with.
-    pub(super) asking: Option<Asking>,
+    pub(super) asking: Option<Box<Asking>>,
 }
 
 impl Client {
@@ -141,63 +141,92 @@ impl From<End> for Ending {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) {
+///
+/// How it begins and how it ends lie in boxes of their own that go when they are through: what a connection holds while
+/// it is idle is [`Live`], and nothing beside it.
+pub(super) fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> impl Future<Output = ()> {
+    let beginning = Box::pin(begin(worker, accepted));
+    async {
+        let Some(mut live) = beginning.await else { return };
+        let end = poll_fn(|cx| live.poll_turn(cx)).await;
+        Box::pin(live.end(end)).await;
+    }
+}
+
+/// From the first byte to the CONNACK; none for a connection that does not become a client.
+async fn begin(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> Option<Live> {
     let Accepted { stream, mut peer, upgrade, admission } = accepted;
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => stream,
-        Err(error) => return tracing::warn!("connection from {} is lost: {error}", peer.remote_address),
-    };
+    let stream = TcpStream::from_std(stream)
+        .inspect_err(|error| tracing::warn!("connection from {} is lost: {error}", peer.remote_address))
+        .ok()?;
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let transport = match upgrade {
         None => Transport::Tcp(stream),
-        // In a box, and that only as long as it takes: a connection is as small as its largest step.
-        Some(upgrade) => match Box::pin(connect::upgrade(&protocol, upgrade, stream)).await {
+        Some(upgrade) => match connect::upgrade(&protocol, upgrade, stream).await {
             Ok(upgraded) => {
                 peer.tls = upgraded.tls;
                 upgraded.transport
             }
-            Err(rejected) => return connect::count(worker.borrow().stats(), &peer, &rejected),
+            Err(rejected) => {
+                connect::count(worker.borrow().stats(), &peer, &rejected);
+                return None;
+            }
         },
     };
     let mut wire = Wire { transport, reader: Reader::default(), writer: Writer::default(), protocol };
     match connect::accept(&worker, &mut wire, &peer).await {
-        Ok(client) => exchange(worker, wire, client, admission).await,
+        Ok(client) => {
+            let connected = Connected { worker, client, end: End::Shutdown };
+            Some(Live { connected, timer: None, wire, admission })
+        }
         Err(rejected) => {
             connect::count(worker.borrow().stats(), &peer, &rejected);
             let hooks = Arc::clone(&worker.borrow().hooks);
             connect::reject(&hooks, &mut wire, &rejected).await;
+            None
         }
     }
 }
 
-/// Passes packets between an accepted client and the broker, until one of them has had enough.
-async fn exchange(worker: Rc<RefCell<Worker>>, mut wire: Wire, client: Client, admission: Admission) {
-    let mut timer = None;
-    let mut connected = Connected { worker, client, end: End::Shutdown };
-    let end = poll_fn(|cx| {
-        let Connected { worker, client, end } = &mut connected;
+/// A connection between its CONNACK and its end.
+struct Live {
+    connected: Connected,
+    /// For when the client has been silent for too long; made with the first turn.
+    timer: Option<Pin<Box<Sleep>>>,
+    wire: Wire,
+    admission: Admission,
+}
+
+impl Live {
+    /// Passes packets between the client and the broker, until one of them has had enough.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Self { connected: Connected { worker, client, end }, timer, wire, .. } = self;
         let worker = &mut *worker.borrow_mut();
         worker.now = Instant::now();
         *end = End::Panic;
-        let turn = take_turn(worker, &mut wire, client, &mut timer, cx);
+        let turn = take_turn(worker, wire, client, timer, cx);
         *end = End::Shutdown;
         worker.wake_all();
         turn
-    })
-    .await;
-    connected.end = end;
-    let (version, before) = (connected.client.terms.version, wire.writer.len());
-    end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
-    let says_why = wire.writer.len() > before;
-    // Answers to what came before the end are still worth a try.
-    events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
-    let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
-    drop(connected);
-    // Last, so that a peer that sees the end knows its session to be left in order.
-    if says_why || wire.transport.says_end() {
-        Box::pin(connect::say_end(&mut wire, end.into())).await;
     }
-    drop((wire, admission));
+
+    /// Leaves the session in order and tells the client why it ends.
+    async fn end(self, end: End) {
+        let Self { mut connected, mut wire, admission, .. } = self;
+        connected.end = end;
+        let (version, before) = (connected.client.terms.version, wire.writer.len());
+        end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
+        let says_why = wire.writer.len() > before;
+        // Answers to what came before the end are still worth a try.
+        events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
+        let _ = poll_fn(|cx| Poll::Ready(wire.writer.poll_write(&mut wire.transport, cx))).await;
+        drop(connected);
+        // Last, so that a peer that sees the end knows its session to be left in order.
+        if says_why || wire.transport.says_end() {
+            connect::say_end(&mut wire, end.into()).await;
+        }
+        drop((wire, admission));
+    }
 }
 
 /// A client for as long as it is connected. However that ends, even by a panic, its session is left in order.
@@ -279,7 +308,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
                     next_frame(&bytes[consumed..], packet_bytes_max).map_err(Violation::Malformed)?
                 {
                     if let Some(asking) = worker.ask_first(protocol, client, frame) {
-                        client.asking = Some(asking);
+                        client.asking = Some(Box::new(asking));
                         break;
                     }
                     consumed += frame.header.packet_len();

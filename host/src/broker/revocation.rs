@@ -104,7 +104,7 @@ impl Worker {
         }
         let review = match client.review.take() {
             Some(review) if review.judgement.generation == generation => client.review.insert(review),
-            _ => client.review.insert(Review::begin(&client.session, Some(client.link_id), generation)?),
+            _ => client.review.insert(Box::new(Review::begin(&client.session, Some(client.link_id), generation)?)),
         };
         let step = review.step(self, &client.session)?;
         if step == Step::Done {

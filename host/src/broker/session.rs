@@ -1,7 +1,6 @@
 mod figures;
 mod judgement;
 
-use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued};
-use crate::types::{ClientId, ClientInfo, Identity, Limits, SessionExpiry, TopicFilter};
+use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter};
 pub(super) use figures::MessageCounts;
 pub(super) use judgement::{Judgement, ToJudge};
 
@@ -79,7 +78,7 @@ impl Drop for Locked<'_> {
 #[derive(Debug)]
 struct Shared {
     session: Session,
-    subscriptions: HashMap<TopicFilter, Wanted, ahash::RandomState>,
+    subscriptions: Few<TopicFilter, Wanted>,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
@@ -161,7 +160,7 @@ impl SessionHandle {
             judged: AtomicU64::new(generation),
             shared: Mutex::new(Shared {
                 session: Session::default(),
-                subscriptions: HashMap::default(),
+                subscriptions: Few::default(),
                 client: Arc::clone(client),
                 link: None,
                 expiry: SessionExpiry::WITH_CONNECTION,
@@ -329,7 +328,7 @@ impl SessionHandle {
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
-        if !shared.subscriptions.contains_key(filter) && shared.subscriptions.len() >= limits.subscriptions_max {
+        if shared.subscriptions.get(filter).is_none() && shared.subscriptions.len() >= limits.subscriptions_max {
             return Ok(Subscribed::TooMany);
         }
         let old = shared.subscriptions.insert(filter.clone(), wanted);
@@ -441,7 +440,7 @@ impl Shared {
         let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
         self.away = None;
-        Ended { filters: std::mem::take(&mut self.subscriptions).into_keys().collect(), orphans }
+        Ended { filters: std::mem::take(&mut self.subscriptions).keys().cloned().collect(), orphans }
     }
 
     /// Of its connection, or of the last one it had.

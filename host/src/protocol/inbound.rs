@@ -1,13 +1,14 @@
 use std::collections::HashSet;
 
 use crate::codec::PacketId;
+use crate::types::SharedKeys;
 
 /// The QoS 2 messages that a client has sent and not yet released (method A of figure 4.3).
 ///
 /// At most 65,535 identifiers, as the protocol has no more.
 #[derive(Debug, Default)]
 pub struct Inbound {
-    unreleased: HashSet<PacketId, ahash::RandomState>,
+    unreleased: HashSet<PacketId, SharedKeys>,
 }
 
 impl Inbound {

@@ -44,6 +44,13 @@ pub fn large_entry_bytes(message_bytes: usize) -> usize {
 /// else it is dropped itself.
 #[derive(Debug, Default)]
 pub struct MessageQueue {
+    /// None while nothing waits, as mostly.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Messages that wait, and what they are counted as.
+#[derive(Debug, Default)]
+struct Waiting {
     entries: VecDeque<Entry>,
     all: Sum,
     /// The part of `all` that has QoS 0.
@@ -111,9 +118,76 @@ pub enum Pushed {
 impl MessageQueue {
     /// Appends a message at `now`, within the limits.
     pub fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
+        self.change(|waiting| waiting.push(queued, limits, now))
+    }
+
+    /// Appends a retained message for a new subscription, and says whether there was room: its bytes count, but not the
+    /// number of messages, since who asks for a large store is to have it.
+    pub fn push_retained(&mut self, queued: Queued, limits: &Limits) -> bool {
+        let has_room = self.bytes() + queued.bytes() <= limits.queue_bytes_max;
+        if has_room {
+            self.change(|waiting| waiting.append(Entry { queued, counted: false }));
+        }
+        has_room
+    }
+
+    /// The message that waits longest.
+    pub fn front(&self) -> Option<&Queued> {
+        self.waiting.as_ref()?.entries.front().map(|entry| &entry.queued)
+    }
+
+    /// Takes out the message that waits longest.
+    pub fn pop(&mut self) -> Option<Queued> {
+        self.waiting.as_ref()?;
+        self.change(Waiting::pop)
+    }
+
+    /// The messages that wait, those that wait longest first.
+    pub fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.waiting.iter().flat_map(|waiting| &waiting.entries).map(|entry| &entry.queued.message)
+    }
+
+    /// Drops the messages that are not to be kept, and says how many.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
+        if self.is_empty() { 0 } else { self.change(|waiting| waiting.retain(|queued| keep(&queued.message))) }
+    }
+
+    /// Drops every message of QoS 0 and says how many.
+    pub fn drop_qos0(&mut self) -> usize {
+        if self.is_empty() { 0 } else { self.change(Waiting::drop_qos0) }
+    }
+
+    /// What the messages that wait are counted as.
+    pub fn bytes(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.all.bytes)
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.entries.len())
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Gives the memory back if nothing waits after the change.
+    fn change<R>(&mut self, change: impl FnOnce(&mut Waiting) -> R) -> R {
+        let waiting = self.waiting.get_or_insert_default();
+        let result = change(waiting);
+        if waiting.entries.is_empty() {
+            self.waiting = None;
+        }
+        result
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
         let (mut dropped, bytes) = (0, queued.bytes());
         if self.all.expiring > 0 && !self.all.has_room(bytes, limits) {
-            self.retain(|message| !message.is_expired(now)); // [MQTT-3.3.2-5]
+            self.retain(|queued| !queued.message.is_expired(now)); // [MQTT-3.3.2-5]
         }
         if !self.all.has_room(bytes, limits) {
             let mut without_qos0 = self.all;
@@ -128,16 +202,6 @@ impl MessageQueue {
         if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
     }
 
-    /// Appends a retained message for a new subscription, and says whether there was room: its bytes count, but not the
-    /// number of messages, since who asks for a large store is to have it.
-    pub fn push_retained(&mut self, queued: Queued, limits: &Limits) -> bool {
-        let has_room = self.all.bytes + queued.bytes() <= limits.queue_bytes_max;
-        if has_room {
-            self.append(Entry { queued, counted: false });
-        }
-        has_room
-    }
-
     fn append(&mut self, entry: Entry) {
         let sum = Sum::of(&entry);
         self.all.add(sum);
@@ -147,37 +211,17 @@ impl MessageQueue {
         self.entries.push_back(entry);
     }
 
-    /// The message that waits longest.
-    pub fn front(&self) -> Option<&Queued> {
-        self.entries.front().map(|entry| &entry.queued)
-    }
-
-    /// Takes out the message that waits longest.
-    pub fn pop(&mut self) -> Option<Queued> {
+    fn pop(&mut self) -> Option<Queued> {
         let entry = self.entries.pop_front()?;
         self.forget(&entry);
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new();
-        }
         Some(entry.queued)
     }
 
-    /// The messages that wait, those that wait longest first.
-    pub fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
-        self.entries.iter().map(|entry| &entry.queued.message)
+    fn drop_qos0(&mut self) -> usize {
+        if self.qos0.entries == 0 { 0 } else { self.retain(|queued| queued.qos != QoS::AtMostOnce) }
     }
 
-    /// Drops the messages that are not to be kept, and says how many.
-    pub fn retain(&mut self, mut keep: impl FnMut(&Message) -> bool) -> usize {
-        self.retain_entries(|queued| keep(&queued.message))
-    }
-
-    /// Drops every message of QoS 0 and says how many.
-    pub fn drop_qos0(&mut self) -> usize {
-        if self.qos0.entries == 0 { 0 } else { self.retain_entries(|queued| queued.qos != QoS::AtMostOnce) }
-    }
-
-    fn retain_entries(&mut self, mut keep: impl FnMut(&Queued) -> bool) -> usize {
+    fn retain(&mut self, mut keep: impl FnMut(&Queued) -> bool) -> usize {
         let mut entries = std::mem::take(&mut self.entries);
         let before = entries.len();
         entries.retain(|entry| {
@@ -198,21 +242,6 @@ impl MessageQueue {
         if entry.queued.qos == QoS::AtMostOnce {
             self.qos0.remove(sum);
         }
-    }
-
-    /// What the messages that wait are counted as.
-    pub fn bytes(&self) -> usize {
-        self.all.bytes
-    }
-
-    /// How many messages wait.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 
@@ -239,6 +268,11 @@ mod tests {
         queued
     }
 
+    /// What they are counted as, all and those of QoS 0.
+    fn sums(queue: &MessageQueue) -> (Sum, Sum) {
+        queue.waiting.as_ref().map(|waiting| (waiting.all, waiting.qos0)).unwrap_or_default()
+    }
+
     fn payloads(queue: &mut MessageQueue) -> Vec<Bytes> {
         std::iter::from_fn(|| queue.pop()).map(|queued| queued.message.payload.clone()).collect()
     }
@@ -254,7 +288,7 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, now), Pushed::KeptInsteadOf(1));
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits, now), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
-        assert_eq!(queue.all, Sum::default());
+        assert_eq!(sums(&queue), Default::default());
     }
 
     #[test]
@@ -265,8 +299,8 @@ mod tests {
             queue.push(queued(qos, payload), &limits, Instant::now());
         }
         assert_eq!(queue.retain(|message| message.payload != "1"), 1);
-        assert_eq!(queue.all, Sum { entries: 2, counted: 2, bytes: 2 * (2 + ENTRY_BYTES), expiring: 0 });
-        assert_eq!(queue.qos0, Sum { entries: 1, counted: 1, bytes: 2 + ENTRY_BYTES, expiring: 0 });
+        let all = Sum { entries: 2, counted: 2, bytes: 2 * (2 + ENTRY_BYTES), expiring: 0 };
+        assert_eq!(sums(&queue), (all, Sum { entries: 1, counted: 1, bytes: 2 + ENTRY_BYTES, expiring: 0 }));
         assert_eq!(payloads(&mut queue), ["2", "3"]);
     }
 
@@ -289,7 +323,7 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits, now), Pushed::Refused);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits, now), Pushed::KeptInsteadOf(1));
         assert_eq!(payloads(&mut queue), ["123", "678"]);
-        assert_eq!((queue.all, queue.qos0), (Sum::default(), Sum::default()));
+        assert_eq!(sums(&queue), Default::default());
     }
 
     /// `[MQTT-3.3.2-5]` of MQTT 5.0: what has expired takes nobody's room.
@@ -304,7 +338,7 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "4"), &limits, now), Pushed::Refused);
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, soon), Pushed::Kept);
         assert_eq!(payloads(&mut queue), ["2", "3", "5"]);
-        assert_eq!(queue.all, Sum::default());
+        assert_eq!(sums(&queue), Default::default());
     }
 
     #[test]
@@ -320,6 +354,6 @@ mod tests {
         assert!(queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
         assert!(!queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
         assert_eq!(payloads(&mut queue), ["r", "r", "r", "1", "R"]);
-        assert_eq!((queue.all, queue.qos0), (Sum::default(), Sum::default()));
+        assert_eq!(sums(&queue), Default::default());
     }
 }

@@ -13,10 +13,16 @@ pub const SHARED_BYTES_MIN: usize = 4_096;
 /// It owns no memory while it is empty and new.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// What comes before `tail`, oldest first.
-    chunks: VecDeque<Bytes>,
-    chunk_bytes: usize,
+    /// What comes before `tail`; none where only small packets wait, as mostly.
+    chunks: Option<Box<Chunks>>,
     tail: BytesMut,
+}
+
+/// Bytes in several pieces, oldest first.
+#[derive(Debug, Default)]
+struct Chunks {
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
 }
 
 impl Outgoing {
@@ -38,27 +44,31 @@ impl Outgoing {
     pub fn append(&mut self, mut other: Self) {
         if self.is_empty() {
             *self = other;
-        } else if other.chunks.is_empty() && other.tail.len() < SHARED_BYTES_MIN {
+        } else if other.chunks.is_none() && other.tail.len() < SHARED_BYTES_MIN {
             self.tail.extend_from_slice(&other.tail);
         } else {
             if !self.tail.is_empty() {
                 let tail = self.tail.split().freeze();
                 self.push_chunk(tail);
             }
-            self.chunk_bytes += other.chunk_bytes;
-            self.chunks.append(&mut other.chunks);
+            if let Some(mut others) = other.chunks.take() {
+                let chunks = self.chunks.get_or_insert_default();
+                chunks.bytes += others.bytes;
+                chunks.pieces.append(&mut others.pieces);
+            }
             self.tail = other.tail;
         }
     }
 
     /// The bytes that wait, in order, as they lie in memory. Of a packet, everything but a large payload lies together.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().map(|chunk| &chunk[..]).chain([&self.tail[..]])
+        let chunks = self.chunks.iter().flat_map(|chunks| &chunks.pieces);
+        chunks.map(|chunk| &chunk[..]).chain([&self.tail[..]])
     }
 
     /// Bytes that wait.
     pub fn len(&self) -> usize {
-        self.chunk_bytes + self.tail.len()
+        self.chunks.as_ref().map_or(0, |chunks| chunks.bytes) + self.tail.len()
     }
 
     /// Whether nothing waits.
@@ -67,8 +77,9 @@ impl Outgoing {
     }
 
     fn push_chunk(&mut self, bytes: Bytes) {
-        self.chunk_bytes += bytes.len();
-        self.chunks.push_back(bytes);
+        let chunks = self.chunks.get_or_insert_default();
+        chunks.bytes += bytes.len();
+        chunks.pieces.push_back(bytes);
     }
 }
 
@@ -78,7 +89,7 @@ impl Buf for Outgoing {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&self.tail, |chunk| chunk)
+        self.chunks.as_ref().and_then(|chunks| chunks.pieces.front()).map_or(&self.tail, |chunk| chunk)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
@@ -92,15 +103,16 @@ impl Buf for Outgoing {
     }
 
     fn advance(&mut self, mut count: usize) {
-        while let Some(front) = self.chunks.front_mut() {
-            if front.len() > count {
-                front.advance(count);
-                self.chunk_bytes -= count;
-                return;
+        if let Some(chunks) = &mut self.chunks {
+            while let Some(front) = chunks.pieces.front_mut() {
+                let taken = count.min(front.len());
+                (chunks.bytes, count) = (chunks.bytes - taken, count - taken);
+                if taken < front.len() {
+                    return front.advance(taken);
+                }
+                chunks.pieces.pop_front();
             }
-            count -= front.len();
-            self.chunk_bytes -= front.len();
-            self.chunks.pop_front();
+            self.chunks = None;
         }
         self.tail.advance(count);
     }

@@ -1,27 +1,3 @@
-use std::hash::BuildHasher;
-use std::sync::LazyLock;
-
-use ahash::RandomState;
-
-/// The children of a node, by topic level.
-pub(super) type Children<N> = std::collections::HashMap<Box<str>, N, LevelHasher>;
-
-/// Hashes topic levels, which peers choose, under keys that are random for each process.
-///
-/// The keys are shared by all nodes: a million nodes would otherwise each carry 32 bytes of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct LevelHasher;
-
-static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-
-impl BuildHasher for LevelHasher {
-    type Hasher = <RandomState as BuildHasher>::Hasher;
-
-    fn build_hasher(&self) -> Self::Hasher {
-        KEYS.build_hasher()
-    }
-}
-
 /// Whether wildcards in the first level pass a topic by `[MQTT-4.7.2-1]`.
 pub(super) fn hidden_from_wildcards(topic: &str) -> bool {
     topic.starts_with('$')

@@ -1,6 +1,7 @@
+use super::children::Children;
+use super::level::hidden_from_wildcards;
 #[cfg(test)]
 use super::level::visits;
-use super::level::{Children, hidden_from_wildcards};
 use crate::types::{TopicFilter, TopicName};
 
 /// One value for each topic, looked up by topic filter.
@@ -15,7 +16,7 @@ pub struct RetainedTree<V> {
 #[derive(Debug)]
 struct Node<V> {
     value: Option<V>,
-    children: Option<Box<Children<Node<V>>>>,
+    children: Children<Node<V>>,
 }
 
 impl<V> RetainedTree<V> {
@@ -28,11 +29,7 @@ impl<V> RetainedTree<V> {
     pub fn insert(&mut self, topic: &TopicName, value: V) -> Option<V> {
         let mut node = &mut self.root;
         for level in topic.as_str().split('/') {
-            let children = node.children.get_or_insert_with(Default::default);
-            if !children.contains_key(level) {
-                children.insert(level.into(), Node::new());
-            }
-            node = children.get_mut(level).expect("was inserted above");
+            node = node.children.get_or_insert_with(level, Node::new);
         }
         let old = node.value.replace(value);
         self.len += usize::from(old.is_none());
@@ -43,7 +40,7 @@ impl<V> RetainedTree<V> {
     pub fn value(&self, topic: &TopicName) -> Option<&V> {
         let mut node = &self.root;
         for level in topic.as_str().split('/') {
-            node = node.children.as_ref()?.get(level)?;
+            node = node.children.get(level)?;
         }
         node.value.as_ref()
     }
@@ -79,21 +76,17 @@ impl<V> Default for RetainedTree<V> {
 
 impl<V> Node<V> {
     fn new() -> Self {
-        Self { value: None, children: None }
+        Self { value: None, children: Children::NONE }
     }
 
     fn remove<'a>(&mut self, levels: &mut impl Iterator<Item = &'a str>) -> Option<V> {
         let Some(level) = levels.next() else {
             return self.value.take();
         };
-        let children = self.children.as_mut()?;
-        let child = children.get_mut(level)?;
+        let child = self.children.get_mut(level)?;
         let removed = child.remove(levels);
-        if child.value.is_none() && child.children.is_none() {
-            children.remove(level);
-            if children.is_empty() {
-                self.children = None;
-            }
+        if child.value.is_none() && child.children.is_empty() {
+            self.children.remove(level);
         }
         removed
     }
@@ -110,7 +103,7 @@ impl<V> Node<V> {
             Some((level, below)) => (level, Some(below)),
             None => (rest, None),
         };
-        let children = self.children.iter().flat_map(|children| children.iter());
+        let children = self.children.iter();
         let visible = |name: &str| !(at_root && hidden_from_wildcards(name));
         match level {
             "#" => {
@@ -119,7 +112,7 @@ impl<V> Node<V> {
             }
             "+" => children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.matches(below, false, found)),
             level => {
-                if let Some(child) = self.children.as_ref().and_then(|children| children.get(level)) {
+                if let Some(child) = self.children.get(level) {
                     child.matches(below, false, found);
                 }
             }
@@ -130,7 +123,7 @@ impl<V> Node<V> {
         #[cfg(test)]
         visits::count();
         self.value.iter().for_each(&mut *found);
-        self.children.iter().flat_map(|children| children.values()).for_each(|child| child.all(found));
+        self.children.iter().for_each(|(_, child)| child.all(found));
     }
 }
 
@@ -173,7 +166,7 @@ mod tests {
             assert_eq!(tree.remove(&name), Some(*topic));
             assert_eq!(tree.remove(&name), None);
         }
-        assert!(tree.is_empty() && tree.root.children.is_none());
+        assert!(tree.is_empty() && tree.root.children.is_empty());
     }
 
     #[test]

@@ -1,11 +1,10 @@
 use std::hash::Hash;
 
-use indexmap::IndexMap;
-
+use super::children::Children;
+use super::level::hidden_from_wildcards;
 #[cfg(test)]
 use super::level::visits;
-use super::level::{Children, hidden_from_wildcards};
-use crate::types::TopicFilter;
+use crate::types::{Few, TopicFilter};
 
 /// Subscriptions by topic filter: who (`K`) asked for it, and how (`V`).
 ///
@@ -19,15 +18,13 @@ pub struct SubscriptionTree<K, V> {
 
 #[derive(Debug)]
 struct Node<K, V> {
-    children: Option<Box<Children<Node<K, V>>>>,
+    children: Children<Node<K, V>>,
     plus: Option<Box<Node<K, V>>>,
     /// Whose filter ends with this level.
-    subscribers: Subscribers<K, V>,
+    subscribers: Few<K, V>,
     /// Whose filter goes on with `#` after this level, and so matches this level too.
-    hash_subscribers: Subscribers<K, V>,
+    hash_subscribers: Few<K, V>,
 }
-
-type Subscribers<K, V> = IndexMap<K, V, std::hash::BuildHasherDefault<ahash::AHasher>>;
 
 impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
     /// A tree without subscriptions.
@@ -45,13 +42,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             match level {
                 "#" => to_hash = true,
                 "+" => node = node.plus.get_or_insert_with(|| Box::new(Node::new())),
-                level => {
-                    let children = node.children.get_or_insert_with(Default::default);
-                    if !children.contains_key(level) {
-                        children.insert(level.into(), Node::new());
-                    }
-                    node = children.get_mut(level).expect("was inserted above");
-                }
+                level => node = node.children.get_or_insert_with(level, Node::new),
             }
         }
         let subscribers = if to_hash { &mut node.hash_subscribers } else { &mut node.subscribers };
@@ -67,7 +58,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             match level {
                 "#" => return node.hash_subscribers.get(key),
                 "+" => node = node.plus.as_ref()?,
-                level => node = node.child(level)?,
+                level => node = node.children.get(level)?,
             }
         }
         node.subscribers.get(key)
@@ -86,7 +77,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
     pub fn matches<'a>(&'a self, topic: &str, mut found: impl FnMut(&'a K, &'a V)) {
         if hidden_from_wildcards(topic) {
             let (first, rest) = split_level(topic);
-            if let Some(child) = self.root.child(first) {
+            if let Some(child) = self.root.children.get(first) {
                 child.matches(rest, &mut found);
             }
         } else {
@@ -113,11 +104,7 @@ impl<K: Hash + Eq, V> Default for SubscriptionTree<K, V> {
 
 impl<K: Hash + Eq, V> Node<K, V> {
     fn new() -> Self {
-        Self { children: None, plus: None, subscribers: IndexMap::default(), hash_subscribers: IndexMap::default() }
-    }
-
-    fn child(&self, level: &str) -> Option<&Self> {
-        self.children.as_ref()?.get(level)
+        Self { children: Children::NONE, plus: None, subscribers: Few::None, hash_subscribers: Few::None }
     }
 
     /// `rest` is what of the topic lies below this node; none where the topic ends here.
@@ -130,7 +117,7 @@ impl<K: Hash + Eq, V> Node<K, V> {
             return;
         };
         let (level, rest) = split_level(rest);
-        if let Some(child) = self.child(level) {
+        if let Some(child) = self.children.get(level) {
             child.matches(rest, found);
         }
         if let Some(plus) = &self.plus {
@@ -142,10 +129,10 @@ impl<K: Hash + Eq, V> Node<K, V> {
         #[cfg(test)]
         visits::count();
         let Some(rest) = rest else {
-            return remove_subscriber(&mut self.subscribers, key);
+            return self.subscribers.remove(key);
         };
         match split_level(rest) {
-            ("#", _) => remove_subscriber(&mut self.hash_subscribers, key),
+            ("#", _) => self.hash_subscribers.remove(key),
             ("+", rest) => {
                 let plus = self.plus.as_mut()?;
                 let removed = plus.remove(rest, key);
@@ -155,14 +142,10 @@ impl<K: Hash + Eq, V> Node<K, V> {
                 removed
             }
             (level, rest) => {
-                let children = self.children.as_mut()?;
-                let child = children.get_mut(level)?;
+                let child = self.children.get_mut(level)?;
                 let removed = child.remove(rest, key);
                 if child.is_empty() {
-                    children.remove(level);
-                    if children.is_empty() {
-                        self.children = None;
-                    }
+                    self.children.remove(level);
                 }
                 removed
             }
@@ -170,19 +153,11 @@ impl<K: Hash + Eq, V> Node<K, V> {
     }
 
     fn is_empty(&self) -> bool {
-        self.children.is_none()
+        self.children.is_empty()
             && self.plus.is_none()
             && self.subscribers.is_empty()
             && self.hash_subscribers.is_empty()
     }
-}
-
-fn remove_subscriber<K: Hash + Eq, V>(subscribers: &mut Subscribers<K, V>, key: &K) -> Option<V> {
-    let removed = subscribers.swap_remove(key);
-    if subscribers.is_empty() {
-        *subscribers = IndexMap::default();
-    }
-    removed
 }
 
 fn split_level(topic: &str) -> (&str, Option<&str>) {

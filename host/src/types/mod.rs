@@ -3,6 +3,7 @@
 mod capabilities;
 mod client;
 mod expiry;
+mod few;
 mod limits;
 mod message;
 mod overlapping;
@@ -10,6 +11,7 @@ mod qos;
 mod rate;
 mod reason;
 mod share;
+mod shared_keys;
 mod subscription;
 mod topic;
 
@@ -21,6 +23,7 @@ pub use client::{
     CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperty,
 };
 pub use expiry::SessionExpiry;
+pub use few::Few;
 pub use limits::Limits;
 pub use message::{Message, MessageProperties};
 pub use overlapping::Overlapping;
@@ -28,5 +31,6 @@ pub use qos::QoS;
 pub use rate::TokenBucket;
 pub use reason::ReasonCode;
 pub use share::ShareStrategy;
+pub use shared_keys::SharedKeys;
 pub use subscription::{RetainHandling, SubscriptionId, SubscriptionOptions};
 pub use topic::{TopicError, TopicFilter, TopicName, levels};
