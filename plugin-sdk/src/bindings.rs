@@ -27,6 +27,7 @@ macro_rules! hook {
                     "amqtt:plugin/publisher@0.2.0": crate::bindings::capabilities::amqtt::plugin::publisher,
                     "amqtt:plugin/broker-info@0.2.0": crate::bindings::capabilities::amqtt::plugin::broker_info,
                     "amqtt:plugin/clock@0.2.0": crate::bindings::capabilities::amqtt::plugin::clock,
+                    "amqtt:plugin/random@0.2.0": crate::bindings::capabilities::amqtt::plugin::random,
                     "amqtt:plugin/sessions@0.2.0": crate::bindings::capabilities::amqtt::plugin::sessions,
                     "amqtt:plugin/invalidate@0.2.0": crate::bindings::capabilities::amqtt::plugin::invalidate,
                 },
@@ -37,6 +38,7 @@ macro_rules! hook {
 
 hook!(lifecycle, "amqtt:plugin/lifecycle-hook", "__export_lifecycle");
 hook!(auth, "amqtt:plugin/auth-hook", "__export_auth");
+hook!(enhanced_auth, "amqtt:plugin/enhanced-auth-hook", "__export_enhanced_auth");
 hook!(topic_check, "amqtt:plugin/topic-check-hook", "__export_topic_check");
 hook!(events, "amqtt:plugin/events-hook", "__export_events");
 hook!(ticks, "amqtt:plugin/ticks-hook", "__export_ticks");

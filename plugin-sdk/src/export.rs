@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use crate::bindings::capabilities::amqtt::plugin::types as wit;
 use crate::bindings::lifecycle::exports::amqtt::plugin::lifecycle as wit_lifecycle;
 use crate::bindings::topic_check::exports::amqtt::plugin::topic_check as wit_check;
-use crate::bindings::{auth, events, ticks};
+use crate::bindings::{auth, enhanced_auth, events, ticks};
 use crate::request::Source;
-use crate::{Auth, Client, Event, EventKind, Events, Interests, Plugin, Ticks, TopicCheck};
+use crate::{Auth, Client, EnhancedAuth, Event, EventKind, Events, Interests, Plugin, Ticks, TopicCheck};
 
-/// Makes a component of a plugin: `plugin!(MyPlugin: Auth, TopicCheck, Events, Ticks)`, with just the hooks it has.
+/// Makes a component of a plugin: `plugin!(MyPlugin: Auth, EnhancedAuth, TopicCheck, Events, Ticks)`, with just the hooks it has.
 ///
 /// The type has to implement [`Plugin`] and the trait of each hook named. Call it once in a crate of type `cdylib`. On
 /// targets other than WebAssembly it only checks that.
@@ -50,6 +50,9 @@ macro_rules! __export {
     (Auth $ty:ident) => {
         $crate::bindings::auth::__export_auth!($ty with_types_in $crate::bindings::auth);
     };
+    (EnhancedAuth $ty:ident) => {
+        $crate::bindings::enhanced_auth::__export_enhanced_auth!($ty with_types_in $crate::bindings::enhanced_auth);
+    };
     (TopicCheck $ty:ident) => {
         $crate::bindings::topic_check::__export_topic_check!($ty with_types_in $crate::bindings::topic_check);
     };
@@ -73,6 +76,9 @@ macro_rules! __export {
     (Auth $ty:ident) => {
         const _: () = $ty::has_auth();
     };
+    (EnhancedAuth $ty:ident) => {
+        const _: () = $ty::has_enhanced_auth();
+    };
     (TopicCheck $ty:ident) => {
         const _: () = $ty::has_topic_check();
     };
@@ -94,7 +100,7 @@ macro_rules! __not_a_hook {
         ::core::compile_error!(concat!(
             "`",
             stringify!($other),
-            "` is not a hook: `plugin!` knows Auth, TopicCheck, Events and Ticks"
+            "` is not a hook: `plugin!` knows Auth, EnhancedAuth, TopicCheck, Events and Ticks"
         ));
     };
 }
@@ -116,6 +122,11 @@ impl<P: Slot> Hook<P> {
     pub const fn has_auth()
     where
         P: Auth,
+    {
+    }
+    pub const fn has_enhanced_auth()
+    where
+        P: EnhancedAuth,
     {
     }
     pub const fn has_topic_check()
@@ -147,7 +158,7 @@ impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
         #[cfg(target_family = "wasm")]
         log_panics();
         let plugin = P::new(read_settings(&settings)?)?;
-        let Interests { actions, events, payloads, tick_seconds } = plugin.interests();
+        let Interests { actions, events, payloads, tick_seconds, methods } = plugin.interests();
         P::slot(|slot| *slot = Some(plugin));
         actions.into_iter().for_each(|action| registration.decide(action.into()));
         events.into_iter().for_each(|kind| registration.observe(kind.name()));
@@ -157,6 +168,7 @@ impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
         if tick_seconds > 0 {
             registration.tick_every(tick_seconds);
         }
+        methods.iter().for_each(|method| registration.serve_method(method));
         Ok(())
     }
 
@@ -176,6 +188,29 @@ impl<P: Slot + Auth> auth::exports::amqtt::plugin::auth::Guest for Hook<P> {
     ) -> wit::Decision {
         let client = Client::asked(client, Source::Auth(request));
         Self::call(|plugin| plugin.authenticate(&client, username.as_deref(), password.as_deref())).into()
+    }
+}
+
+impl<P: Slot + EnhancedAuth> enhanced_auth::exports::amqtt::plugin::enhanced_auth::Guest for Hook<P> {
+    fn start(
+        client: &wit::Client,
+        request: &wit::AuthRequest,
+        method: String,
+        data: Option<Vec<u8>>,
+    ) -> enhanced_auth::exports::amqtt::plugin::enhanced_auth::Outcome {
+        let client = Client::asked(client, Source::Auth(request));
+        Self::call(|plugin| plugin.start(&client, &method, data.as_deref())).into()
+    }
+
+    fn proceed(
+        client: &wit::Client,
+        request: &wit::AuthRequest,
+        method: String,
+        state: Vec<u8>,
+        data: Option<Vec<u8>>,
+    ) -> enhanced_auth::exports::amqtt::plugin::enhanced_auth::Outcome {
+        let client = Client::asked(client, Source::Auth(request));
+        Self::call(|plugin| plugin.proceed(&client, &method, &state, data.as_deref())).into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Write plugins for the `amqtt` MQTT broker: a struct, a trait for each hook, one macro.
 //!
 //! A plugin is a WebAssembly component. It exports the hooks that [`plugin!`] names and imports the capabilities whose
-//! modules it uses ([`log`], [`clock`], [`files`], [`publisher`], [`broker_info`], [`sessions`], [`invalidate`]): what it imports is what the broker's
+//! modules it uses ([`log`], [`clock`], [`random`], [`files`], [`publisher`], [`broker_info`], [`sessions`], [`invalidate`]): what it imports is what the broker's
 //! configuration has to grant.
 //!
 //! A whole plugin, which refuses one user:
@@ -37,6 +37,7 @@ pub mod broker_info;
 mod client;
 pub mod clock;
 mod event;
+mod exchange;
 mod export;
 mod facts;
 pub mod files;
@@ -44,6 +45,7 @@ pub mod invalidate;
 pub mod log;
 mod plugin;
 pub mod publisher;
+pub mod random;
 mod request;
 pub mod sessions;
 mod topic;
@@ -61,8 +63,9 @@ pub use client::ClientFacts;
 #[cfg(not(target_family = "wasm"))]
 pub use event::EventFacts;
 pub use event::{Event, EventKind, Packet};
+pub use exchange::Step;
 pub use facts::{Certificate, UserProperty};
-pub use plugin::{Auth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
+pub use plugin::{Auth, EnhancedAuth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
 #[cfg(not(target_family = "wasm"))]
 pub use request::RequestFacts;
 pub use request::{Reason, Request};

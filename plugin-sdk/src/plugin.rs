@@ -3,7 +3,7 @@ use std::fmt;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::{Action, Client, Decision, Event, EventKind, Verdict};
+use crate::{Action, Client, Decision, Event, EventKind, Step, Verdict};
 
 /// A plugin: what it is set up with and what it wants to be called for.
 ///
@@ -34,6 +34,20 @@ pub trait Plugin: Sized + 'static {
 pub trait Auth: Plugin {
     /// Votes on a CONNECT. A panic, or an answer later than the broker waits for, is a refusal.
     fn authenticate(&mut self, client: &Client, username: Option<&str>, password: Option<&[u8]>) -> Decision;
+}
+
+/// Decides who may connect by exchanges of several packets (MQTT 5.0, section 4.12). Name the methods in
+/// [`Interests::methods`].
+///
+/// A CONNECT that names a method is decided by the first plugin of the configuration that serves it, alone: [`Auth`] is not
+/// asked about it. Steps of one exchange may come to different instances.
+pub trait EnhancedAuth: Plugin {
+    /// The first step. `data` is what came with the packet, if anything. A panic, or an answer later than the broker
+    /// waits for, is a refusal.
+    fn start(&mut self, client: &Client, method: &str, data: Option<&[u8]>) -> Step;
+
+    /// Any further step: the answer to the [`Step::Challenge`] that `state` is of.
+    fn proceed(&mut self, client: &Client, method: &str, state: &[u8], data: Option<&[u8]>) -> Step;
 }
 
 /// Decides who may do what with a topic. Name the actions in [`Interests::actions`].
@@ -68,6 +82,8 @@ pub struct Interests {
     pub payloads: bool,
     /// Seconds between two calls of [`Ticks`]; 0 for none.
     pub tick_seconds: u32,
+    /// The authentication methods that [`EnhancedAuth`] serves, for example `SCRAM-SHA-256`.
+    pub methods: Vec<String>,
 }
 
 /// The settings of a plugin that has none: any are accepted and left unread.

@@ -25,6 +25,7 @@ mod plugins;
 mod protocol;
 mod reload;
 mod round;
+mod scram;
 mod seeds;
 mod sessions;
 mod slow_plugins;

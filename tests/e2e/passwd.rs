@@ -64,6 +64,8 @@ fn what_no_file_can_have_is_refused() {
     check(&path, &["a"], "\n", 1, "the password is empty");
     check(&path, &["a"], &"x".repeat(512), 1, "more than 511 bytes");
     check(&path, &["a", "--rounds", "999"], "x", 2, "--rounds");
+    check(&path, &["a", "--rounds", "2000001"], "x", 1, "`--rounds 2000001`: a number from 1000 to 2000000");
+    check(&path, &["a", "--rounds", "4095", "--scram"], "x", 1, "`--rounds 4095`: a number from 4096 to 10000000");
     check(&path, &["a", "--delete", "--check"], "x", 2, "cannot be used with");
     check(Path::new("/nonexistent/passwords"), &["a"], "x", 1, "cannot write `/nonexistent/passwords`");
     check(Path::new("/nonexistent/passwords"), &["a", "--check"], "x", 1, "cannot read the password file");

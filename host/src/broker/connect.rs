@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,7 @@ use super::aside::Asking;
 use super::connection::{Client, End, Wire};
 use super::directory::{Open, Opened};
 use super::events;
+use super::exchange::{Asked, Proven, prove};
 use super::publish::Publisher;
 use super::reader::{Filled, Read};
 use super::session::Link;
@@ -23,7 +24,7 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
-use crate::codec::{Answer, Connack, Connect, Property, ProtocolVersion, encode_connack, next_frame};
+use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack, next_frame};
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason};
 use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
 use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
@@ -76,6 +77,8 @@ struct Request {
     assigned_client_id: bool,
     credentials: Credentials,
     will: Option<Box<Will>>,
+    /// How it wants to prove who it is, if not by the credentials.
+    asked: Option<Box<Asked>>,
 }
 
 /// Makes a stream of MQTT of a connection, within the time for its CONNECT.
@@ -89,26 +92,17 @@ pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: Tcp
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
 pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
-    let request = read_request(worker, wire, peer).await?;
-    let Request { client, credentials, .. } = &request;
-    let has_credentials = credentials.username.is_some() || credentials.password.is_some();
-    let hooks = Arc::clone(&worker.borrow().hooks);
-    let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
-    let version = request.terms.version;
-    let refused =
-        |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
-    match outcome {
-        AuthOutcome::Allowed => {}
-        AuthOutcome::Denied(Some(reason)) if hears_reasons(version) => {
-            let why = format!("client {:?}: denied by a plugin that says why", client.client_id);
-            return Err(Rejected::Explained(request.terms, reason, why));
+    let mut request = read_request(worker, wire, peer).await?;
+    let mut proven = None;
+    match request.asked.take() {
+        // In a box: few clients do this.
+        Some(asked) => {
+            let proving = prove(worker, wire, *asked, request.terms, &mut request.client);
+            proven = Some(Box::new(Box::pin(proving).await?));
         }
-        AuthOutcome::Denied(_) if has_credentials => {
-            return refused(ReasonCode::BadUserNameOrPassword, "user name or password denied");
-        }
-        AuthOutcome::Denied(_) => return refused(ReasonCode::NotAuthorized, "anonymous client denied"),
-        AuthOutcome::Failed => return refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
+        None => check_credentials(worker, &request).await?,
     }
+    let client = &request.client;
     let mut verdicts = VerdictCache::default();
     if let Some(will) = &request.will {
         let topic = std::iter::once((will.topic().as_str(), will.facts()));
@@ -119,9 +113,32 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     }
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let worker = &mut *worker.borrow_mut();
-    let opened = open(worker, wire, request, verdicts, waker);
+    let opened = open(worker, wire, request, proven, verdicts, waker);
     worker.wake_all();
     opened
+}
+
+/// Asks the plugins whether user name and password are right.
+async fn check_credentials(worker: &Rc<RefCell<Worker>>, request: &Request) -> Result<(), Rejected> {
+    let Request { client, credentials, .. } = request;
+    let has_credentials = credentials.username.is_some() || credentials.password.is_some();
+    let hooks = Arc::clone(&worker.borrow().hooks);
+    let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
+    let version = request.terms.version;
+    let refused =
+        |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
+    match outcome {
+        AuthOutcome::Allowed => Ok(()),
+        AuthOutcome::Denied(Some(reason)) if hears_reasons(version) => {
+            let why = format!("client {:?}: denied by a plugin that says why", client.client_id);
+            Err(Rejected::Explained(request.terms, reason, why))
+        }
+        AuthOutcome::Denied(_) if has_credentials => {
+            refused(ReasonCode::BadUserNameOrPassword, "user name or password denied")
+        }
+        AuthOutcome::Denied(_) => refused(ReasonCode::NotAuthorized, "anonymous client denied"),
+        AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
+    }
 }
 
 /// Counts a connection that was refused, and the limit that it hit, and logs it.
@@ -212,38 +229,52 @@ fn poll_request(
     peer: &Peer,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Request, Rejected>> {
+    poll_packet(worker, wire, cx, |worker, protocol, frame| {
+        let connect = protocol.handle_connect(frame, &worker.core.limits, &worker.core.capabilities)?;
+        let request = Request::new(&connect, peer, &worker.core.limits)?;
+        events::packet_received(&worker.hooks, &request.client, frame);
+        Ok(request)
+    })
+}
+
+/// Reads until a packet is complete, and has it dealt with. What follows it stays for later.
+pub(super) fn poll_packet<T>(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    cx: &mut Context<'_>,
+    mut handle: impl FnMut(&Worker, &mut Connection, Frame<'_>) -> Result<T, Rejected>,
+) -> Poll<Result<T, Rejected>> {
     let Wire { transport, reader, protocol, .. } = wire;
     let core = Arc::clone(&worker.core);
-    let mut filled = Filled::new(&mut worker.read_buffer);
-    loop {
-        match ready!(reader.poll_read(transport, &mut filled, cx)) {
-            Err(error) => return Poll::Ready(Err(Rejected::Closed(error.into()))),
-            Ok(Read::Eof) => return Poll::Ready(Err(Rejected::Closed(End::Eof))),
-            Ok(Read::Bytes(count)) => core.stats[worker.index].bytes_received.add(count),
+    let mut buffer = std::mem::take(&mut worker.read_buffer);
+    let mut filled = Filled::new(&mut buffer);
+    let packet = loop {
+        match reader.poll_read(transport, &mut filled, cx) {
+            Poll::Pending => break Poll::Pending,
+            Poll::Ready(Err(error)) => break Poll::Ready(Err(Rejected::Closed(error.into()))),
+            Poll::Ready(Ok(Read::Eof)) => break Poll::Ready(Err(Rejected::Closed(End::Eof))),
+            Poll::Ready(Ok(Read::Bytes(count))) => core.stats[worker.index].bytes_received.add(count),
         }
-        let mut request = None;
+        let mut packet = None;
         let consumed = reader.consume(&filled, core.limits.packet_bytes_max, |bytes, _| {
             let frame = next_frame(bytes, core.limits.packet_bytes_max)
                 .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
             let Some(frame) = frame else { return Ok(0) };
-            let connect = protocol.handle_connect(frame, &core.limits, &core.capabilities)?;
-            let read = Request::new(&connect, peer, &core.limits);
-            if let Ok(request) = &read {
-                events::packet_received(&worker.hooks, &request.client, frame);
-            }
-            request = Some(read);
+            packet = Some(handle(worker, protocol, frame)?);
             Ok(frame.header.packet_len())
         });
-        match (consumed, request) {
-            (Err(rejected), _) => return Poll::Ready(Err(rejected)),
+        match (consumed, packet) {
+            (Err(rejected), _) => break Poll::Ready(Err(rejected)),
             (Ok(()), None) => {}
-            (Ok(()), Some(request)) => {
+            (Ok(()), Some(packet)) => {
                 core.stats[worker.index].packets_received.add(1);
                 reader.look_again();
-                return Poll::Ready(request);
+                break Poll::Ready(Ok(packet));
             }
         }
-    }
+    };
+    worker.read_buffer = buffer;
+    packet
 }
 
 impl Request {
@@ -265,6 +296,7 @@ impl Request {
             assigned_client_id: connect.client_id.is_empty(),
             credentials: Credentials { username, password: connect.password.map(Bytes::copy_from_slice) },
             will: connect.will.and_then(|will| Will::new(&will)).map(Box::new),
+            asked: Asked::read(connect.properties.iter()).map(Box::new),
         })
     }
 }
@@ -287,6 +319,7 @@ fn open(
     worker: &mut Worker,
     wire: &mut Wire,
     request: Request,
+    proven: Option<Box<Proven>>,
     mut verdicts: VerdictCache,
     waker: std::task::Waker,
 ) -> Result<Client, Rejected> {
@@ -325,7 +358,8 @@ fn open(
     }
     wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);
     let assigned = request.assigned_client_id.then_some(client.client_id.as_str());
-    let properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
+    let mut properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
+    properties.extend(proven.iter().flat_map(|proven| proven.properties()));
     let answer = Answer { reason: ReasonCode::Success, properties: &properties };
     encode_connack(wire.writer.replies(), version, Connack { session_present: present, answer });
     worker.stats().packets_sent.add(1);
@@ -334,7 +368,7 @@ fn open(
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, terms, told: core, verdicts, review: None, asking: None })
+    Ok(Client { info: client, session, link_id, terms, told: core, verdicts, review: None, asking: None, proven })
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

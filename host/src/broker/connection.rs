@@ -14,6 +14,7 @@ use super::aside::Asking;
 use super::connect;
 use super::core::Core;
 use super::events;
+use super::exchange::Proven;
 use super::publish::Publisher;
 use super::reader::{Filled, Read, Reader};
 use super::revocation::Review;
@@ -56,6 +57,8 @@ pub(super) struct Client {
     pub(super) review: Option<Box<Review>>,
     /// What has to be answered before its next packet is dealt with.
     pub(super) asking: Option<Box<Asking>>,
+    /// How it has proved who it is, if by an exchange.
+    pub(super) proven: Option<Box<Proven>>,
 }
 
 impl Client {
@@ -87,6 +90,8 @@ pub(super) enum End {
     Displaced,
     #[error("the broker is shutting down")]
     Shutdown,
+    #[error("it has not proved again who it is ({0:?})")]
+    NotProven(ReasonCode),
     #[error("an answer would be larger than what it takes")]
     AnswerTooLarge,
     #[error("a fault of the broker, see above: please report it")]
@@ -99,6 +104,7 @@ impl End {
         match self {
             Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) | Self::WebSocket(_) => None,
             Self::Violation(violation) => Some(violation.reason_code()),
+            Self::NotProven(reason) => Some(*reason),
             Self::Displaced => Some(ReasonCode::SessionTakenOver),
             Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
             Self::AnswerTooLarge => Some(ReasonCode::PacketTooLarge),
@@ -134,7 +140,7 @@ impl From<End> for Ending {
         match end {
             End::Disconnect | End::DisconnectWithWill(_) | End::Eof | End::Io(_) => Self::Normal,
             End::WebSocket(_) | End::Violation(_) => Self::Violation,
-            End::Displaced | End::AnswerTooLarge | End::Panic => Self::Refused,
+            End::Displaced | End::NotProven(_) | End::AnswerTooLarge | End::Panic => Self::Refused,
             End::Shutdown => Self::GoingAway,
         }
     }
@@ -258,6 +264,7 @@ fn take_turn(
 ) -> Poll<End> {
     let turn = review(worker, client, cx)
         .and_then(|()| read(worker, wire, client, cx))
+        .and_then(|()| client.poll_exchange(worker, wire.writer.replies(), cx))
         .and_then(|()| flush(worker, wire, client, cx))
         .and_then(|()| check_silence(wire, timer, cx));
     match turn {
@@ -347,6 +354,10 @@ fn handle_frame(
     let event = match packet {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
+        Packet::Auth(auth) => {
+            client.handle_auth(&worker.hooks, &auth)?;
+            Event::Handled
+        }
         packet => {
             let handle = |session: &mut Session| session.handle(packet, &worker.core.limits, worker.now, replies);
             client.session.with(client.link_id, handle)?

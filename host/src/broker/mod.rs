@@ -7,6 +7,7 @@ mod core;
 mod deliver;
 mod directory;
 mod events;
+mod exchange;
 mod expiry;
 mod listeners;
 mod process;

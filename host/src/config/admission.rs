@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::known::{AUTH_ANONYMOUS, AUTH_FILE, find};
+use super::known::{AUTH_ANONYMOUS, AUTH_FILE, AUTH_SCRAM, find};
 use super::report::Report;
 use crate::hooks::{HookSpec, PluginSpec, TopicCheckSpec};
 
@@ -33,7 +33,7 @@ pub(super) fn warn(hooks: &HookSpec, report: &mut Report) {
         let hint = "to verify names, load `auth_file` and set `auth.password-file`";
         report.warning(None, message, Some(hint.to_owned()));
     }
-    if others {
+    if others || embedded(AUTH_SCRAM).is_some() {
         return;
     }
     if !open && !passwords && (anonymous.is_some() || file.is_some()) {

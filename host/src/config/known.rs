@@ -33,6 +33,8 @@ pub(super) enum From {
 pub(super) const AUTH_ANONYMOUS: &str = "auth_anonymous";
 /// Decides by a password file.
 pub(super) const AUTH_FILE: &str = "auth_file";
+/// Decides by an exchange of AUTH packets.
+pub(super) const AUTH_SCRAM: &str = "auth_scram";
 /// Publishes the broker's figures.
 pub(super) const BROKER_SYS: &str = "broker_sys";
 
@@ -50,6 +52,19 @@ const PASSWORD_FILE: Setting = Setting::new(
     Form::File,
     Preset::None,
     "For `auth_file`: the file with user names and password hashes; `amqtt passwd` writes it.",
+);
+
+const VERIFIERS: Setting = Setting::new(
+    "password-file",
+    Form::File,
+    Preset::None,
+    "For `auth_scram`: the file with user names and SCRAM-SHA-256 verifiers; `amqtt passwd --scram` writes it.",
+);
+const DECOY_KEY: Setting = Setting::new(
+    "decoy-key",
+    Form::Text("text"),
+    Preset::None,
+    "For `auth_scram`: what made-up salts of unknown users are derived from, in place of the file's content.",
 );
 
 /// What `topic-check` may have for the plugins.
@@ -126,9 +141,10 @@ pub(super) static GRANTS: Keys = Keys {
 /// What the entry of a plugin may have that is not embedded.
 pub(super) static FOREIGN: Keys = Keys { tables: &[ENTRY, plugin_limits::SETTINGS], unknown: Unknown::PluginsOwn };
 
-static KNOWN: [Known; 7] = [
+static KNOWN: [Known; 8] = [
     known(AUTH_ANONYMOUS, From::Auth, &[ENTRY, plugin_limits::SETTINGS, &[ALLOW_ANONYMOUS]]),
     known(AUTH_FILE, From::Auth, &[ENTRY, plugin_limits::SETTINGS, &[PASSWORD_FILE]]),
+    known(AUTH_SCRAM, From::Nothing, &[ENTRY, plugin_limits::SETTINGS, &[VERIFIERS, DECOY_KEY]]),
     known(
         "topic_acl",
         From::TopicCheck,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::Credentials;
 use super::combine::{AuthOutcome, combine_auth};
+use super::exchange::{Exchange, Step};
 use super::faults::Call;
 use super::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRESH_INSTANCE_PATIENCE};
 use super::loaded::Loaded;
@@ -23,13 +25,31 @@ pub(crate) struct AuthPool {
     queue: Arc<BoundedQueue<Job>>,
     /// None where nobody answers.
     threads: Option<Mutex<Vec<JoinHandle<()>>>>,
+    /// The authentication methods that each plugin serves.
+    methods: Vec<Box<[Box<str>]>>,
     tally: Arc<Tally>,
 }
 
 struct Job {
     client: Arc<ClientInfo>,
-    credentials: Credentials,
-    answer: oneshot::Sender<AuthOutcome>,
+    question: Question,
+}
+
+enum Question {
+    /// Whether these credentials are right.
+    Credentials(Credentials, oneshot::Sender<AuthOutcome>),
+    /// What a step of an exchange leads to.
+    Step(Exchange, Option<Bytes>, oneshot::Sender<Step>),
+}
+
+impl Question {
+    /// Whether nobody waits for the answer any more.
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Credentials(_, answer) => answer.is_closed(),
+            Self::Step(_, _, answer) => answer.is_closed(),
+        }
+    }
 }
 
 impl AuthPool {
@@ -46,7 +66,8 @@ impl AuthPool {
             threads.push(builder.spawn(move || answer_all(&queue, own))?);
         }
         let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
-        Ok(Self { queue, threads, tally })
+        let methods = plugins.iter().map(|plugin| plugin.wasm.methods().into()).collect();
+        Ok(Self { queue, threads, methods, tally })
     }
 
     pub(crate) async fn authenticate(
@@ -60,12 +81,35 @@ impl AuthPool {
         let bytes = credentials.username.as_ref().map_or(0, |name| name.len())
             + credentials.password.as_ref().map_or(0, |password| password.len());
         let (answer, outcome) = oneshot::channel();
-        match self.queue.push(Job { client, credentials, answer }, bytes) {
-            Ok(()) => Ok(outcome.await.unwrap_or(AuthOutcome::Failed)),
+        let accepted = self.push(Job { client, question: Question::Credentials(credentials, answer) }, bytes)?;
+        Ok(if accepted { outcome.await.unwrap_or(AuthOutcome::Failed) } else { AuthOutcome::Failed })
+    }
+
+    /// The first plugin that serves an authentication method, by its place.
+    pub(crate) fn serving(&self, method: &str) -> Option<usize> {
+        self.methods.iter().position(|methods| methods.iter().any(|served| **served == *method))
+    }
+
+    pub(crate) async fn step(
+        &self,
+        client: Arc<ClientInfo>,
+        exchange: Exchange,
+        data: Option<Bytes>,
+    ) -> Result<Step, Closed> {
+        let bytes = exchange.bytes() + data.as_ref().map_or(0, Bytes::len);
+        let (answer, step) = oneshot::channel();
+        let accepted = self.push(Job { client, question: Question::Step(exchange, data, answer) }, bytes)?;
+        Ok(if accepted { step.await.unwrap_or(Step::Failed) } else { Step::Failed })
+    }
+
+    /// Whether there was room for the job.
+    fn push(&self, job: Job, bytes: usize) -> Result<bool, Closed> {
+        match self.queue.push(job, bytes) {
+            Ok(()) => Ok(true),
             Err(Refused::Closed(_)) => Err(Closed),
             Err(Refused::Full(_)) => {
                 self.tally.auth_turned_away.fetch_add(1, Ordering::Relaxed);
-                Ok(AuthOutcome::Failed)
+                Ok(false)
             }
         }
     }
@@ -117,16 +161,13 @@ fn answer_all(queue: &BoundedQueue<Job>, plugins: Vec<Arc<Shared>>) {
     loop {
         match queue.pop(None) {
             // A client that has gone meanwhile is not worth a hash.
-            Popped::Item(job) if job.answer.is_closed() => {}
-            Popped::Item(Job { client, credentials, answer }) => {
-                let votes = plugins.iter().map(|plugin| {
-                    let ask = |warm: &mut Warm| {
-                        warm.call(Call::Auth, Some(&client), |instance| instance.authenticate(&client, &credentials))
-                    };
-                    plugin.with(ask)
-                });
-                // Sending fails where the client has gone.
-                let _ = answer.send(combine_auth(votes));
+            Popped::Item(job) if job.question.is_closed() => {}
+            // Sending fails where the client has gone.
+            Popped::Item(Job { client, question: Question::Credentials(credentials, answer) }) => {
+                let _ = answer.send(vote(&plugins, &client, &credentials));
+            }
+            Popped::Item(Job { client, question: Question::Step(exchange, data, answer) }) => {
+                let _ = answer.send(step(&plugins, &client, exchange, data.as_deref()));
             }
             Popped::Nothing => {}
             Popped::Closed => break,
@@ -136,4 +177,20 @@ fn answer_all(queue: &BoundedQueue<Job>, plugins: Vec<Arc<Shared>>) {
     for warm in plugins.into_iter().filter_map(Arc::into_inner).filter_map(|shared| shared.warm.into_inner()) {
         warm.stop();
     }
+}
+
+fn vote(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, credentials: &Credentials) -> AuthOutcome {
+    let asked = plugins.iter().filter(|shared| shared.plugin.wasm.manifest().exports.auth);
+    combine_auth(asked.map(|shared| {
+        shared.with(|warm| warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials)))
+    }))
+}
+
+fn step(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, exchange: Exchange, data: Option<&[u8]>) -> Step {
+    let Some(shared) = plugins.get(exchange.plugin) else { return Step::Failed };
+    let ask = |warm: &mut Warm| {
+        warm.call(Call::EnhancedAuth, Some(client), |instance| instance.step(client, &exchange, data))
+    };
+    let answer = shared.with(ask);
+    answer.map_or(Step::Failed, |vote| vote.follow(exchange))
 }

@@ -18,6 +18,7 @@ use crate::types::{ClientInfo, TokenBucket};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     Auth,
+    EnhancedAuth,
     TopicCheck,
     Events,
     /// An event of the kind `PluginFault`: a fault in one of these is not told again, or it would never end.
@@ -31,6 +32,7 @@ impl Call {
     fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::EnhancedAuth => "enhanced-auth",
             Self::TopicCheck => "topic-check",
             Self::Events => "events",
             Self::EventsAboutFaults => "events (plugin-fault)",
@@ -42,7 +44,7 @@ impl Call {
 
     /// Whether a client waits for what the plugin says.
     fn decides(self) -> bool {
-        matches!(self, Self::Auth | Self::TopicCheck)
+        matches!(self, Self::Auth | Self::EnhancedAuth | Self::TopicCheck)
     }
 }
 

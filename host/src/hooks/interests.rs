@@ -13,6 +13,14 @@ pub(crate) struct Interests {
     pub(crate) tick_seconds: u32,
 }
 
+/// All that a plugin said at its start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Registration {
+    pub(crate) interests: Interests,
+    /// The authentication methods that it serves.
+    pub(crate) methods: Vec<Box<str>>,
+}
+
 /// A set of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ActionSet(u8);

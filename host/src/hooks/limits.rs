@@ -46,6 +46,21 @@ pub(crate) const TOPIC_CHECK_DEADLINE: Duration = Duration::from_millis(10);
 /// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
 pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Bytes of what a plugin keeps between two steps of an exchange: each client that connects may have one under way.
+pub(crate) const EXCHANGE_STATE_BYTES_MAX: usize = 4_096;
+
+/// Steps of one exchange: methods that are in use have two or three.
+pub(crate) const EXCHANGE_STEPS_MAX: u8 = 16;
+
+/// Authentication methods that a plugin serves.
+pub(crate) const METHODS_MAX: usize = 16;
+
+/// Bytes of the name of one.
+pub(crate) const METHOD_BYTES_MAX: usize = 256;
+
+/// Random bytes that a plugin gets in one call.
+pub(crate) const RANDOM_BYTES_MAX: u32 = 1_024;
+
 /// Running time of `init` and of instantiating: it may read and parse a large file.
 pub(crate) const INIT_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -53,6 +53,14 @@ pub enum LoadError {
         /// Where it came from.
         origin: Origin,
     },
+    /// The plugin says that it serves authentication methods, and has no hook to ask.
+    #[error("plugin \"{plugin}\" ({origin}) serves authentication methods and does not export `enhanced-auth`")]
+    NoEnhancedAuth {
+        /// Which plugin.
+        plugin: Arc<str>,
+        /// Where it came from.
+        origin: Origin,
+    },
     /// A list names a plugin that is not among those to load.
     #[error("plugin \"{plugin}\" of `{list}` is not loaded\nhint: add it to `plugins`")]
     NotLoaded {
@@ -196,6 +204,12 @@ fn start(
     if !plugin.interests().actions.is_empty() && !exports.topic_check {
         return Err(LoadError::NothingToAsk { plugin: Arc::clone(name), origin });
     }
+    if !plugin.methods().is_empty() && !exports.enhanced_auth {
+        return Err(LoadError::NoEnhancedAuth { plugin: Arc::clone(name), origin });
+    }
+    if exports.enhanced_auth && plugin.methods().is_empty() {
+        tracing::warn!("plugin \"{name}\" ({origin}) exports enhanced-auth and serves no method with these settings");
+    }
     if exports.topic_check && plugin.interests().actions.is_empty() {
         tracing::warn!("plugin \"{name}\" ({origin}) exports topic-check and decides no action with these settings");
     }
@@ -206,7 +220,7 @@ fn start(
 /// What the plugins of the binary may use without being granted it: what their settings name.
 fn grant_built_in(grants: &mut Grants, plugin: &EmbeddedPlugin) {
     match plugin.name {
-        "auth_file" => grants.files.push("password-file".to_owned()),
+        "auth_file" | "auth_scram" => grants.files.push("password-file".to_owned()),
         "topic_acl" => {
             grants.files.push("acl-file".to_owned());
             grants.invalidate = true;
@@ -220,7 +234,10 @@ fn grant_built_in(grants: &mut Grants, plugin: &EmbeddedPlugin) {
 }
 
 fn choose_auth(all: &[Arc<Loaded>], named: Option<&[String]>) -> Result<Vec<Arc<Loaded>>, LoadError> {
-    let exports_auth = |plugin: &Arc<Loaded>| plugin.wasm.manifest().exports.auth;
+    let exports_auth = |plugin: &Arc<Loaded>| {
+        let exports = plugin.wasm.manifest().exports;
+        exports.auth || exports.enhanced_auth
+    };
     let chosen = match named {
         None => all.iter().filter(|plugin| exports_auth(plugin)).cloned().collect(),
         Some(names) => choose_named(all, names, "auth.plugins", exports_auth)?,

@@ -70,6 +70,9 @@ pub enum Violation {
     /// An AUTH packet without an authentication that it could be a part of (MQTT 5.0, 4.12).
     #[error("unexpected AUTH")]
     UnexpectedAuth,
+    /// An AUTH that does not name the authentication method of the CONNECT `[MQTT-4.12.0-5]`.
+    #[error("not the authentication method of the CONNECT")]
+    AuthenticationMethod,
     /// A session that was to end with its connection is to be kept `[MQTT-3.1.2-23]`.
     #[error("the session was to end with its connection")]
     SessionExpiry,
@@ -92,6 +95,7 @@ impl Violation {
             | Self::SubscriptionIdentifier
             | Self::TopicAliasUnknown(_)
             | Self::UnexpectedAuth
+            | Self::AuthenticationMethod
             | Self::SessionExpiry => ReasonCode::ProtocolError,
         }
     }

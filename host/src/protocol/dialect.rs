@@ -149,9 +149,6 @@ pub(super) fn check_connect(connect: &Connect<'_>, capabilities: &Capabilities) 
     if connect.version != ProtocolVersion::V5 {
         return Ok(());
     }
-    if connect.properties.iter().any(|property| matches!(property, Property::AuthenticationMethod(_))) {
-        return Err(ReasonCode::BadAuthenticationMethod); // [MQTT-4.12.0-1]
-    }
     match connect.will {
         Some(will) if will.qos > capabilities.max_qos => Err(ReasonCode::QoSNotSupported), // [MQTT-3.2.2-12]
         Some(will) if will.retain && !capabilities.retain => Err(ReasonCode::RetainNotSupported), // [MQTT-3.2.2-13]

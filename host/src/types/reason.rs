@@ -123,6 +123,15 @@ impl ReasonCode {
         }
     }
 
+    /// The same for a DISCONNECT `[MQTT-3.14.2-1]`.
+    pub fn of_disconnect(code: Option<u8>) -> Self {
+        let chosen = code.and_then(Self::from_value).unwrap_or(Self::NotAuthorized);
+        match chosen.value() {
+            0x80..=0x83 | 0x87 | 0x89 | 0x8b | 0x8d..=0x90 | 0x93..=0xa2 => chosen,
+            _ => Self::NotAuthorized,
+        }
+    }
+
     /// Its value on the wire.
     pub const fn value(self) -> u8 {
         self as u8
@@ -145,6 +154,14 @@ mod tests {
             assert_eq!(ReasonCode::of_connack(Some(code)).value(), expected, "{code:#04x}");
         }
         assert_eq!(ReasonCode::of_connack(None), ReasonCode::NotAuthorized);
+    }
+
+    /// Table 3-10 of MQTT 5.0.
+    #[test]
+    fn a_disconnect_has_codes_of_its_own() {
+        for (code, expected) in [(0x89, 0x89), (0x9d, 0x9d), (0xa2, 0xa2), (0x8c, 0x87), (0x86, 0x87), (0x91, 0x87)] {
+            assert_eq!(ReasonCode::of_disconnect(Some(code)).value(), expected, "{code:#04x}");
+        }
     }
 
     #[test]

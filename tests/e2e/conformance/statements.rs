@@ -57,6 +57,7 @@ const FILES: &[(&str, &str)] = &[
     ("5.aliases", "tests/e2e/conformance_5_0/aliases.rs"),
     ("5.basics", "tests/e2e/conformance_5_0/basics.rs"),
     ("5.connect", "tests/e2e/conformance_5_0/connect.rs"),
+    ("5.enhanced_auth", "tests/e2e/conformance_5_0/enhanced_auth.rs"),
     ("5.flow", "tests/e2e/conformance_5_0/flow.rs"),
     ("5.messages", "tests/e2e/conformance_5_0/messages.rs"),
     ("5.sessions", "tests/e2e/conformance_5_0/sessions.rs"),

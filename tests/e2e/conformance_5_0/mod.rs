@@ -6,6 +6,7 @@ mod peer;
 mod aliases;
 mod basics;
 mod connect;
+mod enhanced_auth;
 mod flow;
 mod messages;
 mod sessions;

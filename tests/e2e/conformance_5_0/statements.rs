@@ -107,7 +107,7 @@ const STATEMENTS: &str = "
 3.1.2-27 | and none if it says nothing | 5.aliases::the_broker_uses_aliases_that_the_client_takes
 3.1.2-28 | no response information that was not asked for | none: the broker has none to give
 3.1.2-29 | no reasons and user properties beside acknowledgements that were not asked for | 5.basics::answers_carry_the_identifier
-3.1.2-30 | only AUTH and DISCONNECT while it authenticates | client: there is no authentication method
+3.1.2-30 | only AUTH and DISCONNECT while it authenticates | 5.enhanced_auth::nothing_else_may_come_in_between
 3.1.3-1 | order of the payload's fields | 5.round_trips::what_is_encoded_is_decoded_as_it_was
 3.1.3-2 | the client identifier names the session | 5.sessions::a_session_lasts_as_long_as_it_was_asked_to
 3.1.3-3 | the client identifier is there, and first | 5.round_trips::what_is_encoded_is_decoded_as_it_was
@@ -249,8 +249,8 @@ const STATEMENTS: &str = "
 3.14.4-3 | DISCONNECT discards the will | 5.wills::a_farewell_may_ask_for_the_will
 3.15.1-1 | flags of AUTH | 5.basics::reserved_flags_are_malformed
 3.15.2-1 | reason codes of AUTH | 5.codec::reason_codes_are_those_of_the_packet
-3.15.2-2 | a reason string that makes it too large is left out | none: no AUTH is sent
-3.15.2-3 | so are user properties | none: no AUTH is sent
+3.15.2-2 | a reason string that makes it too large is left out | none: no AUTH has a reason string
+3.15.2-3 | so are user properties | none: no AUTH has user properties
 4.1.0-1 | session state is kept as long as the connection | 5.basics::qos_2_is_done_once
 4.1.0-2 | and until the session expires | 5.sessions::a_session_expires_at_its_time
 4.2.0-1 | a transport that is ordered and lossless | raw::packets_may_come_in_any_pieces
@@ -300,15 +300,15 @@ const STATEMENTS: &str = "
 4.9.0-1 | the quota is the receive maximum at most | 5.flow::the_receive_maximum_of_a_client_is_kept
 4.9.0-2 | at 0 nothing more is sent above QoS 0 | 5.flow::the_receive_maximum_of_a_client_is_kept
 4.9.0-3 | other packets are answered | 5.flow::the_receive_maximum_of_a_client_is_kept
-4.12.0-1 | an authentication method that is not supported is refused | 5.connect::an_authentication_method_is_refused
-4.12.0-2 | the server's AUTH goes on | none: there is no authentication method
-4.12.0-3 | the client's too | client: there is no authentication method
-4.12.0-4 | a failure at any step closes | none: there is no authentication method
-4.12.0-5 | the method stays the same | none: there is no authentication method
+4.12.0-1 | an authentication method that is not supported is refused | 5.enhanced_auth::a_method_that_nobody_serves_is_refused
+4.12.0-2 | the server's AUTH goes on | 5.enhanced_auth::an_exchange_goes_on_until_the_plugin_is_content
+4.12.0-3 | the client's too | 5.enhanced_auth::nothing_else_may_come_in_between
+4.12.0-4 | a failure at any step closes | 5.enhanced_auth::a_failure_at_any_step_ends_the_connection
+4.12.0-5 | the method stays the same | 5.enhanced_auth::nothing_else_may_come_in_between
 4.12.0-6 | without a method the server sends none | 5.connect::a_connack_tells_what_there_is
 4.12.0-7 | nor does the client | 5.connect::an_authentication_method_is_refused
-4.12.1-1 | it authenticates again with the same method | client: there is no authentication method
-4.12.1-2 | a failure closes | none: there is no authentication method
+4.12.1-1 | it authenticates again with the same method | 5.enhanced_auth::who_does_not_prove_it_again_is_disconnected
+4.12.1-2 | a failure closes | 5.enhanced_auth::who_does_not_prove_it_again_is_disconnected
 4.13.1-1 | a violation closes, with its reason | 5.connect::a_violation_is_told_its_reason
 4.13.2-1 | a CONNACK or DISCONNECT of failure closes | 5.connect::a_violation_is_told_its_reason 5.connect::a_malformed_connect_is_told_so
 ";

@@ -1,10 +1,11 @@
-//! Makes and changes the files that `auth_file` reads.
+//! Makes and changes the files that `auth_file` and `auth_scram` read.
 
 mod file;
 // What the plugin reads is what is written here: one file knows the form of a hash. The plugin itself is no library.
 #[path = "../../../../plugins/auth_file/src/hash.rs"]
 mod hash;
 mod replace;
+mod scram;
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -21,6 +22,12 @@ use super::{Failure, print};
 /// the file. More would let a thousand clients that come back at once wait for a minute.
 const ROUNDS: u32 = 50_000;
 
+/// Iterations of a new verifier, which are the client's work: eight times the fewest that RFC 7677 lets one have.
+const SCRAM_ITERATIONS: u32 = 32_768;
+
+/// The fewest and the most that `auth_scram` takes.
+const SCRAM_ITERATIONS_RANGE: std::ops::RangeInclusive<u32> = 4_096..=10_000_000;
+
 /// Bytes of the longest password: `auth_file` refuses longer ones unread.
 const PASSWORD_BYTES_MAX: usize = 511;
 
@@ -33,7 +40,7 @@ const SALT_BYTES: usize = 12;
 /// missing; it is replaced as a whole, for its owner's eyes only.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The password file of `auth_file`
+    /// The password file of `auth_file`, or with `--scram` that of `auth_scram`
     file: PathBuf,
 
     /// The user's name
@@ -41,28 +48,36 @@ pub(super) struct Arguments {
     user: String,
 
     /// Remove the user instead
-    #[arg(long, conflicts_with_all = ["check", "rounds"])]
+    #[arg(long, conflicts_with_all = ["check", "rounds", "scram"])]
     delete: bool,
 
     /// Say whether the password is the user's instead, and change nothing
     #[arg(long, conflicts_with = "rounds")]
     check: bool,
 
-    /// Rounds of the hash: a login, and each guess, takes time in proportion
-    #[arg(long, value_name = "N", default_value_t = ROUNDS,
-        value_parser = clap::value_parser!(u32).range(i64::from(hash::ROUNDS_MIN)..=i64::from(hash::ROUNDS_MAX)))]
-    rounds: u32,
+    /// Rounds of the hash: a login, and each guess, takes time in proportion. 50000 unless said; with `--scram` 32768
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(hash::ROUNDS_MIN)..))]
+    rounds: Option<u32>,
+
+    /// Write what `auth_scram` verifies proofs by: SCRAM-SHA-256, for clients of MQTT 5.0 that never send the password
+    #[arg(long)]
+    scram: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { file, user, delete, check, rounds } = arguments;
+    let Arguments { file, user, delete, check, rounds, scram } = arguments;
     let shown = file.display();
     let unreadable = |error| format!("cannot read the password file `{shown}`: {error}");
     if *check {
         let users = PasswordFile::read(file).map_err(unreadable)?;
         let hash = users.hash_of(user).ok_or_else(|| format!("there is no user `{user}` in `{shown}`"))?;
-        let hash = PasswordHash::parse(hash).map_err(|reason| format!("`{shown}`: user `{user}`: {reason}"))?;
-        if !hash.fits(password(false)?.as_bytes()) {
+        let wrong = |reason| format!("`{shown}`: user `{user}`: {reason}");
+        let fits = if hash.starts_with(scram::MARK) {
+            scram::fits(hash, password(false)?.as_bytes()).map_err(wrong)?
+        } else {
+            PasswordHash::parse(hash).map_err(wrong)?.fits(password(false)?.as_bytes())
+        };
+        if !fits {
             return Err(format!("this is not the password of `{user}`").into());
         }
         print("OK\n")?;
@@ -76,13 +91,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         replace::replace(file, users.bytes()).map_err(|error| format!("cannot write `{shown}`: {error}"))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rounds = in_range(*rounds, *scram)?;
     let mut users = match PasswordFile::read(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => PasswordFile::default(),
         users => users.map_err(unreadable)?,
     };
-    users.set(user, &make_hash(password(true)?.as_bytes(), *rounds)?);
+    let password = password(true)?;
+    let line = if *scram {
+        scram::make_verifier(password.as_bytes(), rounds)?
+    } else {
+        make_hash(password.as_bytes(), rounds)?
+    };
+    users.set(user, &line);
     replace::replace(file, users.bytes()).map_err(|error| format!("cannot write `{shown}`: {error}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many rounds a new hash or verifier has.
+fn in_range(rounds: Option<u32>, scram: bool) -> Result<u32, String> {
+    let (preset, range) = match scram {
+        true => (SCRAM_ITERATIONS, SCRAM_ITERATIONS_RANGE),
+        false => (ROUNDS, hash::ROUNDS_MIN..=hash::ROUNDS_MAX),
+    };
+    match rounds.unwrap_or(preset) {
+        rounds if range.contains(&rounds) => Ok(rounds),
+        rounds => Err(format!("`--rounds {rounds}`: a number from {} to {} is wanted", range.start(), range.end())),
+    }
 }
 
 /// A name that a line of the file can have and a client can send.

@@ -33,7 +33,16 @@ mod tests {
         let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
         assert_eq!(
             names,
-            ["auth_anonymous", "auth_file", "broker_sys", "event_logger", "packet_logger", "topic_acl", "topic_taboo"]
+            [
+                "auth_anonymous",
+                "auth_file",
+                "auth_scram",
+                "broker_sys",
+                "event_logger",
+                "packet_logger",
+                "topic_acl",
+                "topic_taboo"
+            ]
         );
     }
 
@@ -73,6 +82,7 @@ mod tests {
     fn a_component_has_just_its_hooks_and_capabilities() {
         check_interfaces("auth_anonymous", &["log", "types"], &["auth", "lifecycle"]);
         check_interfaces("auth_file", &["files", "log", "types"], &["auth", "lifecycle", "ticks"]);
+        check_interfaces("auth_scram", &["files", "log", "random", "types"], &["enhanced-auth", "lifecycle", "ticks"]);
         check_interfaces("broker_sys", &["broker-info", "clock", "log", "publisher", "types"], &["lifecycle", "ticks"]);
         check_interfaces("topic_acl", &["files", "invalidate", "log", "types"], &["lifecycle", "ticks", "topic-check"]);
         check_interfaces("event_logger", &["log", "types"], &["events", "lifecycle"]);

@@ -9,7 +9,8 @@ use super::state::{Deadline, State, TimedOut};
 use super::wasi::exit_status;
 use crate::hooks::capabilities::escape;
 use crate::hooks::combine::{AuthVote, Vote};
-use crate::hooks::interests::Interests;
+use crate::hooks::exchange::{Exchange, StepVote};
+use crate::hooks::interests::Registration;
 use crate::hooks::limits::{
     AUTH_DEADLINE, CAUSE_CHARS_MAX, HANDOVER_BYTES_MAX, INIT_DEADLINE, OBSERVER_DEADLINE, TOPIC_CHECK_DEADLINE,
 };
@@ -31,7 +32,7 @@ impl Instance {
         indices: &HookIndices,
         state: State,
         settings: &str,
-    ) -> Result<(Self, Interests), Fault> {
+    ) -> Result<(Self, Registration), Fault> {
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HANDOVER_BYTES_MAX);
@@ -39,11 +40,11 @@ impl Instance {
         begin(&mut store, INIT_DEADLINE);
         let instance = pre.instantiate(&mut store).map_err(Fault::from)?;
         let hooks = indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(cause(&error)))?;
-        let interests = hooks.init(&mut store, settings).map_err(Fault::from)?;
-        let interests = interests.map_err(|text| Fault::Refused(shorten(&text)))?;
-        store.data_mut().payloads = interests.payloads;
+        let registration = hooks.init(&mut store, settings).map_err(Fault::from)?;
+        let registration = registration.map_err(|text| Fault::Refused(shorten(&text)))?;
+        store.data_mut().payloads = registration.interests.payloads;
         store.data_mut().speak();
-        Ok((Self { store, hooks }, interests))
+        Ok((Self { store, hooks }, registration))
     }
 
     /// Asks for a vote on a CONNECT.
@@ -56,6 +57,20 @@ impl Instance {
         self.store.data_mut().call.begin(client, None);
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let vote = self.hooks.authenticate(&mut self.store, username, password)?;
+        self.store.data_mut().call.end();
+        Ok(vote)
+    }
+
+    /// Asks what a step of an exchange leads to.
+    pub(crate) fn step(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        exchange: &Exchange,
+        data: Option<&[u8]>,
+    ) -> Result<StepVote, Fault> {
+        self.begin(AUTH_DEADLINE);
+        self.store.data_mut().call.begin(client, None);
+        let vote = self.hooks.step(&mut self.store, exchange.method(), exchange.state(), data)?;
         self.store.data_mut().call.end();
         Ok(vote)
     }

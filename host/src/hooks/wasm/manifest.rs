@@ -19,6 +19,7 @@ const PACKAGE: &str = "amqtt:plugin";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Exports {
     pub(crate) auth: bool,
+    pub(crate) enhanced_auth: bool,
     pub(crate) topic_check: bool,
     pub(crate) events: bool,
     pub(crate) ticks: bool,
@@ -30,6 +31,7 @@ pub(crate) enum Capability {
     Types,
     Log,
     Clock,
+    Random,
     Files,
     Publisher,
     BrokerInfo,
@@ -43,6 +45,7 @@ impl Capability {
             "types" => Self::Types,
             "log" => Self::Log,
             "clock" => Self::Clock,
+            "random" => Self::Random,
             "files" => Self::Files,
             "publisher" => Self::Publisher,
             "broker-info" => Self::BrokerInfo,
@@ -58,6 +61,7 @@ impl Capability {
             Self::Types => "types",
             Self::Log => "log",
             Self::Clock => "clock",
+            Self::Random => "random",
             Self::Files => "files",
             Self::Publisher => "publisher",
             Self::BrokerInfo => "broker-info",
@@ -136,6 +140,7 @@ impl Manifest {
             match name {
                 "lifecycle" => lifecycle = true,
                 "auth" => hooks.auth = true,
+                "enhanced-auth" => hooks.enhanced_auth = true,
                 "topic-check" => hooks.topic_check = true,
                 "events" => hooks.events = true,
                 "ticks" => hooks.ticks = true,
@@ -152,8 +157,14 @@ impl Manifest {
 impl Manifest {
     /// The names of the hooks besides `lifecycle`.
     pub(super) fn hooks(&self) -> Vec<&'static str> {
-        let Exports { auth, topic_check, events, ticks } = self.exports;
-        let hooks = [(auth, "auth"), (topic_check, "topic-check"), (events, "events"), (ticks, "ticks")];
+        let Exports { auth, enhanced_auth, topic_check, events, ticks } = self.exports;
+        let hooks = [
+            (auth, "auth"),
+            (enhanced_auth, "enhanced-auth"),
+            (topic_check, "topic-check"),
+            (events, "events"),
+            (ticks, "ticks"),
+        ];
         hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect()
     }
 

@@ -19,7 +19,7 @@ use super::state::State;
 use super::unusable::Unusable;
 use super::wasi;
 use crate::hooks::capabilities::Capabilities;
-use crate::hooks::interests::Interests;
+use crate::hooks::interests::{Interests, Registration};
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 use crate::hooks::{Grants, PluginLimits};
 
@@ -92,7 +92,7 @@ fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], Unus
 pub(crate) struct Plugin {
     manifest: Manifest,
     version: Option<String>,
-    interests: Interests,
+    registration: Registration,
     pre: InstancePre<State>,
     indices: HookIndices,
     capabilities: Arc<Capabilities>,
@@ -120,7 +120,7 @@ impl Plugin {
         }
         let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
         let indices = HookIndices::new(&pre, manifest.exports).map_err(mismatch)?;
-        let (first, interests) = Instance::start(
+        let (first, registration) = Instance::start(
             &pre,
             &indices,
             State::new(Arc::clone(&capabilities), false, limits, manifest.wasi),
@@ -128,7 +128,7 @@ impl Plugin {
         )
         .map_err(StartError::Fault)?;
         let ready = Mutex::new(vec![first]);
-        Ok(Self { manifest, version, interests, pre, indices, capabilities, settings, limits, ready })
+        Ok(Self { manifest, version, registration, pre, indices, capabilities, settings, limits, ready })
     }
 
     /// Makes instances until so many are ready.
@@ -173,7 +173,12 @@ impl Plugin {
 
     /// What the first instance asked for.
     pub(crate) fn interests(&self) -> Interests {
-        self.interests
+        self.registration.interests
+    }
+
+    /// The authentication methods that the first instance asked to serve.
+    pub(crate) fn methods(&self) -> &[Box<str>] {
+        &self.registration.methods
     }
 }
 

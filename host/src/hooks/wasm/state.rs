@@ -7,7 +7,7 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
 use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
-use crate::hooks::interests::Interests;
+use crate::hooks::interests::Registration;
 use crate::hooks::limits::{
     CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX,
     TABLE_ELEMENTS_MAX, TABLES_MAX,
@@ -22,7 +22,7 @@ pub(super) struct State {
     /// What the running call is about.
     pub(super) call: Call,
     /// What the plugin asks for; there while its `init` runs.
-    pub(super) registration: Option<Interests>,
+    pub(super) registration: Option<Registration>,
     /// Whether the plugin asked for the payloads of events.
     pub(super) payloads: bool,
     /// Sessions that the plugin asked for and has not let go of.

@@ -6,10 +6,10 @@ use wasmtime::Error;
 use wasmtime::component::Resource;
 
 use super::KnownSession;
-use super::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, sessions, types};
+use super::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, random, sessions, types};
 use crate::hooks::SubscriptionInfo;
 use crate::hooks::capabilities::{self, FileError, LogLevel, PublishError};
-use crate::hooks::limits::{PUBLISH_PAYLOAD_BYTES_MAX, SESSIONS_HELD_MAX};
+use crate::hooks::limits::{PUBLISH_PAYLOAD_BYTES_MAX, RANDOM_BYTES_MAX, SESSIONS_HELD_MAX};
 use crate::hooks::wasm::state::State;
 
 impl clock::Host for State {
@@ -19,6 +19,17 @@ impl clock::Host for State {
 
     fn monotonic_nanoseconds(&mut self) -> u64 {
         capabilities::clock::monotonic_nanoseconds()
+    }
+}
+
+impl random::Host for State {
+    fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        if count > RANDOM_BYTES_MAX {
+            return Err(Error::msg(format!("it asked for {count} random bytes at once, more than {RANDOM_BYTES_MAX}")));
+        }
+        let mut bytes = vec![0; count as usize];
+        getrandom::fill(&mut bytes).map_err(|error| Error::msg(format!("the system has no random bytes: {error}")))?;
+        Ok(bytes)
     }
 }
 

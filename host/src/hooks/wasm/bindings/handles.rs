@@ -6,8 +6,8 @@ use wasmtime::component::Resource;
 use super::Current;
 use super::amqtt::plugin::types;
 use crate::hooks::capabilities::{cut, escape};
-use crate::hooks::interests::Interests;
-use crate::hooks::limits::{REASON_PROPERTIES_MAX, REASON_TEXT_BYTES_MAX};
+use crate::hooks::interests::Registration;
+use crate::hooks::limits::{METHOD_BYTES_MAX, METHODS_MAX, REASON_PROPERTIES_MAX, REASON_TEXT_BYTES_MAX};
 use crate::hooks::wasm::state::State;
 use crate::hooks::{Event, EventKind, PacketFacts, Reason, TopicFacts};
 use crate::types::{CertificateFacts, ClientInfo, UserProperty};
@@ -35,7 +35,7 @@ impl State {
         topic.copied().ok_or_else(|| Error::msg(format!("there is no topic {item}: there are {}", topics.len())))
     }
 
-    fn current_registration(&mut self) -> wasmtime::Result<&mut Interests> {
+    fn current_registration(&mut self) -> wasmtime::Result<&mut Registration> {
         self.registration.as_mut().ok_or_else(|| Error::msg("a plugin asks only in `init`"))
     }
 }
@@ -225,7 +225,7 @@ impl types::HostEvent for State {
 
 impl types::HostRegistration for State {
     fn decide(&mut self, _: Resource<Current>, action: types::Action) -> wasmtime::Result<()> {
-        self.current_registration()?.actions.insert(action.into());
+        self.current_registration()?.interests.actions.insert(action.into());
         Ok(())
     }
 
@@ -233,17 +233,28 @@ impl types::HostRegistration for State {
         let unknown =
             || Error::msg(format!("it asked for events of the kind `{kind}`, which this broker does not have"));
         let kind = EventKind::from_name(&kind).ok_or_else(unknown)?;
-        self.current_registration()?.events.insert(kind);
+        self.current_registration()?.interests.events.insert(kind);
         Ok(())
     }
 
     fn observe_payloads(&mut self, _: Resource<Current>) -> wasmtime::Result<()> {
-        self.current_registration()?.payloads = true;
+        self.current_registration()?.interests.payloads = true;
         Ok(())
     }
 
     fn tick_every(&mut self, _: Resource<Current>, seconds: u32) -> wasmtime::Result<()> {
-        self.current_registration()?.tick_seconds = seconds;
+        self.current_registration()?.interests.tick_seconds = seconds;
+        Ok(())
+    }
+
+    fn serve_method(&mut self, _: Resource<Current>, method: String) -> wasmtime::Result<()> {
+        let methods = &mut self.current_registration()?.methods;
+        if method.is_empty() || method.len() > METHOD_BYTES_MAX || methods.len() >= METHODS_MAX {
+            return Err(Error::msg(format!(
+                "it serves more than {METHODS_MAX} authentication methods, or one that has not 1 to {METHOD_BYTES_MAX} bytes"
+            )));
+        }
+        methods.push(method.into());
         Ok(())
     }
 

@@ -14,12 +14,14 @@ use wasmtime::{Error, Store};
 use super::manifest::{Capability, Exports};
 use super::state::State;
 use crate::hooks::combine::{AuthVote, CacheFor, Decision, Vote};
-use crate::hooks::interests::Interests;
+use crate::hooks::exchange::{Proof, StepVote};
+use crate::hooks::interests::Registration;
+use crate::hooks::limits::EXCHANGE_STATE_BYTES_MAX;
 use crate::hooks::{Action, Event, SessionInfo};
 use crate::types::{ClientInfo, QoS};
 
-use self::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, sessions, types};
-use self::exports::amqtt::plugin::{auth, events, lifecycle, ticks, topic_check};
+use self::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, random, sessions, types};
+use self::exports::amqtt::plugin::{auth, enhanced_auth, events, lifecycle, ticks, topic_check};
 
 wasmtime::component::bindgen!({
     path: "../wit",
@@ -30,6 +32,7 @@ wasmtime::component::bindgen!({
             include amqtt:plugin/capabilities@0.2.0;
             export amqtt:plugin/lifecycle@0.2.0;
             export amqtt:plugin/auth@0.2.0;
+            export amqtt:plugin/enhanced-auth@0.2.0;
             export amqtt:plugin/topic-check@0.2.0;
             export amqtt:plugin/events@0.2.0;
             export amqtt:plugin/ticks@0.2.0;
@@ -38,6 +41,7 @@ wasmtime::component::bindgen!({
     world: "amqtt:host/every-hook",
     imports: {
         "amqtt:plugin/types": trappable,
+        "amqtt:plugin/random": trappable,
         "amqtt:plugin/sessions": trappable,
     },
     with: {
@@ -72,6 +76,7 @@ pub(super) fn link(linker: &mut Linker<State>, capabilities: &[Capability]) -> w
             Capability::BrokerInfo => broker_info::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Sessions => sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Clock => clock::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
+            Capability::Random => random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
             Capability::Invalidate => invalidate::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?,
         }
     }
@@ -82,6 +87,7 @@ pub(super) fn link(linker: &mut Linker<State>, capabilities: &[Capability]) -> w
 pub(super) struct HookIndices {
     lifecycle: lifecycle::GuestIndices,
     auth: Option<auth::GuestIndices>,
+    enhanced_auth: Option<enhanced_auth::GuestIndices>,
     topic_check: Option<topic_check::GuestIndices>,
     events: Option<events::GuestIndices>,
     ticks: Option<ticks::GuestIndices>,
@@ -93,6 +99,7 @@ impl HookIndices {
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(pre)?,
             auth: exports.auth.then(|| auth::GuestIndices::new(pre)).transpose()?,
+            enhanced_auth: exports.enhanced_auth.then(|| enhanced_auth::GuestIndices::new(pre)).transpose()?,
             topic_check: exports.topic_check.then(|| topic_check::GuestIndices::new(pre)).transpose()?,
             events: exports.events.then(|| events::GuestIndices::new(pre)).transpose()?,
             ticks: exports.ticks.then(|| ticks::GuestIndices::new(pre)).transpose()?,
@@ -104,6 +111,7 @@ impl HookIndices {
         Ok(HookCalls {
             lifecycle: self.lifecycle.load(&mut *store, instance)?,
             auth: self.auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+            enhanced_auth: self.enhanced_auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
             topic_check: self.topic_check.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
             events: self.events.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
             ticks: self.ticks.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
@@ -115,6 +123,7 @@ impl HookIndices {
 pub(super) struct HookCalls {
     lifecycle: lifecycle::Guest,
     auth: Option<auth::Guest>,
+    enhanced_auth: Option<enhanced_auth::Guest>,
     topic_check: Option<topic_check::Guest>,
     events: Option<events::Guest>,
     ticks: Option<ticks::Guest>,
@@ -122,11 +131,15 @@ pub(super) struct HookCalls {
 
 impl HookCalls {
     /// What the plugin asks for, or why it does not like its settings.
-    pub(super) fn init(&self, store: &mut Store<State>, settings: &str) -> wasmtime::Result<Result<Interests, String>> {
-        store.data_mut().registration = Some(Interests::default());
+    pub(super) fn init(
+        &self,
+        store: &mut Store<State>,
+        settings: &str,
+    ) -> wasmtime::Result<Result<Registration, String>> {
+        store.data_mut().registration = Some(Registration::default());
         let answer = self.lifecycle.call_init(&mut *store, settings, Resource::new_borrow(CURRENT))?;
-        let interests = store.data_mut().registration.take().unwrap_or_default();
-        Ok(answer.map(|()| interests))
+        let registration = store.data_mut().registration.take().unwrap_or_default();
+        Ok(answer.map(|()| registration))
     }
 
     pub(super) fn stop(&self, store: &mut Store<State>) -> wasmtime::Result<()> {
@@ -144,6 +157,35 @@ impl HookCalls {
         let decision = hook(&self.auth)?.call_authenticate(&mut *store, client, request, username, password)?;
         let reason = store.data_mut().call.take_reason(0).map(Box::new);
         Ok(AuthVote { decision: decision.into(), reason })
+    }
+
+    /// The client is the one of the store's state.
+    pub(super) fn step(
+        &self,
+        store: &mut Store<State>,
+        method: &str,
+        state: Option<&[u8]>,
+        data: Option<&[u8]>,
+    ) -> wasmtime::Result<StepVote> {
+        let (client, request) = (Resource::new_borrow(CURRENT), Resource::new_borrow(CURRENT));
+        let hook = hook(&self.enhanced_auth)?;
+        let outcome = match state {
+            None => hook.call_start(&mut *store, client, request, method, data)?,
+            Some(state) => hook.call_proceed(&mut *store, client, request, method, state, data)?,
+        };
+        let reason = store.data_mut().call.take_reason(0).map(Box::new);
+        Ok(match outcome {
+            enhanced_auth::Outcome::Continue(challenge) if challenge.state.len() > EXCHANGE_STATE_BYTES_MAX => {
+                return Err(Error::msg(format!("a state of {} bytes", challenge.state.len())));
+            }
+            enhanced_auth::Outcome::Continue(enhanced_auth::Challenge { data, state }) => {
+                StepVote::Challenge { data, state }
+            }
+            enhanced_auth::Outcome::Success(enhanced_auth::Proof { username, data }) => {
+                StepVote::Proven(Proof { username: username.map(Into::into), data })
+            }
+            enhanced_auth::Outcome::Deny => StepVote::Denied(reason),
+        })
     }
 
     /// `client` and the topic's facts are those of the store's state.

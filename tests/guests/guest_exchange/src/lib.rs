@@ -1,0 +1,48 @@
+//! Serves the authentication method `STEPS`, whose exchanges go as the client says.
+
+use amqtt_plugin_sdk::{Client, EnhancedAuth, Interests, NoSettings, Plugin, Reason, Step, plugin};
+
+struct Exchange;
+
+impl Plugin for Exchange {
+    type Settings = NoSettings;
+
+    fn new(_: NoSettings) -> Result<Self, String> {
+        Ok(Exchange)
+    }
+
+    fn interests(&self) -> Interests {
+        Interests { methods: vec!["STEPS".to_owned(), "OTHER-STEPS".to_owned()], ..Interests::default() }
+    }
+}
+
+impl EnhancedAuth for Exchange {
+    fn start(&mut self, client: &Client, _: &str, data: Option<&[u8]>) -> Step {
+        step(client, "", data)
+    }
+
+    fn proceed(&mut self, client: &Client, _: &str, state: &[u8], data: Option<&[u8]>) -> Step {
+        step(client, &String::from_utf8_lossy(state), data)
+    }
+}
+
+/// The state is all that was asked so far.
+fn step(client: &Client, state: &str, data: Option<&[u8]>) -> Step {
+    let data = data.map(String::from_utf8_lossy);
+    match data.as_deref().map(|data| data.split_once(':').unwrap_or((data, ""))) {
+        None => Step::Challenge { data: Vec::new(), state: b"nothing".to_vec() },
+        Some(("ask", what)) => Step::Challenge { data: what.into(), state: format!("{state}{what};").into() },
+        Some(("tell", _)) => Step::Challenge { data: state.into(), state: state.into() },
+        Some(("fat", _)) => Step::Challenge { data: Vec::new(), state: vec![0; 4_097] },
+        Some(("is", "")) => Step::Success { username: None, data: None },
+        Some(("is", name)) => Step::Success { username: Some(name.to_owned()), data: Some(b"welcome".to_vec()) },
+        Some(("trap", _)) => panic!("as it was told"),
+        Some(("explain", _)) => {
+            client.request().explain(&Reason::code(0x8a).text("no").property("retry", "never"));
+            Step::Deny
+        }
+        Some(_) => Step::Deny,
+    }
+}
+
+plugin!(Exchange: EnhancedAuth);
