@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::Hooks;
 use super::combine::Reason;
 use super::limits::EXCHANGE_STEPS_MAX;
-use super::queue::Closed;
 use super::suspects::Turn;
 use crate::types::ClientInfo;
 
@@ -115,7 +114,7 @@ impl Hooks {
             if generation.number != exchange.generation {
                 return Step::Failed;
             }
-            generation.auth.step(client, exchange, data).await.unwrap_or_else(|Closed| Step::Failed)
+            generation.auth.step(client, exchange, data).await.unwrap_or(Step::Failed)
         }
     }
 }

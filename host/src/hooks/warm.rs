@@ -24,6 +24,7 @@ pub(crate) struct Warm {
     last_ran: Option<Duration>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each thread and plugin, and it is called in place")]
 enum State {
     Ready(Instance),
     /// Being made; somebody may have waited for it already.

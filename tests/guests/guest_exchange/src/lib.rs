@@ -1,5 +1,7 @@
 //! Serves the authentication method `STEPS`, whose exchanges go as the client says.
 
+#![allow(clippy::panic, reason = "it is what it is for")]
+
 use amqtt_plugin_sdk::{Client, EnhancedAuth, Interests, NoSettings, Plugin, Reason, Step, plugin};
 
 struct Exchange;
