@@ -156,7 +156,7 @@ plugins:
     assert_eq!(config.hooks.plugin_cache, Some(PathBuf::from("/etc/amqtt/compiled")));
     assert_eq!(
         config.warnings,
-        ["amqtt.yaml:7:23: key `plugins.my-plugin.grants.files`: the plugin has no setting `absent`; hint: name the \
+        ["amqtt.yaml:8:23: key `plugins.my-plugin.grants.files`: the plugin has no setting `absent`; hint: name the \
              keys of the plugin's settings whose values are paths"]
     );
 }
