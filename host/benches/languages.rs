@@ -94,7 +94,12 @@ fn load(file: Option<&Path>, cache: &Path) -> Arc<Hooks> {
 fn client() -> Arc<ClientInfo> {
     let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
     let identity = Identity::User("alice".into());
-    Arc::new(ClientInfo { client_id: ClientId::new("sensor-of-alice-001"), identity, peer, connect: ConnectFacts::default() })
+    Arc::new(ClientInfo {
+        client_id: ClientId::new("sensor-of-alice-001"),
+        identity,
+        peer,
+        connect: ConnectFacts::default(),
+    })
 }
 
 fn resident_bytes() -> usize {

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use wasmtime::component::ResourceTable;
 use wasmtime::UpdateDeadline;
+use wasmtime::component::ResourceTable;
 
 use super::room::Limits;
 use super::wasi::Wasi;
