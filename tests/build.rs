@@ -35,6 +35,17 @@ fn run() -> Result<(), String> {
         let constant = name.trim_start_matches("guest_").to_uppercase();
         let _ = writeln!(code, "/// The component `{name}`.\npub const {constant}: &str = {path:?};");
     }
+    let wasi = component::build_for(workspace, "wasm32-wasip2", "guest_wasi")?;
+    let path = dir.join("guest_wasip2.wasm");
+    if let Some(component) = &wasi {
+        fs::write(&path, component).map_err(|err| failed(&path, err))?;
+    }
+    let wasi = wasi.map(|_| &path);
+    let _ = writeln!(
+        code,
+        "/// `guest_wasi` as a component for `wasm32-wasip2`, where that is installed.\n\
+         pub const WASIP2: Option<&str> = {wasi:?};"
+    );
     let path = Path::new(&out_dir).join("guests.rs");
     fs::write(&path, code).map_err(|err| failed(&path, err))
 }

@@ -23,9 +23,23 @@ pub(crate) struct Built {
 pub(crate) fn build(workspace: &Path, packages: &[String]) -> Result<Vec<Built>, String> {
     let toolchain = Toolchain::detect()?;
     let target_dir = target_dir()?;
-    run_cargo(workspace, &target_dir, &toolchain, packages)?;
+    run_cargo(workspace, &target_dir, &toolchain, TARGET, packages)?;
     let made = target_dir.join(TARGET).join("plugin");
     packages.iter().map(|name| componentize(name, &made.join(format!("{name}.wasm")))).collect()
+}
+
+/// Builds one package for a target whose output is a component already; none where its standard library is not installed.
+///
+/// # Errors
+///
+/// The text says what failed.
+#[allow(dead_code, reason = "only the tests' build script has such a package")]
+pub(crate) fn build_for(workspace: &Path, target: &str, package: &str) -> Result<Option<Vec<u8>>, String> {
+    let Some(toolchain) = Toolchain::with_target(target) else { return Ok(None) };
+    let target_dir = target_dir()?;
+    run_cargo(workspace, &target_dir, &toolchain, target, &[package.to_owned()])?;
+    let made = target_dir.join(target).join("plugin").join(format!("{package}.wasm"));
+    fs::read(&made).map(Some).map_err(|err| format!("cannot read `{}`: {err}", made.display()))
 }
 
 /// The packages in the folders of `dir`, sorted. A package is called like its folder.
@@ -64,7 +78,13 @@ fn target_dir() -> Result<PathBuf, String> {
     Ok(target.join("wasm"))
 }
 
-fn run_cargo(workspace: &Path, target_dir: &Path, toolchain: &Toolchain, packages: &[String]) -> Result<(), String> {
+fn run_cargo(
+    workspace: &Path,
+    target_dir: &Path,
+    toolchain: &Toolchain,
+    target: &str,
+    packages: &[String],
+) -> Result<(), String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
         if is_of_the_outer_build(&name) {
@@ -73,7 +93,7 @@ fn run_cargo(workspace: &Path, target_dir: &Path, toolchain: &Toolchain, package
     }
     // Set, even to nothing, they win over the flags of a configuration file, which are meant for the host.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(workspace));
-    cargo.current_dir(workspace).args(["build", "--quiet", "--lib", "--profile", "plugin", "--target", TARGET]);
+    cargo.current_dir(workspace).args(["build", "--quiet", "--lib", "--profile", "plugin", "--target", target]);
     cargo.arg("--target-dir").arg(target_dir);
     for package in packages {
         cargo.args(["--package", package]);

@@ -24,9 +24,7 @@ impl Toolchain {
     ///
     /// The text says what to install.
     pub(crate) fn detect() -> Result<Self, String> {
-        let ours = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
-        let compilers: Vec<Compiler> =
-            [ours, PathBuf::from("/usr/bin/rustc")].into_iter().filter_map(Compiler::at).collect();
+        let compilers = compilers(TARGET);
         if let Some(compiler) = compilers.iter().find(|compiler| compiler.has_target) {
             return Ok(Toolchain { rustc: compiler.rustc.clone(), build_std: false, linker: None });
         }
@@ -41,6 +39,17 @@ impl Toolchain {
              \x20   rustup target add {TARGET}\n\
              \x20   apt-get install rustc-web rust-web-src        # on Debian, where rustup cannot download"
         ))
+    }
+
+    /// Finds a compiler that has another target installed, and says cargo when to look again.
+    #[allow(dead_code, reason = "only the tests' build script has another target")]
+    pub(crate) fn with_target(target: &str) -> Option<Self> {
+        let compilers = compilers(target);
+        for compiler in &compilers {
+            println!("cargo::rerun-if-changed={}", compiler.sysroot.join("lib/rustlib/components").display());
+        }
+        let compiler = compilers.into_iter().find(|compiler| compiler.has_target)?;
+        Some(Toolchain { rustc: compiler.rustc, build_std: false, linker: None })
     }
 
     /// Makes a cargo use this toolchain.
@@ -63,8 +72,16 @@ impl fmt::Display for Toolchain {
     }
 }
 
+/// The compilers that there may be, and what they have for a target.
+fn compilers(target: &str) -> Vec<Compiler> {
+    let ours = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
+    let found = [ours, PathBuf::from("/usr/bin/rustc")].into_iter();
+    found.filter_map(|rustc| Compiler::at(rustc, target)).collect()
+}
+
 struct Compiler {
     rustc: PathBuf,
+    sysroot: PathBuf,
     has_target: bool,
     has_sources: bool,
     linker: Option<PathBuf>,
@@ -72,7 +89,7 @@ struct Compiler {
 
 impl Compiler {
     /// Looks at a compiler; none where there is none or it is too old for this workspace.
-    fn at(rustc: PathBuf) -> Option<Self> {
+    fn at(rustc: PathBuf, target: &str) -> Option<Self> {
         let version = ask(&rustc, &["-vV"])?;
         let field = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let wanted = env::var("CARGO_PKG_RUST_VERSION").unwrap_or_default();
@@ -80,12 +97,13 @@ impl Compiler {
             return None;
         }
         let sysroot = PathBuf::from(ask(&rustc, &["--print", "sysroot"])?);
-        let libdir = ask(&rustc, &["--print", "target-libdir", "--target", TARGET])?;
+        let libdir = ask(&rustc, &["--print", "target-libdir", "--target", target])?;
         let linker = sysroot.join("lib/rustlib").join(field("host:")?).join("bin/rust-lld");
         Some(Compiler {
             has_target: Path::new(&libdir).is_dir(),
             has_sources: sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file(),
             linker: linker.is_file().then_some(linker),
+            sysroot,
             rustc,
         })
     }

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::{env, fs, io};
 
 use sha2::{Digest, Sha256};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use crate::round::TOOLS_HINT;
 
@@ -23,17 +25,21 @@ pub(super) fn python(module: &str, folders: &[&Path], wasi: bool) -> PathBuf {
     let mut sources = vec![wit().join("acl.wit"), examples().join("python/requirements.txt")];
     sources.extend(folders.iter().flat_map(|folder| files(folder, "py")));
     made_once(module, &sources, &[wasi.into()], |output| {
-        let mut command = Command::new(tool);
-        command.args(["-q", "-w", "acl", "-d"]).arg(wit()).arg("componentize").arg(module).arg("-o").arg(output);
-        for folder in folders {
-            command.arg("-p").arg(folder);
+        // Python writes beside the modules that it reads.
+        let copies = output.with_extension("modules");
+        fs::create_dir_all(&copies).expect("can make folders");
+        for source in folders.iter().flat_map(|folder| files(folder, "py")) {
+            fs::copy(&source, copies.join(source.file_name().expect("is a file"))).expect("can copy");
         }
+        let mut command = Command::new(tool);
+        command.args(["-q", "-w", "acl", "-d"]).arg(wit()).arg("componentize").arg(module);
+        command.arg("-p").arg(copies).arg("-o").arg(output);
         if !wasi {
             command.arg("--stub-wasi");
         }
         // Or the modules of an environment that it is run in are put into the component.
         command.env_remove("VIRTUAL_ENV");
-        command
+        run(command);
     })
 }
 
@@ -49,8 +55,38 @@ pub(super) fn javascript(module: &Path, wasi: bool) -> PathBuf {
         if !wasi {
             command.arg("stdio");
         }
-        command
+        run(command);
     })
+}
+
+/// The component of a program in C.
+pub(super) fn c(program: &Path) -> PathBuf {
+    let name = program.file_stem().and_then(|stem| stem.to_str()).expect("is text");
+    made_once(name, &[wit().join("acl.wit"), program.to_owned()], &[], |output| {
+        let mut command = Command::new("clang");
+        command.args(["--target=wasm32", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-nostdlib"]);
+        command.arg("-Wl,--no-entry").arg(program).arg("-o").arg(output);
+        run(command);
+        // What `wasm-tools component embed` and `wasm-tools component new` do.
+        let mut module = fs::read(output).expect("was made");
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(wit()).expect("reads");
+        let world = resolve.select_world(&[package], Some("acl")).expect("is there");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("fits");
+        let encoder = ComponentEncoder::default().validate(true).module(&module);
+        let component = encoder.and_then(|mut encoder| encoder.encode()).expect("fits the world");
+        fs::write(output, component).expect("can write");
+    })
+}
+
+/// Runs a tool.
+fn run(mut command: Command) {
+    match command.output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => panic!("{command:?}: {error}; {TOOLS_HINT}"),
+        Err(error) => panic!("{command:?}: {error}"),
+    }
 }
 
 /// Files of a folder, by the ending of their names.
@@ -62,8 +98,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Runs a command that makes a component, unless it has made one of the same sources already: it takes seconds.
-fn made_once(name: &str, sources: &[PathBuf], options: &[u8], command: impl FnOnce(&Path) -> Command) -> PathBuf {
+/// Makes a component, unless it was made of the same sources already: it takes seconds.
+fn made_once(name: &str, sources: &[PathBuf], options: &[u8], make: impl FnOnce(&Path)) -> PathBuf {
     // One at a time: each uses all cores.
     static MAKING: Mutex<()> = Mutex::new(());
     let _making = MAKING.lock().unwrap_or_else(|error| error.into_inner());
@@ -81,13 +117,7 @@ fn made_once(name: &str, sources: &[PathBuf], options: &[u8], command: impl FnOn
     }
     fs::create_dir_all(&folder).expect("can make folders");
     let unfinished = folder.join(format!("{name}.{}", std::process::id()));
-    let mut command = command(&unfinished);
-    match command.output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => panic!("{command:?}: {error}; {TOOLS_HINT}"),
-        Err(error) => panic!("{command:?}: {error}"),
-    }
+    make(&unfinished);
     fs::rename(unfinished, &component).expect("can rename");
     component
 }

@@ -2,6 +2,7 @@
 
 mod built;
 mod faults;
+mod wasip2;
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use rumqttc::SubscribeReasonCode;
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
 
-use self::built::{examples, javascript, python};
+use self::built::{c, examples, javascript, python};
 
 /// The settings that the cases are about.
 const ACL: &str = "{watcher: ['#'], alice: [plant/+/state, plant/7/#, log], bob: [], anonymous: ['news/#']}";
@@ -156,4 +157,9 @@ fn an_example_in_python_decides_alike() {
 #[test]
 fn an_example_in_javascript_decides_alike() {
     check(&javascript(&examples().join("javascript/acl_javascript.js"), false));
+}
+
+#[test]
+fn an_example_in_c_decides_alike() {
+    check(&c(&examples().join("c/acl_c.c")));
 }

@@ -124,7 +124,6 @@ fn a_plugin_of_its_own_file_has_settings_and_grants() {
     let config = config(&format!(
         "\
 plugin-dirs: [extra, /opt/plugins]
-plugin-cache: compiled
 plugins:
   - my-plugin:
       path: ../my.wasm
@@ -133,6 +132,7 @@ plugins:
       word_list: words.txt
       mode: on
       nested: {{some_key: [1, 2.5, ~, true, x], other: relative.txt}}
+plugin-cache: compiled
 "
     ));
     let plugin = plugin(&config, "my_plugin");

@@ -268,7 +268,7 @@ fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
         assert!(error.starts_with("plugin \"guest_0\" (`") && error.contains(expected), "{error}");
     };
     check(Guest { init: Does::Trap, ..Guest::default() }, "trapped in init: it panicked or aborted");
-    check(Guest { init: Does::Hog, ..Guest::default() }, "trapped in init: forcing trap when growing memory");
+    check(Guest { init: Does::Hog, ..Guest::default() }, "ran out of memory in init: it wanted ");
     check(Guest { init: Does::Recurse, ..Guest::default() }, "trapped in init: its stack overflowed");
     check(Guest { init: Does::WrongAnswer, ..Guest::default() }, "trapped in init: ");
     check(Guest { init: Does::Spin, ..Guest::default() }, "timed out after 5s in init");

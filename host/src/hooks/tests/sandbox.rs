@@ -24,7 +24,7 @@ fn cause(does: Does, hook: Hook) -> Option<&'static str> {
     match does {
         Does::Trap => Some("it panicked or aborted (`unreachable` was executed)"),
         Does::Spin | Does::Wait => Some("timed out after 20ms"),
-        Does::Hog => Some("forcing trap when growing memory"),
+        Does::Hog => Some("MiB, and its `memory` is 16.0 MiB"),
         Does::Recurse => Some("its stack overflowed"),
         Does::WrongAnswer if matches!(hook, Hook::Init | Hook::Auth | Hook::TopicCheck) => Some("trapped"),
         Does::HugeMessage => Some("fuel allocated for hostcalls has been exhausted"),

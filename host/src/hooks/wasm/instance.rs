@@ -5,6 +5,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Error, Store, Trap};
 
 use super::bindings::{HookCalls, HookIndices};
+use super::room::OutOfMemory;
 use super::state::{Deadline, State, TimedOut};
 use super::wasi::exit_status;
 use crate::hooks::capabilities::escape;
@@ -155,6 +156,8 @@ pub(crate) enum Fault {
     TimedOut(Duration),
     /// It trapped: a panic, a wrong access, too much memory, a full stack.
     Trapped(String),
+    /// It asked for more memory than it may have.
+    OutOfMemory(OutOfMemory),
     /// A function has another type than the plugin interface says.
     Mismatch(String),
     /// Its `init` gave an error text.
@@ -163,10 +166,10 @@ pub(crate) enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        match error.downcast_ref::<TimedOut>() {
-            Some(&TimedOut(limit)) => Self::TimedOut(limit),
-            None => Self::Trapped(cause(&error)),
+        if let Some(&TimedOut(limit)) = error.downcast_ref() {
+            return Self::TimedOut(limit);
         }
+        error.downcast_ref().map_or_else(|| Self::Trapped(cause(&error)), |&wanted| Self::OutOfMemory(wanted))
     }
 }
 
@@ -204,6 +207,7 @@ impl Fault {
         match self {
             Self::TimedOut(limit) => format!("timed out after {limit:?} in {hook}"),
             Self::Trapped(cause) => format!("trapped in {hook}: {cause}"),
+            Self::OutOfMemory(wanted) => format!("ran out of memory in {hook}: {wanted}"),
             Self::Mismatch(cause) => format!("does not fit the plugin interface: {cause}"),
             Self::Refused(text) => format!("refused to start: {text}"),
         }

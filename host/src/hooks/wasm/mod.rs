@@ -14,6 +14,7 @@ mod inspect;
 mod instance;
 mod manifest;
 mod plugin;
+mod room;
 mod state;
 mod unusable;
 mod wasi;

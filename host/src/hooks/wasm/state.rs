@@ -2,16 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
+use wasmtime::UpdateDeadline;
 use wasmtime::component::ResourceTable;
-use wasmtime::{StoreLimits, StoreLimitsBuilder, UpdateDeadline};
 
+use super::room::Limits;
 use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::interests::Registration;
-use crate::hooks::limits::{
-    CORE_INSTANCES_MAX, DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORIES_MAX, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX,
-    TABLE_ELEMENTS_MAX, TABLES_MAX,
-};
+use crate::hooks::limits::{DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX};
 use crate::hooks::{Event, PluginLimits, Reason, TopicFacts};
 use crate::types::ClientInfo;
 
@@ -33,7 +31,7 @@ pub(super) struct State {
     pub(super) quiet: bool,
     /// Where the plugin imports WASI.
     pub(super) wasi: Option<Box<Wasi>>,
-    pub(super) limits: StoreLimits,
+    pub(super) limits: Limits,
     /// How long a call may run, if the configuration says so.
     pub(super) deadline_set: Option<Duration>,
     pub(super) deadline: Deadline,
@@ -49,15 +47,7 @@ impl State {
     /// A quiet one writes no log messages until its `init` is over.
     pub(super) fn new(capabilities: Arc<Capabilities>, quiet: bool, set: PluginLimits, wasi: bool) -> Self {
         let wasi = wasi.then(|| Box::new(Wasi::new(&capabilities, quiet)));
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(set.memory_bytes.unwrap_or(MEMORY_BYTES_MAX))
-            .memories(MEMORIES_MAX)
-            .tables(TABLES_MAX)
-            .table_elements(TABLE_ELEMENTS_MAX)
-            .instances(CORE_INSTANCES_MAX)
-            // A guest that gets no memory aborts somewhere else: better to say what happened.
-            .trap_on_grow_failure(true)
-            .build();
+        let limits = Limits::new(set.memory_bytes.unwrap_or(MEMORY_BYTES_MAX));
         let deadline = Deadline::new(Duration::ZERO);
         let mut sessions = ResourceTable::new();
         sessions.set_max_capacity(SESSIONS_HELD_MAX);
