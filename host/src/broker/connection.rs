@@ -220,6 +220,8 @@ impl Live {
     async fn end(self, end: End) {
         let Self { mut connected, mut wire, admission, .. } = self;
         connected.end = end;
+        let doorway = connected.worker.borrow().doorway.clone();
+        doorway.pass().await;
         let (version, before) = (connected.client.terms.version, wire.writer.len());
         end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
         let says_why = wire.writer.len() > before;

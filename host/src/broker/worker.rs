@@ -13,6 +13,7 @@ use tokio::task::spawn_local;
 
 use super::connection;
 use super::core::{Core, Internal};
+use super::doorway::Doorway;
 use super::revocation;
 use super::routes::RouteCache;
 use super::stats::WorkerStats;
@@ -35,6 +36,8 @@ pub(super) struct Worker {
     /// Which of the workers this is.
     pub(super) index: usize,
     pub(super) checker: TopicChecker,
+    /// For connections that come or go.
+    pub(super) doorway: Doorway,
     pub(super) routes: RouteCache,
     pub(super) scratch: Scratch,
     /// Connections to wake once a batch has been read, so that each writes all of it at once.
@@ -80,9 +83,13 @@ pub(super) fn spawn(
 
 async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
     spawn_local(revocation::review_all(Rc::clone(worker)));
+    let doorway = worker.borrow().doorway.clone();
     while let Some(task) = tasks.recv().await {
         match task {
-            Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),
+            Task::Connection(accepted) => {
+                doorway.pass().await;
+                drop(spawn_local(connection::serve(Rc::clone(worker), accepted)));
+            }
             Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
             Task::FollowPlugins => worker.borrow_mut().checker.follow(),
             Task::HoldTo(core) => worker.borrow_mut().core = core,
@@ -120,6 +127,7 @@ impl Worker {
             hooks,
             index,
             checker,
+            doorway: Doorway::default(),
             routes: RouteCache::default(),
             scratch: Scratch::default(),
             wakes: Vec::new(),
