@@ -360,7 +360,7 @@ fn open(
     }
     worker.now = now;
     if let Some((client, will)) = will {
-        worker.publish_will(&client, *will);
+        worker.publish_will(&client, will);
     }
     wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);
     let assigned = request.assigned_client_id.then_some(client.client_id.as_str());

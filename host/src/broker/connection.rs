@@ -276,8 +276,8 @@ fn take_turn(
 }
 
 /// Before anything is sent by permissions that do not hold any more.
-fn review(worker: &mut Worker, client: &mut Client, cx: &Context<'_>) -> Result<(), End> {
-    if worker.review(client)? {
+fn review(worker: &mut Worker, client: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
+    if worker.review(client, cx)? {
         cx.waker().wake_by_ref();
     }
     Ok(())
@@ -467,6 +467,6 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
         worker.hooks.emit(event);
     }
     if let Some((client, will)) = will {
-        worker.publish_will(&client, *will);
+        worker.publish_will(&client, will);
     }
 }
