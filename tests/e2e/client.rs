@@ -108,6 +108,16 @@ impl Client {
         self.received.remove(0)
     }
 
+    /// The messages that have come, without waiting for any.
+    pub(crate) fn received_so_far(&mut self) -> Vec<Publish> {
+        let come = self.events.try_iter().filter_map(|packet| match packet {
+            Packet::Publish(publish) => Some(publish),
+            _ => None,
+        });
+        self.received.extend(come);
+        std::mem::take(&mut self.received)
+    }
+
     /// The next message in words: topic, payload, and `r` if it is marked as retained.
     pub(crate) fn receive_words(&mut self) -> String {
         words(&self.receive())

@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use super::connection::Client;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
-use crate::codec::{Frame, Packet};
+use crate::codec::{Frame, Packet, Subscribe};
 use crate::hooks::{Action, TopicFacts, Verdict};
 use crate::protocol::Connection;
-use crate::types::{ClientInfo, TopicFilter};
+use crate::types::{ClientInfo, Limits, TopicFilter, levels};
 
 /// A question to topic-check that one connection waits for, while the others of its worker have their turns.
 pub(super) struct Asking {
@@ -38,6 +38,23 @@ impl Asking {
         Some(Self { action, topics, number, verdicts })
     }
 
+    /// The same about the will of a client that has gone.
+    pub(super) fn begin_for_broker(
+        worker: &mut Worker,
+        client: &Arc<ClientInfo>,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Option<Self> {
+        let action = Action::Publish;
+        if !worker.checker.holds_up(client, action) {
+            return None;
+        }
+        let number = worker.hooks.verdict_number();
+        let asked = vec![(Box::from(topic), facts)];
+        let verdicts = Box::pin(worker.checker.ask_for_broker(Arc::clone(client), action, asked));
+        Some(Self { action, topics: vec![topic.into()], number, verdicts })
+    }
+
     /// Waits for the answers, and leaves them where the request finds them.
     pub(super) fn poll_answer(&mut self, verdicts: &mut VerdictCache, cx: &mut Context<'_>) -> Poll<()> {
         let answers = ready!(self.verdicts.as_mut().poll(cx));
@@ -51,6 +68,15 @@ impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asking").field("action", &self.action).field("topics", &self.topics).finish_non_exhaustive()
     }
+}
+
+/// The filters of a SUBSCRIBE that plugins are asked about: those that are refused anyway are not.
+pub(super) fn filters_to_ask<'a>(subscribe: &Subscribe<'a>, limits: &Limits) -> Vec<(&'a str, TopicFacts)> {
+    let filters = subscribe.filters().take(limits.subscriptions_max);
+    filters
+        .filter(|(filter, _)| filter.len() <= limits.topic_bytes_max && levels(filter) <= limits.topic_levels_max)
+        .map(|(filter, options)| (TopicFilter::subscribed(filter), TopicFacts::subscription(options.qos)))
+        .collect()
 }
 
 impl Worker {
@@ -74,10 +100,8 @@ impl Worker {
                 Asking::begin(self, &client.info, Action::Publish, std::iter::once((topic, facts)))
             }
             Packet::Subscribe(subscribe) => {
-                let filters = subscribe
-                    .filters()
-                    .map(|(filter, options)| (TopicFilter::subscribed(filter), TopicFacts::subscription(options.qos)));
-                Asking::begin(self, &client.info, Action::Subscribe, filters)
+                let filters = filters_to_ask(&subscribe, &self.core.limits);
+                Asking::begin(self, &client.info, Action::Subscribe, filters.into_iter())
             }
             _ => None,
         }

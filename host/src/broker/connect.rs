@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,11 +9,12 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use super::aside::Asking;
 use super::connection::{Client, End, Wire};
 use super::directory::{Open, Opened};
+use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
 use super::publish::Publisher;
@@ -92,7 +92,8 @@ pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: Tcp
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
 pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
-    let mut request = read_request(worker, wire, peer).await?;
+    let doorway = worker.borrow().doorway.clone();
+    let mut request = read_request(worker, &doorway, wire, peer).await?;
     let mut proven = None;
     match request.asked.take() {
         // In a box: few clients do this.
@@ -111,6 +112,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
             poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
         }
     }
+    doorway.pass().await;
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let worker = &mut *worker.borrow_mut();
     let opened = open(worker, wire, request, proven, verdicts, waker);
@@ -211,16 +213,20 @@ pub(super) async fn say_end(wire: &mut Wire, why: Ending) {
 }
 
 /// Reads until the CONNECT is complete or its time is over.
-async fn read_request(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Request, Rejected> {
+async fn read_request(
+    worker: &Rc<RefCell<Worker>>,
+    doorway: &Doorway,
+    wire: &mut Wire,
+    peer: &Peer,
+) -> Result<Request, Rejected> {
     let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
-    let mut timer = pin!(sleep_until(deadline.into()));
-    poll_fn(|cx| {
-        if timer.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(Rejected::Closed(Violation::ConnectTimeout.into())));
-        }
-        poll_request(&mut worker.borrow_mut(), wire, peer, cx)
-    })
-    .await
+    let read = async {
+        wire.transport.readable().await;
+        doorway.pass().await;
+        poll_fn(|cx| poll_request(&mut worker.borrow_mut(), wire, peer, cx)).await
+    };
+    let request = timeout_at(deadline.into(), read).await;
+    request.unwrap_or_else(|_| Err(Rejected::Closed(Violation::ConnectTimeout.into())))
 }
 
 fn poll_request(
@@ -354,7 +360,7 @@ fn open(
     }
     worker.now = now;
     if let Some((client, will)) = will {
-        worker.publish_will(&client, *will);
+        worker.publish_will(&client, will);
     }
     wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);
     let assigned = request.assigned_client_id.then_some(client.client_id.as_str());

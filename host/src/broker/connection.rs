@@ -220,6 +220,8 @@ impl Live {
     async fn end(self, end: End) {
         let Self { mut connected, mut wire, admission, .. } = self;
         connected.end = end;
+        let doorway = connected.worker.borrow().doorway.clone();
+        doorway.pass().await;
         let (version, before) = (connected.client.terms.version, wire.writer.len());
         end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
         let says_why = wire.writer.len() > before;
@@ -274,8 +276,8 @@ fn take_turn(
 }
 
 /// Before anything is sent by permissions that do not hold any more.
-fn review(worker: &mut Worker, client: &mut Client, cx: &Context<'_>) -> Result<(), End> {
-    if worker.review(client)? {
+fn review(worker: &mut Worker, client: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
+    if worker.review(client, cx)? {
         cx.waker().wake_by_ref();
     }
     Ok(())
@@ -465,6 +467,6 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
         worker.hooks.emit(event);
     }
     if let Some((client, will)) = will {
-        worker.publish_will(&client, *will);
+        worker.publish_will(&client, will);
     }
 }

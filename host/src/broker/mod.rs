@@ -6,6 +6,7 @@ mod connection;
 mod core;
 mod deliver;
 mod directory;
+mod doorway;
 mod events;
 mod exchange;
 mod expiry;

@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::core::Internal;
 use super::deliver::ToSubscribers;
 use super::events::{self, Origin};
 use super::retained::Stored;
@@ -65,10 +68,28 @@ impl Worker {
         })
     }
 
-    /// Publishes the will of a client that has gone, if the client may publish there.
-    pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Will) {
+    /// Publishes the will of a client that has gone, if the client may publish there. Where asking would hold up this worker
+    /// it is asked about aside first, as nobody waits for it.
+    pub(super) fn publish_will(&mut self, client: &Arc<ClientInfo>, will: Box<Will>) {
+        if self.checker.holds_up(client, Action::Publish) {
+            match self.core.internal.try_send(Internal::Will(Arc::clone(client), will)) {
+                Ok(()) => {}
+                // Too many wait, or the broker ends.
+                Err(TrySendError::Full(will) | TrySendError::Closed(will)) => {
+                    if let Internal::Will(client, will) = will {
+                        self.publish_judged_will(&client, *will, &mut VerdictCache::default());
+                    }
+                }
+            }
+            return;
+        }
+        self.publish_judged_will(client, *will, &mut VerdictCache::default());
+    }
+
+    /// The same where `verdicts` may have the answer already.
+    pub(super) fn publish_judged_will(&mut self, client: &Arc<ClientInfo>, will: Will, verdicts: &mut VerdictCache) {
         let will = will.into_message(self.now);
-        let mut publisher = Publisher { client, verdicts: &mut VerdictCache::default() };
+        let mut publisher = Publisher { client, verdicts };
         if !self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)) {
             self.stats().publish_denied.add(1);
             tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);

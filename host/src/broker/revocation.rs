@@ -1,17 +1,28 @@
 use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use std::vec;
 
 use super::connection::{Client, End};
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
 use super::worker::Worker;
-use crate::hooks::{Action, Event, EventKind, TopicFacts};
-use crate::types::{ClientInfo, QoS, TopicFilter, TopicName};
+use crate::hooks::{Action, Event, EventKind, TopicFacts, Verdict};
+use crate::types::{ClientInfo, TopicFilter, TopicName};
 
-/// Questions to plugins that a worker asks for one session before others have their turn.
-const CHECKS_PER_STEP: usize = 64;
+/// Questions to plugins that are asked at once.
+const CHECKS_AT_ONCE: usize = 8;
+
+/// How often that is done for one session before others have their turn.
+const BATCHES_PER_STEP: usize = 8;
+
+/// How often one session is judged from the beginning again because permissions have changed once more meanwhile. Then
+/// it is judged to the end first: a plugin whose rules change all the time must not keep what waits for ever.
+const RESTARTS_MAX: u32 = 8;
 
 /// One session on its way to be judged by the verdicts of a new generation: what was allowed once may not be any more.
 ///
@@ -21,9 +32,49 @@ pub(super) struct Review {
     /// The connection that asked for it; none while the client is away.
     link_id: Option<u64>,
     client: Arc<ClientInfo>,
-    filters: vec::IntoIter<TopicFilter>,
-    topics: vec::IntoIter<TopicName>,
+    filters: vec::IntoIter<(TopicFilter, TopicFacts)>,
+    messages: vec::IntoIter<(TopicName, TopicFacts)>,
     judgement: Judgement,
+    /// What is being asked where it holds up nobody else.
+    aside: Option<Aside>,
+    restarts: u32,
+}
+
+/// Some questions of one kind.
+#[derive(Debug)]
+enum Batch {
+    Filters(Vec<(TopicFilter, TopicFacts)>),
+    Messages(Vec<(TopicName, TopicFacts)>),
+}
+
+struct Aside {
+    batch: Batch,
+    verdicts: Pin<Box<dyn Future<Output = Vec<Verdict>>>>,
+}
+
+impl fmt::Debug for Aside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.batch.fmt(f)
+    }
+}
+
+impl Batch {
+    fn action(&self) -> Action {
+        match self {
+            Self::Filters(_) => Action::Subscribe,
+            Self::Messages(_) => Action::Receive,
+        }
+    }
+
+    /// As plugins are asked.
+    fn topics(&self) -> Vec<(&str, TopicFacts)> {
+        match self {
+            Self::Filters(filters) => {
+                filters.iter().map(|(filter, facts)| (TopicFilter::subscribed(filter.as_str()), *facts)).collect()
+            }
+            Self::Messages(messages) => messages.iter().map(|(topic, facts)| (topic.as_str(), *facts)).collect(),
+        }
+    }
 }
 
 /// Whether a step was the last one.
@@ -34,36 +85,65 @@ enum Step {
 }
 
 impl Review {
-    fn begin(session: &SessionHandle, link_id: Option<u64>, generation: u64) -> Result<Self, Displaced> {
-        let ToJudge { client, filters, topics } = session.to_judge(link_id)?;
-        let judgement = Judgement::new(generation);
-        Ok(Self { link_id, client, filters: filters.into_iter(), topics: topics.into_iter(), judgement })
+    fn begin(session: &SessionHandle, link_id: Option<u64>, generation: u64, restarts: u32) -> Result<Self, Displaced> {
+        let ToJudge { client, filters, messages } = session.to_judge(link_id)?;
+        let (filters, messages) = (filters.into_iter(), messages.into_iter());
+        Ok(Self { link_id, client, filters, messages, judgement: Judgement::new(generation), aside: None, restarts })
     }
 
-    /// Asks about a few subscriptions and topics. After the last one, what is not allowed ends.
-    fn step(&mut self, worker: &mut Worker, session: &Arc<SessionHandle>) -> Result<Step, Displaced> {
+    /// Asks about a few subscriptions and messages. After the last ones, what is not allowed ends. Pending while plugins
+    /// that are slow are asked aside.
+    fn poll_step(
+        &mut self,
+        worker: &mut Worker,
+        session: &Arc<SessionHandle>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Step, Displaced>> {
+        for _ in 0..BATCHES_PER_STEP {
+            if let Some(aside) = &mut self.aside {
+                let verdicts = ready!(aside.verdicts.as_mut().poll(cx));
+                if let Some(Aside { batch, .. }) = self.aside.take() {
+                    self.take(batch, verdicts);
+                }
+            }
+            let Some(batch) = self.next_batch(worker) else {
+                return Poll::Ready(self.end(worker, session).map(|()| Step::Done));
+            };
+            let action = batch.action();
+            if worker.checker.holds_up(&self.client, action) {
+                let topics = batch.topics().into_iter().map(|(topic, facts)| (topic.into(), facts)).collect();
+                let verdicts = Box::pin(worker.checker.ask_for_broker(Arc::clone(&self.client), action, topics));
+                self.aside = Some(Aside { batch, verdicts });
+            } else {
+                let verdicts = worker.checker.check_many(&self.client, action, &batch.topics());
+                self.take(batch, verdicts);
+            }
+        }
+        Poll::Ready(Ok(Step::More))
+    }
+
+    fn next_batch(&mut self, worker: &Worker) -> Option<Batch> {
         let (subscribe, receive) = (worker.hooks.decides(Action::Subscribe), worker.hooks.decides(Action::Receive));
-        // What is known of a subscription or of several messages at once is its topic: cached verdicts go by that too.
-        let unknown = TopicFacts::subscription(QoS::AtMostOnce);
-        let mut checks = 0;
-        for filter in self.filters.by_ref().filter(|_| subscribe).take(CHECKS_PER_STEP) {
-            checks += 1;
-            let subscribed = TopicFilter::subscribed(filter.as_str());
-            if !worker.checker.check(&self.client, Action::Subscribe, subscribed, unknown).allowed {
-                self.judgement.filters.push(filter);
+        if subscribe && self.filters.len() > 0 {
+            return Some(Batch::Filters(self.filters.by_ref().take(CHECKS_AT_ONCE).collect()));
+        }
+        (receive && self.messages.len() > 0)
+            .then(|| Batch::Messages(self.messages.by_ref().take(CHECKS_AT_ONCE).collect()))
+    }
+
+    /// Takes note of what is not allowed any more.
+    fn take(&mut self, batch: Batch, verdicts: Vec<Verdict>) {
+        let denied = verdicts.into_iter().map(|verdict| !verdict.allowed);
+        match batch {
+            Batch::Filters(filters) => {
+                let of_filters = filters.into_iter().zip(denied).filter(|(_, denied)| *denied);
+                self.judgement.filters.extend(of_filters.map(|((filter, _), _)| filter));
+            }
+            Batch::Messages(messages) => {
+                let of_messages = messages.into_iter().zip(denied).filter(|(_, denied)| *denied);
+                self.judgement.messages.extend(of_messages.map(|(message, _)| message));
             }
         }
-        for topic in self.topics.by_ref().filter(|_| receive).take(CHECKS_PER_STEP - checks) {
-            checks += 1;
-            if !worker.checker.check(&self.client, Action::Receive, topic.as_str(), unknown).allowed {
-                self.judgement.topics.insert(topic);
-            }
-        }
-        if checks == CHECKS_PER_STEP {
-            return Ok(Step::More);
-        }
-        self.end(worker, session)?;
-        Ok(Step::Done)
     }
 
     fn end(&self, worker: &Worker, session: &Arc<SessionHandle>) -> Result<(), Displaced> {
@@ -97,20 +177,28 @@ impl Review {
 impl Worker {
     /// Sees to it that a connected session is judged by the verdicts that hold now, a step at a time. Says whether
     /// there is more to do in another turn.
-    pub(super) fn review(&mut self, client: &mut Client) -> Result<bool, End> {
+    pub(super) fn review(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
         let generation = self.hooks.verdict_number();
         if client.session.is_judged(generation) {
             return Ok(false);
         }
+        let (session, link_id) = (&client.session, Some(client.link_id));
         let review = match client.review.take() {
-            Some(review) if review.judgement.generation == generation => client.review.insert(review),
-            _ => client.review.insert(Box::new(Review::begin(&client.session, Some(client.link_id), generation)?)),
+            Some(review) if review.judgement.generation == generation || review.restarts >= RESTARTS_MAX => {
+                client.review.insert(review)
+            }
+            old => {
+                let restarts = old.map_or(0, |old| old.restarts + 1);
+                client.review.insert(Box::new(Review::begin(session, link_id, generation, restarts)?))
+            }
         };
-        let step = review.step(self, &client.session)?;
-        if step == Step::Done {
+        let Poll::Ready(step) = review.poll_step(self, &client.session, cx) else { return Ok(false) };
+        if step? == Step::Done {
             client.review = None;
+            // Permissions may have changed again before the end of this.
+            return Ok(!client.session.is_judged(self.hooks.verdict_number()));
         }
-        Ok(step == Step::More)
+        Ok(true)
     }
 }
 
@@ -141,14 +229,15 @@ async fn review_absent(
     session: &Arc<SessionHandle>,
     generation: u64,
 ) -> Result<(), Displaced> {
-    let mut review = Review::begin(session, None, generation)?;
+    let mut review = Review::begin(session, None, generation, 0)?;
     loop {
-        {
+        let step = poll_fn(|cx| {
             let worker = &mut *worker.borrow_mut();
             worker.now = Instant::now();
-            if review.step(worker, session)? == Step::Done {
-                return Ok(());
-            }
+            review.poll_step(worker, session, cx)
+        });
+        if step.await? == Step::Done {
+            return Ok(());
         }
         tokio::task::yield_now().await;
     }

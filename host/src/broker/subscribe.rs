@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::aside::filters_to_ask;
 use super::connection::{Client, End};
 use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
@@ -17,10 +18,11 @@ impl Worker {
     /// Makes the subscriptions of a SUBSCRIBE and answers it `[MQTT-3.8.4-1]`.
     pub(super) fn subscribe(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         subscribe: &Subscribe<'_>,
         replies: &mut BytesMut,
     ) -> Result<(), End> {
+        self.ask_about_filters(client, subscribe);
         let mut reasons = Vec::new();
         for (index, (filter, options)) in subscribe.filters().enumerate() {
             // The same filter may stand there a million times, and each time is a lookup of retained messages.
@@ -32,6 +34,20 @@ impl Worker {
         }
         encode_suback(replies, client.terms.version, subscribe.packet_id, &reasons, &[]);
         Ok(())
+    }
+
+    /// Asks about several filters at once; about a single one it is asked when it is its turn.
+    fn ask_about_filters(&mut self, client: &mut Client, subscribe: &Subscribe<'_>) {
+        if !self.hooks.decides(Action::Subscribe) || client.verdicts.has_answers() {
+            return;
+        }
+        let asked = filters_to_ask(subscribe, &self.core.limits);
+        if asked.len() > 1 {
+            let number = self.hooks.verdict_number();
+            let verdicts = self.checker.check_many(&client.info, Action::Subscribe, &asked);
+            let filters = asked.iter().map(|(filter, _)| Box::from(*filter));
+            client.verdicts.answer(Action::Subscribe, filters.zip(verdicts).collect(), number);
+        }
     }
 
     /// Takes subscriptions back and answers `[MQTT-3.10.4-4]`, also if there were none `[MQTT-3.10.4-5]`.

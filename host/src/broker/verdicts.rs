@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
@@ -21,7 +23,7 @@ pub(super) struct VerdictCache {
     answers: Option<Box<Answers>>,
 }
 
-type Answers = (Action, Vec<(Box<str>, Verdict)>);
+type Answers = (Action, HashMap<Box<str>, Verdict, RandomState>);
 
 #[derive(Debug)]
 struct Slots {
@@ -31,12 +33,12 @@ struct Slots {
     last: usize,
     /// Which of its slots the next new topic takes.
     next_way: usize,
-    entries: [Option<Entry>; SLOTS],
+    entries: [Option<Kept>; SLOTS],
     hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Kept {
     hash: u64,
     topic: Box<str>,
     remembered: Remembered,
@@ -89,7 +91,7 @@ impl VerdictCache {
         };
         let hash = slots.hasher.hash_one(topic);
         let slot = slots.find(topic, hash).unwrap_or_else(|| slots.free(hash));
-        slots.entries[slot] = Some(Entry { hash, topic: topic.into(), remembered });
+        slots.entries[slot] = Some(Kept { hash, topic: topic.into(), remembered });
         slots.last = slot;
     }
 
@@ -98,7 +100,16 @@ impl VerdictCache {
         if action == Action::Publish {
             answers.iter().for_each(|(topic, verdict)| self.remember(topic, verdict, number));
         }
-        self.answers = Some(Box::new((action, answers)));
+        let mut by_topic = HashMap::with_capacity_and_hasher(answers.len(), RandomState::new());
+        for (topic, verdict) in answers {
+            // One topic may have been asked about twice, with other facts: both have to allow it.
+            match by_topic.entry(topic) {
+                Entry::Vacant(free) => drop(free.insert(verdict)),
+                Entry::Occupied(mut taken) if !verdict.allowed => drop(taken.insert(verdict)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        self.answers = Some(Box::new((action, by_topic)));
     }
 
     /// Whether answers wait for the next packet.
@@ -109,7 +120,7 @@ impl VerdictCache {
     /// What was asked ahead about a topic of this packet.
     pub(super) fn answered(&self, action: Action, topic: &str) -> Option<&Verdict> {
         let (_, answers) = self.answers.as_deref().filter(|(answered, _)| *answered == action)?;
-        answers.iter().find(|(answered, _)| **answered == *topic).map(|(_, verdict)| verdict)
+        answers.get(topic)
     }
 
     /// The packet that the answers were for has been dealt with.
@@ -125,7 +136,7 @@ impl Slots {
 
     /// Where a topic is, if it is there.
     fn find(&self, topic: &str, hash: u64) -> Option<usize> {
-        let is_of_topic = |entry: &Entry| entry.hash == hash && *entry.topic == *topic;
+        let is_of_topic = |entry: &Kept| entry.hash == hash && *entry.topic == *topic;
         ways(hash).find(|slot| self.entries[*slot].as_ref().is_some_and(is_of_topic))
     }
 
@@ -213,5 +224,11 @@ mod tests {
         assert!(cache.answered(Action::Subscribe, "b").is_some_and(|verdict| !verdict.allowed));
         cache.forget_answers();
         assert_eq!(cache.answered(Action::Subscribe, "a/#"), None);
+        // Twice the same filter, of which one QoS is not allowed.
+        for order in [[true, false], [false, true]] {
+            let answers = order.map(|allowed| ("a".into(), verdict(allowed, CacheFor::Never)));
+            cache.answer(Action::Subscribe, answers.into(), 1);
+            assert!(cache.answered(Action::Subscribe, "a").is_some_and(|verdict| !verdict.allowed));
+        }
     }
 }

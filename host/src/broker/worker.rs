@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -9,16 +10,22 @@ use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::{JoinSet, spawn_local};
 
+use super::aside::Asking;
 use super::connection;
 use super::core::{Core, Internal};
+use super::doorway::Doorway;
 use super::revocation;
 use super::routes::RouteCache;
+use super::session::LastWill;
 use super::stats::WorkerStats;
+use super::verdicts::VerdictCache;
+use super::will::Will;
 use crate::hooks::{Hooks, TopicChecker};
 use crate::net::Accepted;
 use crate::protocol::Scratch;
+use crate::types::ClientInfo;
 
 /// Bytes that one read takes from a socket at most.
 const READ_BYTES: usize = 64 << 10;
@@ -35,6 +42,8 @@ pub(super) struct Worker {
     /// Which of the workers this is.
     pub(super) index: usize,
     pub(super) checker: TopicChecker,
+    /// For connections that come or go.
+    pub(super) doorway: Doorway,
     pub(super) routes: RouteCache,
     pub(super) scratch: Scratch,
     /// Connections to wake once a batch has been read, so that each writes all of it at once.
@@ -80,9 +89,13 @@ pub(super) fn spawn(
 
 async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
     spawn_local(revocation::review_all(Rc::clone(worker)));
+    let doorway = worker.borrow().doorway.clone();
     while let Some(task) = tasks.recv().await {
         match task {
-            Task::Connection(accepted) => drop(spawn_local(connection::serve(Rc::clone(worker), accepted))),
+            Task::Connection(accepted) => {
+                doorway.pass().await;
+                drop(spawn_local(connection::serve(Rc::clone(worker), accepted)));
+            }
             Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
             Task::FollowPlugins => worker.borrow_mut().checker.follow(),
             Task::HoldTo(core) => worker.borrow_mut().core = core,
@@ -91,14 +104,31 @@ async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
 }
 
 async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Receiver<Internal>) {
+    // Wills that wait for what slow plugins say of them.
+    let mut wills = JoinSet::new();
     while let Some(message) = messages.recv().await {
+        while wills.try_join_next().is_some() {}
+        let message = match message {
+            Internal::Will(client, will) => match ask_about_will(&worker, client, will) {
+                Ok(asking) => {
+                    wills.spawn_local(asking);
+                    continue;
+                }
+                Err((client, will)) => Internal::Will(client, will),
+            },
+            Internal::Barrier(done) => {
+                while wills.join_next().await.is_some() {}
+                Internal::Barrier(done)
+            }
+            message => message,
+        };
         let mut worker = worker.borrow_mut();
         worker.now = Instant::now();
         // A message that finds a fault of the broker must not be the last one.
         let published = catch_unwind(AssertUnwindSafe(|| match message {
             Internal::FromPlugin(message) => worker.publish_unasked(message),
             Internal::Orphans(orphans) => worker.pass_on(orphans),
-            Internal::Will(client, will) => worker.publish_will(&client, *will),
+            Internal::Will(client, will) => worker.publish_judged_will(&client, *will, &mut VerdictCache::default()),
             // Whoever waited for it may have given up.
             Internal::Barrier(done) => drop(done.send(())),
         }));
@@ -107,6 +137,27 @@ async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Recei
         }
         worker.wake_all();
     }
+}
+
+/// Asks about a will aside, if asking in place would hold up the worker, and publishes it when the answer is there.
+fn ask_about_will(
+    worker: &Rc<RefCell<Worker>>,
+    client: Arc<ClientInfo>,
+    will: Box<Will>,
+) -> Result<impl Future<Output = ()> + use<>, LastWill> {
+    let (topic, facts) = (will.topic().as_str(), will.facts());
+    let Some(mut asking) = Asking::begin_for_broker(&mut worker.borrow_mut(), &client, topic, facts) else {
+        return Err((client, will));
+    };
+    let worker = Rc::clone(worker);
+    Ok(async move {
+        let mut verdicts = VerdictCache::default();
+        poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
+        let mut worker = worker.borrow_mut();
+        worker.now = Instant::now();
+        worker.publish_judged_will(&client, *will, &mut verdicts);
+        worker.wake_all();
+    })
 }
 
 fn read_buffer() -> Box<[u8]> {
@@ -120,6 +171,7 @@ impl Worker {
             hooks,
             index,
             checker,
+            doorway: Doorway::default(),
             routes: RouteCache::default(),
             scratch: Scratch::default(),
             wakes: Vec::new(),

@@ -7,15 +7,12 @@ use tokio::sync::oneshot;
 
 use super::combine::Verdict;
 use super::deciders::Deciders;
-use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX};
+use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX, CHECK_MANY_MAX};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
 use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
-
-/// Topics of one request that are asked about before other requests have their turn.
-const TOPICS_PER_TURN: usize = 8;
 
 /// The thread that asks plugins about topics where that would hold up a worker.
 ///
@@ -33,6 +30,15 @@ struct Job {
     /// Of the first topics.
     verdicts: Vec<Verdict>,
     answer: Answer,
+}
+
+/// Whether a request is one of those that have to be bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// As clients can make any number of them.
+    IfThereIs,
+    /// As there is one for each session at most.
+    Always,
 }
 
 enum Answer {
@@ -62,12 +68,13 @@ impl Aside {
         Self { plugins: plugins.to_vec(), queue, thread: Mutex::default() }
     }
 
-    /// What the plugins say about each topic. Where too many requests wait it is a deny.
+    /// What the plugins say about each topic. Where too many requests wait it is a deny, unless there is always room.
     pub(crate) async fn ask(
         &self,
         client: &Arc<ClientInfo>,
         action: Action,
         topics: &Arc<[(Box<str>, TopicFacts)]>,
+        room: Room,
     ) -> Result<Vec<Verdict>, Closed> {
         let denied = || vec![Verdict::FAULT; topics.len()];
         if let Err(error) = self.start_once() {
@@ -78,7 +85,12 @@ impl Aside {
         let bytes = topics.iter().map(|(topic, _)| topic.len()).sum();
         let (client, topics) = (Arc::clone(client), Arc::clone(topics));
         let answer = Answer::Later(answer);
-        match self.queue.push(Job { client, action, topics, verdicts: Vec::new(), answer }, bytes) {
+        let job = Job { client, action, topics, verdicts: Vec::new(), answer };
+        let pushed = match room {
+            Room::IfThereIs => self.queue.push(job, bytes),
+            Room::Always => self.queue.push_beyond(job),
+        };
+        match pushed {
             Ok(()) => Ok(answered.await.unwrap_or_else(|_| denied())),
             Err(Refused::Full(_)) => Ok(denied()),
             Err(Refused::Closed(_)) => Err(Closed),
@@ -133,10 +145,10 @@ fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
             // A client that has gone meanwhile needs no answer.
             Popped::Item(job) if job.answer.is_closed() => {}
             Popped::Item(mut job) => {
-                let asked = job.verdicts.len();
-                for (topic, facts) in job.topics.iter().skip(asked).take(TOPICS_PER_TURN) {
-                    job.verdicts.push(deciders.check(&job.client, job.action, topic, *facts));
-                }
+                // One call for so many topics, before other requests have their turn.
+                let rest = job.topics.iter().skip(job.verdicts.len()).take(CHECK_MANY_MAX);
+                let asked: Vec<_> = rest.map(|(topic, facts)| (&**topic, *facts)).collect();
+                job.verdicts.extend(deciders.check_many(&job.client, job.action, &asked));
                 if job.verdicts.len() < job.topics.len() {
                     queue.push_anyway(job);
                 } else {

@@ -11,7 +11,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::common::Common;
 use super::load::Roster;
-use super::{BrokerServices, HookSpec, LoadError, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
+use super::{BrokerServices, HookSpec, LoadError, Overloaded};
 use crate::types::Message;
 
 /// Something about a plugin, by its name, or about all of them.
@@ -53,22 +53,6 @@ impl BrokerServices for Nobody {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    fn session_count(&self) -> u64 {
-        0
-    }
-
-    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
-        SessionPage::default()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionInfo> {
-        None
-    }
-
-    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
         Vec::new()
     }
 }

@@ -1,5 +1,6 @@
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::BrokerServices;
 use super::tally::Tally;
@@ -16,6 +17,9 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
-        Ok(Self { runtime: Runtime::start()?, broker, tally: Arc::default(), verdict_number: Arc::default() })
+        let verdict_number = Arc::<VerdictNumber>::default();
+        let settled = Arc::clone(&verdict_number);
+        let runtime = Runtime::start(move || settled.settle(Instant::now()))?;
+        Ok(Self { runtime, broker, tally: Arc::default(), verdict_number })
     }
 }

@@ -67,14 +67,14 @@ impl Deciders {
             let warm = decider.warm.as_mut().ok_or(NoAnswer)?;
             let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
             let vote = warm.call(Call::TopicCheck, Some(client), ask);
-            *any_slow |= decider.became_slow();
+            *any_slow |= decider.became_slow(1);
             vote
         });
         combine_topic(asked)
     }
 
     /// Asks those that decide `action` about several topics, each once for as many as fit one call. Who is asked later is
-    /// asked only about what nobody has denied.
+    /// asked only about what nobody has denied. After one that runs out of time nobody is asked any more: that is a deny.
     pub(crate) fn check_many(
         &mut self,
         client: &Arc<ClientInfo>,
@@ -84,18 +84,28 @@ impl Deciders {
         let mut votes = vec![Votes::default(); topics.len()];
         for decider in self.plugins.iter_mut().filter(|decider| decider.decides(action)) {
             let open: Vec<usize> = (0..topics.len()).filter(|index| !votes[*index].is_closed()).collect();
-            let mut rest = &open[..];
+            let (mut rest, mut fits) = (&open[..], CHECK_MANY_MAX);
             while !rest.is_empty() {
-                let (batch, after) = rest.split_at(batch_len(topics, rest));
-                rest = after;
+                let (batch, after) = rest.split_at(batch_len(topics, rest, fits));
                 let asked: Vec<_> = batch.iter().map(|index| topics[*index]).collect();
                 let ask = |instance: &mut Instance| instance.check_many(client, action, &asked);
                 let warm = decider.warm.as_mut().ok_or(NoAnswer);
-                match warm.and_then(|warm| warm.call(Call::TopicCheck, Some(client), ask)) {
+                let answers = warm.and_then(|warm| warm.call(Call::TopicCheck, Some(client), ask));
+                self.any_slow |= decider.became_slow(batch.len());
+                match answers {
                     Ok(answers) => batch.iter().zip(answers).for_each(|(index, vote)| votes[*index].add(Ok(vote))),
-                    Err(NoAnswer) => batch.iter().for_each(|index| votes[*index].add(Err(NoAnswer))),
+                    Err(NoAnswer) if decider.warm.as_ref().is_some_and(Warm::timed_out) => {
+                        rest.iter().for_each(|index| votes[*index].add(Err(NoAnswer)));
+                        break;
+                    }
+                    // One by one from here on: a topic that makes the plugin fail is a deny of that topic.
+                    Err(NoAnswer) if batch.len() > 1 => {
+                        fits = 1;
+                        continue;
+                    }
+                    Err(NoAnswer) => votes[batch[0]].add(Err(NoAnswer)),
                 }
-                self.any_slow |= decider.became_slow();
+                rest = after;
             }
         }
         votes.into_iter().map(Votes::verdict).collect()
@@ -142,10 +152,12 @@ impl Decider {
         self.plugin.wasm.interests().actions.contains(action)
     }
 
-    /// Looks at the call that has just ended.
-    fn became_slow(&mut self) -> bool {
+    /// Looks at the call that has just ended, about so many topics.
+    fn became_slow(&mut self, topics: usize) -> bool {
         let Some(ran) = self.warm.as_ref().and_then(Warm::last_ran) else { return false };
-        let slow = self.pace.note(ran, Instant::now());
+        let topics = u32::try_from(topics).unwrap_or(u32::MAX).max(1);
+        let ran = ran / topics;
+        let slow = self.pace.note(ran, topics, Instant::now());
         if slow {
             let (plugin, secs) = (&self.plugin, ASIDE_TIME.as_secs());
             tracing::warn!(
@@ -156,10 +168,10 @@ impl Decider {
     }
 }
 
-/// How many of the topics at `indices` fit one call; at least one.
-fn batch_len(topics: &[(&str, TopicFacts)], indices: &[usize]) -> usize {
+/// How many of the topics at `indices` fit one call, of at most `max`; at least one.
+fn batch_len(topics: &[(&str, TopicFacts)], indices: &[usize], max: usize) -> usize {
     let mut bytes = 0;
-    let fits = indices.iter().take(CHECK_MANY_MAX).take_while(|index| {
+    let fits = indices.iter().take(max).take_while(|index| {
         bytes += topics[**index].0.len();
         bytes <= CHECK_MANY_BYTES_MAX
     });
@@ -176,11 +188,11 @@ mod tests {
         let check = |topic: &str, count: usize, expected: usize| {
             let topics = vec![(topic, TopicFacts::subscription(QoS::AtMostOnce)); count];
             let indices: Vec<usize> = (0..count).collect();
-            assert_eq!(batch_len(&topics, &indices), expected, "{count} times {} bytes", topic.len());
+            assert_eq!(batch_len(&topics, &indices, CHECK_MANY_MAX), expected, "{count} times {} bytes", topic.len());
         };
         check("a", 3, 3);
         check("a", 2 * CHECK_MANY_MAX, CHECK_MANY_MAX);
-        check(&"x".repeat(CHECK_MANY_BYTES_MAX / 4), 8, 4);
+        check(&"x".repeat(CHECK_MANY_BYTES_MAX / 4), CHECK_MANY_MAX, 4);
         check(&"x".repeat(CHECK_MANY_BYTES_MAX + 1), 2, 1);
     }
 }

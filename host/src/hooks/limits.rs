@@ -40,7 +40,8 @@ pub(crate) const HANDOVER_BYTES_MAX: usize = 1 << 20;
 /// A call is cut off between one and two of these after its deadline.
 pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(5);
 
-/// Running time of one topic-check: it holds up the thread that moves messages.
+/// Running time of one topic-check: it holds up the thread that moves messages. A call of `check-many` may take as long for
+/// each of its topics.
 pub(crate) const TOPIC_CHECK_DEADLINE: Duration = Duration::from_millis(10);
 
 /// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
@@ -154,8 +155,8 @@ pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
 /// How long an orderly stop goes on telling events that wait.
 pub(crate) const STOP_DRAIN: Duration = Duration::from_secs(2);
 
-/// Topics of one call of `check-many`: one deadline holds for all of them.
-pub(crate) const CHECK_MANY_MAX: usize = 256;
+/// Topics of one call of `check-many`: it may take as long as so many calls of `check`, and others have their turn after it.
+pub(crate) const CHECK_MANY_MAX: usize = 8;
 
 /// Bytes of the topics of one call of `check-many`: they are copied into the plugin's memory.
 pub(crate) const CHECK_MANY_BYTES_MAX: usize = 256 << 10;
@@ -165,6 +166,12 @@ pub(crate) const REASON_TEXT_BYTES_MAX: usize = 1_024;
 
 /// User properties that a plugin gives one answer; more are left out.
 pub(crate) const REASON_PROPERTIES_MAX: usize = 16;
+
+/// How often at once plugins may end cached verdicts, all of them together: every session is judged anew then.
+pub(crate) const INVALIDATIONS_AT_ONCE: u32 = 10;
+
+/// How often per second in the long run. What is asked for sooner takes effect with the next one.
+pub(crate) const INVALIDATIONS_PER_SECOND: u32 = 2;
 
 /// Sessions or subscriptions of one page.
 pub(crate) const PAGE_MAX: usize = 1_000;

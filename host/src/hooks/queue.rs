@@ -65,6 +65,18 @@ impl<T> BoundedQueue<T> {
         Ok(())
     }
 
+    /// Adds an item whether there is room or not: for those of which something else bounds the number.
+    pub(crate) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(item));
+        }
+        state.items.push_back((item, 0));
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
     /// Adds an item before all others, whether there is room or not: for the few that somebody's thread waits for.
     pub(crate) fn push_first(&self, item: T) {
         self.state.lock().items.push_front((item, 0));
@@ -139,7 +151,9 @@ mod tests {
         queue.push('b', 4).expect("there is room");
         queue.push_first('a');
         queue.push_anyway('c');
-        assert_eq!([queue.pop(None), queue.pop(None), queue.pop(None)], ['a', 'b', 'c'].map(Popped::Item));
+        assert_eq!(queue.push_beyond('d'), Ok(()));
+        let popped = [queue.pop(None), queue.pop(None), queue.pop(None), queue.pop(None)];
+        assert_eq!(popped, ['a', 'b', 'c', 'd'].map(Popped::Item));
     }
 
     #[test]
@@ -148,6 +162,7 @@ mod tests {
         queue.push('a', 1).expect("there is room");
         queue.close();
         assert_eq!(queue.push('b', 1), Err(Refused::Closed('b')));
+        assert_eq!(queue.push_beyond('b'), Err(Refused::Closed('b')));
         assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('a'), Popped::Closed]);
     }
 

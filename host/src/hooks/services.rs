@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::types::{ClientId, ClientInfo, Message, SubscriptionId, SubscriptionOptions, TopicFilter};
 
-/// What the broker does for its plugins.
+/// What the broker does for its plugins. What can be looked up is nothing unless it says otherwise.
 pub trait BrokerServices: Send + Sync + 'static {
     /// Routes a message as if a client had published it. Must not block.
     fn publish(&self, message: Message) -> Result<(), Overloaded>;
@@ -21,16 +21,24 @@ pub trait BrokerServices: Send + Sync + 'static {
     fn counters(&self) -> Vec<(&'static str, u64)>;
 
     /// How many sessions there are, connected or not.
-    fn session_count(&self) -> u64;
+    fn session_count(&self) -> u64 {
+        0
+    }
 
     /// At most `limit` sessions, which is at least 1: the first ones, or those from where the page before said to go on.
-    fn sessions(&self, start: Option<u64>, limit: usize) -> SessionPage;
+    fn sessions(&self, _start: Option<u64>, _limit: usize) -> SessionPage {
+        SessionPage::default()
+    }
 
     /// What is known of one session.
-    fn session(&self, client_id: &str) -> Option<SessionInfo>;
+    fn session(&self, _client_id: &str) -> Option<SessionInfo> {
+        None
+    }
 
     /// At most `limit` subscriptions of one session, by filter, from the first after `after` on.
-    fn subscriptions(&self, client_id: &str, after: Option<&str>, limit: usize) -> Vec<SubscriptionInfo>;
+    fn subscriptions(&self, _client_id: &str, _after: Option<&str>, _limit: usize) -> Vec<SubscriptionInfo> {
+        Vec::new()
+    }
 }
 
 /// Some sessions.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::aside::Room;
 use super::combine::Verdict;
 use super::deciders::Deciders;
 use super::generation::Generation;
@@ -11,7 +12,7 @@ use super::{Action, Hooks};
 use crate::types::{ClientInfo, QoS};
 
 /// What plugins may want to know of a request besides its topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicFacts {
     /// The QoS of the message, or the one that is asked for.
     pub qos: QoS,
@@ -101,24 +102,26 @@ impl TopicChecker {
         action: Action,
         topics: Vec<(Box<str>, TopicFacts)>,
     ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
-        let (hooks, topics) = (Arc::clone(&self.hooks), Arc::<[_]>::from(topics));
-        hooks.common.tally.asked_aside.fetch_add(topics.len() as u64, Ordering::Relaxed);
+        let hooks = Arc::clone(&self.hooks);
         async move {
             match hooks.common.tally.suspects.turn(client.address(), Instant::now()) {
                 Turn::Now => {}
                 Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
                 Turn::Never => return vec![Verdict::FAULT; topics.len()],
             }
-            loop {
-                let generation = hooks.generation();
-                match generation.aside.ask(&client, action, &topics).await {
-                    Ok(verdicts) => return verdicts,
-                    // A reload came between the two lines.
-                    Err(Closed) if generation.number != hooks.number() => {}
-                    Err(Closed) => return vec![Verdict::FAULT; topics.len()],
-                }
-            }
+            ask_aside(hooks, client, action, topics, Room::IfThereIs).await
         }
+    }
+
+    /// The same where it is the broker that has to know: what was granted must not end because others ask much. One
+    /// question at a time for each session.
+    pub fn ask_for_broker(
+        &self,
+        client: Arc<ClientInfo>,
+        action: Action,
+        topics: Vec<(Box<str>, TopicFacts)>,
+    ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
+        ask_aside(Arc::clone(&self.hooks), client, action, topics, Room::Always)
     }
 
     /// Goes over to the plugins that were loaded last, if it asks others still; ends the instances of those.
@@ -132,6 +135,26 @@ impl TopicChecker {
     fn renew(&mut self) {
         self.generation = self.hooks.generation();
         std::mem::replace(&mut self.deciders, Deciders::in_place(&self.generation.deciding)).retire();
+    }
+}
+
+async fn ask_aside(
+    hooks: Arc<Hooks>,
+    client: Arc<ClientInfo>,
+    action: Action,
+    topics: Vec<(Box<str>, TopicFacts)>,
+    room: Room,
+) -> Vec<Verdict> {
+    let topics = Arc::<[_]>::from(topics);
+    hooks.common.tally.asked_aside.fetch_add(topics.len() as u64, Ordering::Relaxed);
+    loop {
+        let generation = hooks.generation();
+        match generation.aside.ask(&client, action, &topics, room).await {
+            Ok(verdicts) => return verdicts,
+            // A reload came between the two lines.
+            Err(Closed) if generation.number != hooks.number() => {}
+            Err(Closed) => return vec![Verdict::FAULT; topics.len()],
+        }
     }
 }
 

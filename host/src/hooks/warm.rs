@@ -22,6 +22,7 @@ pub(crate) struct Warm {
     wait: Duration,
     /// How long the last call was seen to run, if it was seen.
     last_ran: Option<Duration>,
+    timed_out: bool,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one for each thread and plugin, and it is called in place")]
@@ -40,7 +41,7 @@ impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
         let (state, back_off) = (State::Resting(Instant::now()), BackOff::default());
-        let mut warm = Self { plugin, state, back_off, wait, last_ran: None };
+        let mut warm = Self { plugin, state, back_off, wait, last_ran: None, timed_out: false };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
     }
@@ -57,7 +58,7 @@ impl Warm {
         client: Option<&ClientInfo>,
         act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
-        self.last_ran = None;
+        (self.last_ran, self.timed_out) = (None, false);
         if !self.plugin.circuit.lets_through() {
             return Err(NoAnswer);
         }
@@ -76,6 +77,7 @@ impl Warm {
             }
             Err(fault) => {
                 self.last_ran = fault.time_limit();
+                self.timed_out = self.last_ran.is_some();
                 self.plugin.report(call, client, &fault);
                 self.make();
                 Err(NoAnswer)
@@ -86,6 +88,11 @@ impl Warm {
     /// How long the last call was seen to run; none for most calls, which are over before anybody looks.
     pub(crate) fn last_ran(&self) -> Option<Duration> {
         self.last_ran
+    }
+
+    /// Whether the last call was ended because its time was up.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out
     }
 
     /// Ends the instance in good order.

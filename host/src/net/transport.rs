@@ -25,6 +25,14 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Waits until there is something to read, where that can be told without reading.
+    pub async fn readable(&self) {
+        if let Self::Tcp(stream) = self {
+            // An error is what reading will say.
+            drop(stream.readable().await);
+        }
+    }
+
     /// Whether an end is something that is said, and may be lost if the connection is closed too soon after it.
     pub fn says_end(&self) -> bool {
         !matches!(self, Self::Tcp(_))

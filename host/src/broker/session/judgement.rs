@@ -6,6 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::{Displaced, SessionHandle, Shared};
+use crate::broker::publish::message_facts;
+use crate::broker::subscriptions::Wanted;
+use crate::hooks::TopicFacts;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 
 /// What a session has that is only there because it was allowed once.
@@ -13,10 +16,10 @@ use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 pub(in crate::broker) struct ToJudge {
     /// Whose it is.
     pub(in crate::broker) client: Arc<ClientInfo>,
-    /// What it is subscribed to.
-    pub(in crate::broker) filters: Vec<TopicFilter>,
-    /// The topics of the messages that are yet to be sent, each once.
-    pub(in crate::broker) topics: Vec<TopicName>,
+    /// What it is subscribed to, and what it was granted.
+    pub(in crate::broker) filters: Vec<(TopicFilter, TopicFacts)>,
+    /// The messages that are yet to be sent; those that are the same to plugins once.
+    pub(in crate::broker) messages: Vec<(TopicName, TopicFacts)>,
 }
 
 /// What of a session is not allowed any more.
@@ -26,19 +29,26 @@ pub(in crate::broker) struct Judgement {
     pub(in crate::broker) generation: u64,
     /// Subscriptions that end.
     pub(in crate::broker) filters: Vec<TopicFilter>,
-    /// Topics whose messages are not delivered.
-    pub(in crate::broker) topics: HashSet<TopicName, ahash::RandomState>,
+    /// Messages that are not delivered.
+    pub(in crate::broker) messages: Messages,
+}
+
+/// Messages as plugins are asked about them.
+type Messages = HashSet<(TopicName, TopicFacts), ahash::RandomState>;
+
+fn asked_as(message: &Message) -> (TopicName, TopicFacts) {
+    (message.topic.clone(), message_facts(message))
 }
 
 impl Judgement {
     /// Nothing is to end so far.
     pub(in crate::broker) fn new(generation: u64) -> Self {
-        Self { generation, filters: Vec::new(), topics: HashSet::default() }
+        Self { generation, filters: Vec::new(), messages: HashSet::default() }
     }
 
     /// Whether everything is still allowed.
     pub(in crate::broker) fn is_clean(&self) -> bool {
-        self.filters.is_empty() && self.topics.is_empty()
+        self.filters.is_empty() && self.messages.is_empty()
     }
 }
 
@@ -55,16 +65,12 @@ impl SessionHandle {
             return Err(Displaced);
         }
         shared.session.outbound.hold();
-        let mut topics: HashSet<TopicName, ahash::RandomState> = HashSet::default();
-        for message in shared.session.outbound.unsent() {
-            if !topics.contains(&message.topic) {
-                topics.insert(message.topic.clone());
-            }
-        }
+        let messages: Messages = shared.session.outbound.unsent().map(|message| asked_as(message)).collect();
+        let granted = |wanted: &Wanted| TopicFacts::subscription(wanted.options.qos);
         Ok(ToJudge {
             client: Arc::clone(&shared.client),
-            filters: shared.subscriptions.keys().cloned().collect(),
-            topics: topics.into_iter().collect(),
+            filters: shared.subscriptions.iter().map(|(filter, wanted)| (filter.clone(), granted(wanted))).collect(),
+            messages: messages.into_iter().collect(),
         })
     }
 
@@ -94,7 +100,7 @@ impl SessionHandle {
             session.outbound.retain_unsent(|message| {
                 let lost = judgement.filters.iter().any(|filter| matches(filter, message))
                     && !subscriptions.keys().any(|filter| matches(filter, message));
-                !lost && !judgement.topics.contains(&message.topic)
+                !lost && (judgement.messages.is_empty() || !judgement.messages.contains(&asked_as(message)))
             })
         };
         self.judged.store(judgement.generation, Ordering::Relaxed);

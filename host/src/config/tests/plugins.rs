@@ -156,7 +156,7 @@ plugin-cache: compiled
     assert_eq!(config.hooks.plugin_cache, Some(PathBuf::from("/etc/amqtt/compiled")));
     assert_eq!(
         config.warnings,
-        ["amqtt.yaml:8:23: key `plugins.my-plugin.grants.files`: the plugin has no setting `absent`; hint: name the \
+        ["amqtt.yaml:7:23: key `plugins.my-plugin.grants.files`: the plugin has no setting `absent`; hint: name the \
              keys of the plugin's settings whose values are paths"]
     );
 }

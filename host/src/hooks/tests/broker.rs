@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::super::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
+use super::super::{BrokerServices, Overloaded};
 use crate::types::Message;
 
 /// A broker that keeps what plugins publish.
@@ -29,21 +29,5 @@ impl BrokerServices for Recorder {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         vec![("clients-connected", 3)]
-    }
-
-    fn session_count(&self) -> u64 {
-        0
-    }
-
-    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
-        SessionPage::default()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionInfo> {
-        None
-    }
-
-    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
-        Vec::new()
     }
 }

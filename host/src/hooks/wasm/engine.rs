@@ -17,20 +17,21 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// Starts the thread. It ends with the last plugin.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts the thread, which does something more at each look. It ends with the last plugin.
+    pub(crate) fn start(at_each_look: impl Fn() + Send + 'static) -> io::Result<Self> {
         let engine = Engine::new(&base_config()).map_err(|error| io::Error::other(format!("{error:#}")))?;
         let weak = engine.weak();
-        thread::Builder::new().name("amqtt-deadlines".into()).spawn(move || count_epochs(&weak))?;
+        thread::Builder::new().name("amqtt-deadlines".into()).spawn(move || count_epochs(&weak, at_each_look))?;
         Ok(Self { engine, compiled: Compiled::default() })
     }
 }
 
 /// A thread of the system rather than a timer of tokio: load makes the latter late, then catch up all at once.
-fn count_epochs(engine: &EngineWeak) {
+fn count_epochs(engine: &EngineWeak, at_each_look: impl Fn()) {
     while let Some(engine) = engine.upgrade() {
         engine.increment_epoch();
         drop(engine);
+        at_each_look();
         thread::sleep(EPOCH_TICK);
     }
 }

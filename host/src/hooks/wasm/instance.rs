@@ -91,14 +91,14 @@ impl Instance {
         Ok(vote)
     }
 
-    /// Asks for votes on an action with several topics: one for each.
+    /// Asks for votes on an action with several topics: one for each. It has time for each of them.
     pub(crate) fn check_many(
         &mut self,
         client: &Arc<ClientInfo>,
         action: Action,
         topics: &[(&str, TopicFacts)],
     ) -> Result<Vec<Vote>, Fault> {
-        self.begin(TOPIC_CHECK_DEADLINE);
+        self.begin_times(TOPIC_CHECK_DEADLINE, topics.len());
         self.store.data_mut().call.begin(client, topics.iter().map(|(_, facts)| *facts));
         let names: Vec<String> = topics.iter().map(|(topic, _)| (*topic).to_owned()).collect();
         let votes = self.hooks.check_many(&mut self.store, client, action, &names)?;
@@ -136,8 +136,13 @@ impl Instance {
 
     /// Begins a call that may run for so long, unless the configuration has another limit.
     fn begin(&mut self, limit: Duration) {
+        self.begin_times(limit, 1);
+    }
+
+    /// The same for so many things in one call.
+    fn begin_times(&mut self, limit: Duration, count: usize) {
         let limit = self.store.data().deadline_set.unwrap_or(limit);
-        begin(&mut self.store, limit);
+        begin(&mut self.store, limit.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)));
     }
 }
 

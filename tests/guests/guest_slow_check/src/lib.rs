@@ -1,4 +1,5 @@
-//! Allows every topic; takes some 20 ms each time for those below `slow`.
+//! Allows every topic; takes some 20 ms each time for those below `slow-publish`, `slow-subscribe` and `slow-receive`, for
+//! that action.
 
 use amqtt_plugin_sdk::{
     Action, CacheFor, Client, Decision, Interests, NoSettings, Plugin, TopicCheck, Verdict, plugin,
@@ -14,13 +15,18 @@ impl Plugin for SlowCheck {
     }
 
     fn interests(&self) -> Interests {
-        Interests { actions: vec![Action::Publish], ..Interests::default() }
+        Interests { actions: vec![Action::Publish, Action::Subscribe, Action::Receive], ..Interests::default() }
     }
 }
 
 impl TopicCheck for SlowCheck {
-    fn check(&mut self, _: &Client, _: Action, topic: &str) -> Verdict {
-        let (decision, slow) = (Decision::Allow, topic.starts_with("slow/"));
+    fn check(&mut self, _: &Client, action: Action, topic: &str) -> Verdict {
+        let slow = topic.starts_with(match action {
+            Action::Publish => "slow-publish/",
+            Action::Subscribe => "slow-subscribe/",
+            Action::Receive => "slow-receive/",
+        });
+        let decision = Decision::Allow;
         if !slow {
             return Verdict { decision, cache: CacheFor::Reload };
         }

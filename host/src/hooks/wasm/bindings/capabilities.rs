@@ -1,6 +1,7 @@
 //! What plugins ask of the broker, capability by capability.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::Error;
 use wasmtime::component::Resource;
@@ -115,15 +116,15 @@ fn count(number: usize) -> u32 {
 /// All verdicts end together: who asks again gets the same answer, and there is one number to compare.
 impl invalidate::Host for State {
     fn all(&mut self) {
-        self.capabilities.verdict_number.advance();
+        self.capabilities.verdict_number.invalidate(Instant::now());
     }
 
     fn client(&mut self, _: String) {
-        self.capabilities.verdict_number.advance();
+        self.capabilities.verdict_number.invalidate(Instant::now());
     }
 
     fn user(&mut self, _: Option<String>) {
-        self.capabilities.verdict_number.advance();
+        self.capabilities.verdict_number.invalidate(Instant::now());
     }
 }
 
