@@ -7,7 +7,7 @@ use crate::bindings::lifecycle::exports::amqtt::plugin::lifecycle as wit_lifecyc
 use crate::bindings::topic_check::exports::amqtt::plugin::topic_check as wit_check;
 use crate::bindings::{auth, enhanced_auth, events, ticks};
 use crate::request::Source;
-use crate::{Auth, Client, EnhancedAuth, Event, EventKind, Events, Interests, Plugin, Ticks, TopicCheck};
+use crate::{Auth, Client, EnhancedAuth, Event, EventKind, Events, Interests, Plugin, ReadSettings, Ticks, TopicCheck};
 
 /// Makes a component of a plugin: `plugin!(MyPlugin: Auth, EnhancedAuth, TopicCheck, Events, Ticks)`, with just the hooks it has.
 ///
@@ -272,8 +272,13 @@ fn log_panics() {
     }));
 }
 
+/// Reads settings as their type wants it.
+fn read_settings<S: ReadSettings>(json: &str) -> Result<S, String> {
+    S::read(json)
+}
+
 /// Reads settings from JSON; an error names the key where it is.
-fn read_settings<S: serde::de::DeserializeOwned>(json: &str) -> Result<S, String> {
+pub(crate) fn read_json<S: serde::de::DeserializeOwned>(json: &str) -> Result<S, String> {
     let mut json = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut json).map_err(|err| {
         let inner = err.inner();
@@ -323,8 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn no_settings_accepts_any_map() {
+    fn no_settings_accepts_any() {
         assert_eq!(read_settings(r#"{"a":1,"b":{"c":[]}}"#), Ok(NoSettings));
-        assert!(read_settings::<NoSettings>("[]").is_err());
     }
 }

@@ -65,7 +65,7 @@ pub use event::EventFacts;
 pub use event::{Event, EventKind, Packet};
 pub use exchange::Step;
 pub use facts::{Certificate, UserProperty};
-pub use plugin::{Auth, EnhancedAuth, Events, Interests, NoSettings, Plugin, Ticks, TopicCheck};
+pub use plugin::{Auth, EnhancedAuth, Events, Interests, NoSettings, Plugin, ReadSettings, Ticks, TopicCheck};
 #[cfg(not(target_family = "wasm"))]
 pub use request::RequestFacts;
 pub use request::{Reason, Request};

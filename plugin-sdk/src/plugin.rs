@@ -1,8 +1,6 @@
-use std::fmt;
+use serde::de::DeserializeOwned;
 
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
+use crate::export::read_json;
 use crate::{Action, Client, Decision, Event, EventKind, Step, Verdict};
 
 /// A plugin: what it is set up with and what it wants to be called for.
@@ -12,7 +10,7 @@ pub trait Plugin: Sized + 'static {
     /// The plugin's settings, read from a JSON object whose top-level keys are spelled with dashes.
     ///
     /// Use `#[serde(rename_all = "kebab-case")]`, and [`NoSettings`] where there are none.
-    type Settings: DeserializeOwned;
+    type Settings: ReadSettings;
 
     /// Makes one instance.
     ///
@@ -90,23 +88,26 @@ pub struct Interests {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoSettings;
 
-impl<'de> Deserialize<'de> for NoSettings {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyMap;
+/// What the settings of a plugin can be: anything that serde reads, or [`NoSettings`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a plugin's settings",
+    note = "derive `serde::Deserialize` for it, or use `NoSettings`"
+)]
+pub trait ReadSettings: Sized {
+    /// Reads them from the JSON object that the broker hands over.
+    #[doc(hidden)]
+    fn read(json: &str) -> Result<Self, String>;
+}
 
-        impl<'de> Visitor<'de> for AnyMap {
-            type Value = NoSettings;
+impl<S: DeserializeOwned> ReadSettings for S {
+    fn read(json: &str) -> Result<Self, String> {
+        read_json(json)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of settings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoSettings, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(NoSettings)
-            }
-        }
-
-        deserializer.deserialize_map(AnyMap)
+/// Nothing is read, so that a plugin without settings has no code that reads: half of a small one.
+impl ReadSettings for NoSettings {
+    fn read(_: &str) -> Result<Self, String> {
+        Ok(NoSettings)
     }
 }

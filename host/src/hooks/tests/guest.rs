@@ -75,6 +75,8 @@ pub(super) struct Guest {
     pub(super) actions: Vec<Action>,
     pub(super) kinds: Vec<EventKind>,
     pub(super) tick_seconds: u32,
+    /// By how many its answer to `check-many` is too short.
+    pub(super) verdicts_left_out: i32,
 }
 
 impl Default for Guest {
@@ -90,6 +92,7 @@ impl Default for Guest {
             actions: Vec::new(),
             kinds: Vec::new(),
             tick_seconds: 0,
+            verdicts_left_out: 0,
         }
     }
 }
@@ -318,7 +321,11 @@ impl Guest {
                         // Eight bytes for each topic, all the same: the decision, and some time that it may be kept.
                         code.i32_const(VERDICTS).i32_const(decision).local_get(9).i32_const(8).i32_mul().memory_fill(0);
                         code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
-                        code.i32_const(VERDICT).local_get(9).i32_store(at(4));
+                        code.i32_const(VERDICT)
+                            .local_get(9)
+                            .i32_const(self.verdicts_left_out)
+                            .i32_sub()
+                            .i32_store(at(4));
                         code.i32_const(VERDICT);
                     }
                     "handle" => {

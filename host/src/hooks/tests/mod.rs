@@ -1,8 +1,10 @@
 //! Plugins as the broker calls them: those of the binary, and those that misbehave.
 
 mod broker;
+mod compatibility;
 mod guest;
 mod log;
+mod many;
 mod reload;
 mod sandbox;
 mod suspects;
@@ -40,7 +42,11 @@ fn embedded(name: &str, settings: Value) -> PluginSpec {
 }
 
 fn load(spec: HookSpec) -> Result<(Arc<Hooks>, Arc<Recorder>), String> {
-    let broker = Arc::new(Recorder::default());
+    load_with(spec, Recorder::default())
+}
+
+fn load_with(spec: HookSpec, broker: Recorder) -> Result<(Arc<Hooks>, Arc<Recorder>), String> {
+    let broker = Arc::new(broker);
     let hooks = Hooks::load(&spec, broker.clone()).map_err(|error| error.to_string())?;
     Ok((hooks, broker))
 }

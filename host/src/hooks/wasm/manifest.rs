@@ -11,7 +11,7 @@ use super::wasi;
 use crate::hooks::Grants;
 
 /// The version of the plugin interface of this broker: that of the package in `wit/`.
-pub(super) const INTERFACE_VERSION: Version = Version::new(0, 2, 0);
+pub(crate) const INTERFACE_VERSION: Version = Version::new(0, 2, 0);
 
 const PACKAGE: &str = "amqtt:plugin";
 
@@ -224,7 +224,14 @@ fn check_version(interface: &str, version: Option<&str>) -> Result<(), Unusable>
         interface: interface.to_owned(),
         wanted: version.unwrap_or("no version").to_owned(),
         ours: INTERFACE_VERSION,
+        served: served(),
     })
+}
+
+/// The versions that link with ours.
+fn served() -> String {
+    let Version { major, minor, .. } = INTERFACE_VERSION;
+    if major > 0 { format!("{major}.x") } else { format!("{major}.{minor}.x") }
 }
 
 #[cfg(test)]

@@ -19,9 +19,14 @@ mod state;
 mod unusable;
 mod wasi;
 
+#[cfg(test)]
+mod newer_host;
+
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;
 pub(crate) use inspect::{inspect_embedded, inspect_file};
 pub(crate) use instance::{Fault, Instance};
+#[cfg(test)]
+pub(crate) use manifest::INTERFACE_VERSION;
 pub(crate) use plugin::{Code, Plugin, StartError};
 pub use unusable::Unusable;

@@ -36,8 +36,8 @@ pub enum Unusable {
     Invalid(String),
     /// It was built for another version of the plugin interface.
     #[error(
-        "it is made for version {wanted} of the plugin interface (`{interface}`), this broker has {ours}\n\
-         hint: build the plugin with the amqtt-plugin-sdk of this broker's version"
+        "it is made for version {wanted} of the plugin interface (`{interface}`), this broker has {ours} and runs plugins of \
+         {served}\nhint: build the plugin with the amqtt-plugin-sdk of this broker's version"
     )]
     OtherVersion {
         /// The interface that shows it.
@@ -46,6 +46,8 @@ pub enum Unusable {
         wanted: String,
         /// The version of this broker.
         ours: Version,
+        /// The versions that it serves, for example `0.2.x`.
+        served: String,
     },
     /// It wants a part of the system interface that is not there.
     #[error(

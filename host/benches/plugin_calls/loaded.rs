@@ -1,0 +1,223 @@
+//! The real thing: plugins that the broker's loader has loaded, asked as the broker asks them.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use amqtt::hooks::{
+    Action, BrokerServices, Event, EventKind, Grants, HookSpec, Hooks, Overloaded, PluginLimits, PluginSpec,
+    SessionInfo, SessionPage, SubscriptionInfo, TopicChecker, TopicFacts,
+};
+use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, QoS, TopicFilter, UserProperty};
+use criterion::{BenchmarkId, Criterion};
+use serde_json::{Map, Value, json};
+
+use crate::{CLIENT_ID, TOPIC, USERNAME};
+
+/// Events between two looks at the clock: fewer than may wait.
+const EVENTS: u64 = 1_000;
+
+/// Instances whose memory is looked at.
+const INSTANCES: usize = 200;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    topic_checks(criterion);
+    events(criterion);
+    starts(criterion);
+    memory();
+}
+
+fn topic_checks(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("topic-check");
+    let client = client();
+    let ask = |checker: &mut TopicChecker, topic: &str| {
+        let verdict = checker.check(black_box(&client), Action::Publish, black_box(topic), FACTS);
+        assert!(verdict.allowed, "{topic}");
+    };
+    let (acl, _) = load(topic_acl());
+    let mut checker = acl.topic_checker();
+    group.bench_function("topic_acl", |bencher| bencher.iter(|| ask(&mut checker, TOPIC)));
+    let topics = [(TOPIC, FACTS); 8];
+    group.bench_function("topic_acl, eight topics at once", |bencher| {
+        bencher.iter(|| checker.check_many(&client, Action::Publish, black_box(&topics)));
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    group.bench_function("topic_acl on another thread", |bencher| {
+        bencher.iter(|| {
+            let asked = checker.ask(Arc::clone(&client), Action::Publish, vec![(TOPIC.into(), FACTS)]);
+            runtime.block_on(asked)
+        });
+    });
+
+    let (everything, _) = load(everything());
+    let mut checker = everything.topic_checker();
+    for (name, topic) in [
+        ("a guest that allows all", "free/7/floors/3/rooms/123/temperature"),
+        ("with a getter", "address/192.0.2."),
+        ("with four user properties", "properties/four"),
+        ("with the QoS and length of the request", "short/7/floors/3/rooms/123/temperature"),
+        ("with a call of the log", "logged/7/floors/3/rooms/123/temperature"),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| ask(&mut checker, topic)));
+    }
+    group.bench_function("new instance", |bencher| bencher.iter_with_large_drop(|| acl.topic_checker()));
+}
+
+fn events(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("event with a payload");
+    let (everything, told) = load(everything());
+    everything.start();
+    let client = client();
+    for bytes in [64, 1 << 10, 16 << 10] {
+        let payload = bytes::Bytes::from(vec![b'x'; bytes]);
+        let topic: Arc<str> = TOPIC.into();
+        group.bench_function(BenchmarkId::from_parameter(bytes), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut time = Duration::ZERO;
+                for _ in 0..iterations.div_ceil(EVENTS) {
+                    let start = Instant::now();
+                    for _ in 0..EVENTS {
+                        everything.emit(Event {
+                            topic: Some(Arc::clone(&topic)),
+                            payload_len: Some(payload.len()),
+                            payload: Some(payload.clone()),
+                            ..Event::of_client(EventKind::MessageReceived, &client)
+                        });
+                    }
+                    everything.emit(Event::of_client(EventKind::ClientDisconnected, &client));
+                    let count = loop {
+                        let message = told.recv_timeout(Duration::from_secs(10)).unwrap();
+                        if message.topic.as_str() == "everything/payload-bytes" {
+                            break message.payload;
+                        }
+                    };
+                    time += start.elapsed();
+                    assert_eq!(count, (EVENTS as usize * bytes).to_string());
+                }
+                time.mul_f64(iterations as f64 / (iterations.div_ceil(EVENTS) * EVENTS) as f64)
+            });
+        });
+    }
+    everything.stop();
+}
+
+fn starts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("load and start");
+    group.sample_size(20);
+    group.bench_function("topic_acl, compiled before", |bencher| bencher.iter(|| load(topic_acl())));
+    group.bench_function("guest_everything, compiled now", |bencher| bencher.iter(|| load(everything())));
+    let names =
+        ["auth_anonymous", "auth_file", "broker_sys", "event_logger", "packet_logger", "topic_acl", "topic_taboo"];
+    group.bench_function("all that come with the broker", |bencher| {
+        bencher.iter(|| {
+            let plugins = names.map(|name| plugin(name, json!({}))).to_vec();
+            Hooks::load(&HookSpec { plugins, ..HookSpec::default() }, Arc::new(Broker(sync_channel(0).0))).unwrap()
+        });
+    });
+}
+
+/// Resident memory of instances, which criterion does not measure.
+fn memory() {
+    for spec in [topic_acl(), everything()] {
+        let name = spec.name.clone();
+        let (hooks, _) = load(spec);
+        let before = resident_bytes();
+        let checkers: Vec<_> = (0..INSTANCES).map(|_| hooks.topic_checker()).collect();
+        let bytes = resident_bytes().saturating_sub(before) / INSTANCES;
+        println!("instance of {name}: {} KiB resident, mean of {INSTANCES}", bytes >> 10);
+        drop(checkers);
+    }
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+const FACTS: TopicFacts = TopicFacts { qos: QoS::AtMostOnce, retain: false, payload_len: Some(64) };
+
+fn client() -> Arc<ClientInfo> {
+    let user_properties = ["one", "two", "three", "four"]
+        .map(|name| UserProperty { name: name.into(), value: "a value of some length".into() })
+        .into();
+    Arc::new(ClientInfo {
+        client_id: ClientId::new(CLIENT_ID),
+        identity: Identity::User(USERNAME.into()),
+        peer: Peer::tcp(([192, 0, 2, 1], 49_152).into(), "default".into()),
+        connect: ConnectFacts { user_properties, ..ConnectFacts::default() },
+    })
+}
+
+fn plugin(name: &str, settings: Value) -> PluginSpec {
+    let settings = if let Value::Object(settings) = settings { settings } else { Map::new() };
+    PluginSpec {
+        name: name.into(),
+        path: None,
+        sha256: None,
+        settings,
+        grants: Grants::default(),
+        limits: PluginLimits::default(),
+    }
+}
+
+/// As in the broker's documentation, with a rule for the topic that is asked about.
+fn topic_acl() -> PluginSpec {
+    let rules = ["repositories/+/master", "calendar/#", "data/memes", "buildings/+/floors/#"];
+    plugin("topic_acl", json!({ "acl": { USERNAME: rules, "anonymous": [] } }))
+}
+
+fn everything() -> PluginSpec {
+    let grants = Grants {
+        files: vec!["file".into()],
+        publish: vec![TopicFilter::new("everything/#").unwrap()],
+        broker_info: true,
+        sessions: true,
+        invalidate: true,
+    };
+    let path = Some(amqtt_tests::guests::EVERYTHING.into());
+    PluginSpec { path, grants, ..plugin("guest_everything", json!({})) }
+}
+
+fn load(plugin: PluginSpec) -> (Arc<Hooks>, Receiver<Message>) {
+    let (sender, published) = sync_channel(EVENTS as usize);
+    let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
+    (Hooks::load(&spec, Arc::new(Broker(sender))).unwrap(), published)
+}
+
+/// Hands on what plugins publish.
+struct Broker(SyncSender<Message>);
+
+impl BrokerServices for Broker {
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
+        self.0.try_send(message).map_err(|_| Overloaded)
+    }
+
+    fn version(&self) -> &str {
+        "0.0.0"
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    fn session_count(&self) -> u64 {
+        0
+    }
+
+    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
+        SessionPage::default()
+    }
+
+    fn session(&self, _: &str) -> Option<SessionInfo> {
+        None
+    }
+
+    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,71 @@
+//! `check-many` across several plugins: each topic's votes are combined as if it were asked about alone.
+
+use super::*;
+
+/// Decides by the topic: `free/…`, `denied/…` with a reason, `trapped/…`; abstains on others.
+fn everything(folder: &Path) -> PluginSpec {
+    std::fs::copy(amqtt_tests::guests::EVERYTHING, folder.join("everything.wasm")).expect("a built guest");
+    let grants = Grants {
+        files: vec!["file".into()],
+        publish: vec![TopicFilter::new("everything/#").expect("valid")],
+        broker_info: true,
+        sessions: true,
+        invalidate: true,
+    };
+    PluginSpec { grants, ..embedded("everything", json!({})) }
+}
+
+fn votes(decision: Does) -> Guest {
+    Guest { topic_check: Some(decision), actions: vec![Action::Publish], ..Guest::default() }
+}
+
+/// What `everything` (E) and the guests (their places in the list) say together: `a`llowed, `d`enied, `D`enied with a
+/// reason; and how many faults there were.
+fn check(order: &str, guests: &[Guest], topics: &[&str], expected: &str, faults_expected: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spec = guest_spec(folder.path(), guests);
+    let place = order.find('E').expect("it is among them");
+    spec.plugins.insert(place, everything(folder.path()));
+    spec.plugins.iter_mut().for_each(|plugin| plugin.limits.deadline = Some(Duration::from_secs(20)));
+    let (hooks, _) = load(spec).expect("guests that load");
+    let asked: Vec<_> = topics.iter().map(|topic| (*topic, FACTS)).collect();
+    let verdicts = hooks.topic_checker().check_many(&client(None), Action::Publish, &asked);
+    let told = verdicts.iter().map(|verdict| match verdict {
+        Verdict { allowed: true, .. } => 'a',
+        Verdict { reason: Some(_), .. } => 'D',
+        _ => 'd',
+    });
+    assert_eq!(told.collect::<String>(), expected, "{order} {topics:?}");
+    assert_eq!(faults(&hooks), faults_expected, "{order} {topics:?}");
+}
+
+const TOPICS: [&str; 4] = ["free/1", "denied/2", "unknown/3", "free/4"];
+
+#[test]
+fn votes_on_several_topics_are_combined_for_each() {
+    // What nobody allows is denied.
+    check("E.", &[votes(Does::Answer(2))], &TOPICS, "aDda", 0);
+    check("E.", &[votes(Does::Answer(0))], &TOPICS, "aDaa", 0);
+    check(".E", &[votes(Does::Answer(0))], &TOPICS, "aDaa", 0);
+    check("E.", &[votes(Does::Answer(1))], &TOPICS, "dDdd", 0);
+    check(".E", &[votes(Does::Answer(1))], &TOPICS, "dddd", 0);
+}
+
+#[test]
+fn a_fault_denies_what_was_still_open_and_nothing_else() {
+    for does in [Does::Trap, Does::WrongAnswer, Does::Hog] {
+        // What `everything` has denied before keeps its reason.
+        check("E.", &[votes(does)], &TOPICS, "dDdd", 1);
+        // Who comes after a fault is asked no more.
+        check(".E", &[votes(does)], &TOPICS, "dddd", 1);
+    }
+    check("E.", &[votes(Does::Answer(0))], &["free/1", "trapped/2", "free/3"], "ddd", 1);
+    check(".E.", &[votes(Does::Answer(0)), votes(Does::Answer(0))], &["free/1", "trapped/2"], "dd", 1);
+}
+
+#[test]
+fn an_answer_of_another_length_is_a_fault() {
+    let short = Guest { verdicts_left_out: 1, ..votes(Does::Answer(0)) };
+    check("E.", std::slice::from_ref(&short), &TOPICS, "dDdd", 1);
+    check(".E", std::slice::from_ref(&short), &["free/1"], "d", 1);
+}
