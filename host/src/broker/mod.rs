@@ -9,6 +9,7 @@ mod directory;
 mod events;
 mod exchange;
 mod expiry;
+mod explanation;
 mod listeners;
 mod process;
 mod publish;
