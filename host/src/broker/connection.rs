@@ -419,9 +419,7 @@ fn acknowledge(
 ) -> Result<(), Displaced> {
     let (reason, said) = match &outcome {
         Ok(reason) => (*reason, Vec::new()),
-        Err(refused) => {
-            (ReasonCode::of_publish(refused.code), explanation::of_acknowledgement(refused, client.terms))
-        }
+        Err(refused) => (ReasonCode::of_publish(refused.code), explanation::of_acknowledgement(refused, client.terms)),
     };
     // A PUBREC is as long as a PUBACK.
     let encode = |out: &mut BytesMut, properties: &[Property<'_>]| {

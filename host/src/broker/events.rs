@@ -66,12 +66,7 @@ pub(super) fn message(
 }
 
 /// Tells that a client has sent a packet, which is well-formed.
-pub(super) fn packet_received(
-    hooks: &Hooks,
-    client: &Arc<ClientInfo>,
-    frame: Frame<'_>,
-    properties: Properties<'_>,
-) {
+pub(super) fn packet_received(hooks: &Hooks, client: &Arc<ClientInfo>, frame: Frame<'_>, properties: Properties<'_>) {
     if hooks.wants(EventKind::PacketReceived) {
         let glance = Glance::new(frame.header, frame.body);
         let user_properties = user_properties(properties);

@@ -3,7 +3,9 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::{Inbound, Outbound, Violation, dialect};
-use crate::codec::{Ack, Answer, Disconnect, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp};
+use crate::codec::{
+    Ack, Answer, Disconnect, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp,
+};
 use crate::types::{Limits, QoS, ReasonCode};
 
 /// The state of a session that outlives its connection (section 4.1), but for its subscriptions.

@@ -2,7 +2,7 @@
 //!
 //! A client whose CONNECT has a user property `refuse` is refused with the code in it, two hexadecimal digits; one with
 //! `refuse-will` may not publish to `will`. Nobody may use `refused/CODE/…`; the answer holds for topics that end with
-//! `/kept`, and not for others. `refused/silent` is refused without a reason. What happens goes to `told/KIND/CLIENT`.
+//! `/kept`, and not for others; the reason says how often the topic was asked about, but for those that end with `/same`. `refused/silent` is refused without a reason. What happens goes to `told/KIND/CLIENT`.
 
 use std::collections::HashMap;
 
@@ -53,7 +53,7 @@ impl TopicCheck for Reasons {
         };
         if let Some(code) = code {
             let asked = self.asked.entry(topic.to_owned()).or_default();
-            *asked += 1;
+            *asked = if topic.ends_with("/same") { 1 } else { *asked + 1 };
             let reason = Reason::code(code).text(format!("not {topic}")).property("asked", asked.to_string());
             client.request().explain(&reason);
         }
