@@ -13,10 +13,12 @@ use tokio::time::{timeout, timeout_at};
 
 use super::aside::Asking;
 use super::connection::{Client, End, Wire};
+use super::core::Core;
 use super::directory::{Open, Opened};
 use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
+use super::explanation;
 use super::publish::Publisher;
 use super::reader::{Filled, Read};
 use super::session::Link;
@@ -28,7 +30,9 @@ use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, e
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason};
 use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
 use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
-use crate::types::{ClientId, ClientInfo, ConnectFacts, Identity, Limits, Peer, ReasonCode, UserProperty};
+use crate::types::{
+    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Peer, ReasonCode, UserProperty,
+};
 
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -42,7 +46,7 @@ pub(super) enum Rejected {
     Upgrade(UpgradeError),
     /// Answered with a CONNACK.
     Connack(ProtocolVersion, ReasonCode, String),
-    /// The same, with what a plugin says of it.
+    /// The same, with more to tell than a code: what a plugin says of it, or where to go instead.
     Explained(ClientTerms, Box<Reason>, String),
 }
 
@@ -94,6 +98,11 @@ pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: Tcp
 pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: &Peer) -> Result<Client, Rejected> {
     let doorway = worker.borrow().doorway.clone();
     let mut request = read_request(worker, &doorway, wire, peer).await?;
+    if let Some(code) = worker.borrow().core.capabilities.redirect {
+        let reason = Reason { code: Some(code.value()), ..Reason::default() };
+        let why = format!("client {:?}: sent to another server", request.client.client_id);
+        return Err(Rejected::Explained(request.terms, Box::new(reason), why));
+    }
     let mut proven = None;
     match request.asked.take() {
         // In a box: few clients do this.
@@ -157,14 +166,14 @@ pub(super) fn count(stats: &WorkerStats, peer: &Peer, rejected: &Rejected) {
 }
 
 /// Tells the peer why it was refused, if it is to know.
-pub(super) async fn reject(hooks: &Hooks, wire: &mut Wire, rejected: &Rejected) {
+pub(super) async fn reject(hooks: &Hooks, core: &Core, wire: &mut Wire, rejected: &Rejected) {
     let why = match rejected {
         Rejected::Connack(version, reason, _) => {
             encode_refusal(wire.writer.replies(), *version, (*reason).into());
             Ending::Refused
         }
         Rejected::Explained(terms, reason, _) => {
-            explain(wire.writer.replies(), *terms, reason);
+            explain(wire.writer.replies(), *terms, reason, &core.capabilities);
             Ending::Refused
         }
         Rejected::Closed(end) => (*end).into(),
@@ -183,17 +192,15 @@ fn encode_refusal(out: &mut BytesMut, version: ProtocolVersion, answer: Answer<'
     encode_connack(out, version, Connack { session_present: false, answer }); // [MQTT-3.2.2-6]
 }
 
-/// A refusal with what a plugin says of it; without, if that is larger than what the client takes `[MQTT-3.2.2-19]`
-/// `[MQTT-3.2.2-20]`.
-fn explain(out: &mut BytesMut, terms: ClientTerms, reason: &Reason) {
+/// A refusal with what there is to say of it, as far as the client takes that.
+fn explain(out: &mut BytesMut, terms: ClientTerms, reason: &Reason, capabilities: &Capabilities) {
     let code = ReasonCode::of_connack(reason.code);
-    let user = reason.user_properties.iter().map(|user| Property::UserProperty(&user.name, &user.value));
-    let properties: Vec<_> = reason.text.as_deref().map(Property::ReasonString).into_iter().chain(user).collect();
-    encode_refusal(out, terms.version, Answer { reason: code, properties: &properties });
-    if out.len() > terms.packet_bytes_max as usize {
-        out.clear();
-        encode_refusal(out, terms.version, code.into());
-    }
+    let reference = capabilities.reference_for(code).map(Property::ServerReference);
+    let properties: Vec<_> = reference.into_iter().chain(explanation::properties(reason)).collect();
+    let encode = |out: &mut BytesMut, properties: &[Property<'_>]| {
+        encode_refusal(out, terms.version, Answer { reason: code, properties });
+    };
+    encode(out, explanation::fitting(&properties, terms, encode));
 }
 
 /// Writes what there is, says that no more comes, and gives the peer time to read it: closing with unread bytes would
@@ -238,7 +245,7 @@ fn poll_request(
     poll_packet(worker, wire, cx, |worker, protocol, frame| {
         let connect = protocol.handle_connect(frame, &worker.core.limits, &worker.core.capabilities)?;
         let request = Request::new(&connect, peer, &worker.core.limits)?;
-        events::packet_received(&worker.hooks, &request.client, frame);
+        events::packet_received(&worker.hooks, &request.client, frame, connect.properties);
         Ok(request)
     })
 }
@@ -333,9 +340,9 @@ fn open(
     let version = terms.version;
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
-        if !worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
+        if let Err(refused) = worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
             let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic());
-            return Err(Rejected::Connack(version, ReasonCode::NotAuthorized, why));
+            return Err(Rejected::Explained(terms, Box::new(Arc::unwrap_or_clone(refused)), why));
         }
         verdicts.forget_answers();
     }
@@ -366,8 +373,8 @@ fn open(
     let assigned = request.assigned_client_id.then_some(client.client_id.as_str());
     let mut properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
     properties.extend(proven.iter().flat_map(|proven| proven.properties()));
-    let answer = Answer { reason: ReasonCode::Success, properties: &properties };
-    encode_connack(wire.writer.replies(), version, Connack { session_present: present, answer });
+    let response_information = granted.response_information(&core.capabilities, &client.client_id);
+    accepted(wire.writer.replies(), terms, present, properties, response_information.as_deref());
     worker.stats().packets_sent.add(1);
     core.totals.connect();
     tracing::info!("client {:?} connected from {}", client.client_id, client.peer.remote_address);
@@ -375,6 +382,31 @@ fn open(
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
     Ok(Client { info: client, session, link_id, terms, told: core, verdicts, review: None, asking: None, proven })
+}
+
+/// The CONNACK of a client that was accepted; without response information where that makes it too large for the client.
+fn accepted<'a>(
+    out: &mut BytesMut,
+    terms: ClientTerms,
+    session_present: bool,
+    mut properties: Vec<Property<'a>>,
+    response_information: Option<&'a str>,
+) {
+    let encode = |out: &mut BytesMut, properties: &[Property<'_>]| {
+        let answer = Answer { reason: ReasonCode::Success, properties };
+        encode_connack(out, terms.version, Connack { session_present, answer });
+    };
+    let before = out.len();
+    if let Some(information) = response_information {
+        properties.push(Property::ResponseInformation(information));
+        encode(out, &properties);
+        if out.len() - before <= terms.packet_bytes_max as usize {
+            return;
+        }
+        properties.pop();
+        out.truncate(before);
+    }
+    encode(out, &properties);
 }
 
 /// An identifier that nobody can guess, for a client that has none `[MQTT-3.1.3-6]`.

@@ -15,6 +15,7 @@ use super::connect;
 use super::core::Core;
 use super::events;
 use super::exchange::Proven;
+use super::explanation;
 use super::publish::Publisher;
 use super::reader::{Filled, Read, Reader};
 use super::revocation::Review;
@@ -22,11 +23,13 @@ use super::session::{Displaced, SessionHandle};
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use super::writer::Writer;
-use crate::codec::{Disconnect, Frame, Packet, Property, encode_disconnect, next_frame};
-use crate::hooks::{Event as HookEvent, EventKind};
+use crate::codec::{
+    Ack, Answer, Disconnect, Frame, Packet, PacketId, Property, encode_ack, encode_disconnect, next_frame,
+};
+use crate::hooks::{Event as HookEvent, EventKind, Reason};
 use crate::net::{Accepted, Admission, Ending, Transport, WebSocketFault};
 use crate::protocol::{ClientTerms, Connection, Event, Payload, Session, Violation};
-use crate::types::{ClientInfo, Limits, ReasonCode, SessionExpiry};
+use crate::types::{Capabilities, ClientInfo, Limits, QoS, ReasonCode, SessionExpiry};
 
 /// Reads that one turn takes before other connections have theirs.
 const READS_PER_TURN: usize = 4;
@@ -100,15 +103,24 @@ pub(super) enum End {
 
 impl End {
     /// What the client is told, if its version of the protocol has words for that and it can be heard.
-    fn farewell(&self) -> Option<ReasonCode> {
+    fn farewell(&self, capabilities: &Capabilities) -> Option<ReasonCode> {
         match self {
             Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) | Self::WebSocket(_) => None,
             Self::Violation(violation) => Some(violation.reason_code()),
             Self::NotProven(reason) => Some(*reason),
             Self::Displaced => Some(ReasonCode::SessionTakenOver),
-            Self::Shutdown => Some(ReasonCode::ServerShuttingDown),
+            Self::Shutdown => Some(capabilities.farewell()),
             Self::AnswerTooLarge => Some(ReasonCode::PacketTooLarge),
             Self::Panic => Some(ReasonCode::UnspecifiedError),
+        }
+    }
+
+    /// What the client has said or is told, in a number: none where the connection just broke.
+    fn reason_code(&self, capabilities: &Capabilities) -> Option<ReasonCode> {
+        match self {
+            Self::Disconnect => Some(ReasonCode::Success),
+            Self::DisconnectWithWill(reason) => Some(*reason),
+            end => end.farewell(capabilities),
         }
     }
 }
@@ -187,8 +199,8 @@ async fn begin(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> Option<Live> 
         }
         Err(rejected) => {
             connect::count(worker.borrow().stats(), &peer, &rejected);
-            let hooks = Arc::clone(&worker.borrow().hooks);
-            connect::reject(&hooks, &mut wire, &rejected).await;
+            let (hooks, core) = (Arc::clone(&worker.borrow().hooks), Arc::clone(&worker.borrow().core));
+            connect::reject(&hooks, &core, &mut wire, &rejected).await;
             None
         }
     }
@@ -222,8 +234,8 @@ impl Live {
         connected.end = end;
         let doorway = connected.worker.borrow().doorway.clone();
         doorway.pass().await;
-        let (version, before) = (connected.client.terms.version, wire.writer.len());
-        end.farewell().iter().for_each(|reason| encode_disconnect(wire.writer.replies(), version, (*reason).into()));
+        let (terms, before) = (connected.client.terms, wire.writer.len());
+        say_farewell(&end, terms, &connected.worker.borrow().core.capabilities, wire.writer.replies());
         let says_why = wire.writer.len() > before;
         // Answers to what came before the end are still worth a try.
         events::packets_sent(&connected.worker.borrow().hooks, Some(&connected.client.info), &mut wire.writer);
@@ -235,6 +247,16 @@ impl Live {
         }
         drop((wire, admission));
     }
+}
+
+/// Tells the client why the connection ends, and where to go if there is another server for it.
+fn say_farewell(end: &End, terms: ClientTerms, capabilities: &Capabilities, replies: &mut BytesMut) {
+    let Some(reason) = end.farewell(capabilities) else { return };
+    let properties = capabilities.reference_for(reason).map(Property::ServerReference);
+    let encode = |out: &mut BytesMut, properties: &[Property<'_>]| {
+        encode_disconnect(out, terms.version, Answer { reason, properties });
+    };
+    encode(replies, explanation::fitting(properties.as_slice(), terms, encode));
 }
 
 /// A client for as long as it is connected. However that ends, even by a panic, its session is left in order.
@@ -352,7 +374,7 @@ fn handle_frame(
     worker.stats().packets_received.add(1);
     let replies_before = replies.len();
     let packet = protocol.handle_packet(frame, &client.told.limits, &client.told.capabilities)?;
-    events::packet_received(&worker.hooks, &client.info, frame);
+    events::packet_received(&worker.hooks, &client.info, frame, packet.properties());
     let event = match packet {
         // A message of QoS 0 asks nothing of the session, and is most of what there is.
         Packet::Publish(publish) if publish.packet_id.is_none() => Event::Publish(publish),
@@ -370,10 +392,9 @@ fn handle_frame(
         Event::Publish(publish) => {
             let payload = Payload::Read { bytes: publish.payload, buffer: shared };
             let publisher = Publisher { client: &client.info, verdicts: &mut client.verdicts };
-            let reason = worker.publish(publisher, &publish, payload);
+            let outcome = worker.publish(publisher, &publish, payload);
             if let Some(packet_id) = publish.packet_id {
-                let published = |session: &mut Session| session.published(publish.qos, packet_id, reason, replies);
-                client.session.with(client.link_id, published)?;
+                acknowledge(client, (publish.qos, packet_id), outcome, replies)?;
             }
         }
         Event::Subscribe(subscribe) => worker.subscribe(client, &subscribe, replies)?,
@@ -389,6 +410,26 @@ fn handle_frame(
         worker.stats().packets_sent.add(1);
     }
     Ok(())
+}
+
+/// Says what became of a message, and why it was refused if topic-check says so.
+fn acknowledge(
+    client: &Client,
+    (qos, packet_id): (QoS, PacketId),
+    outcome: Result<ReasonCode, Arc<Reason>>,
+    replies: &mut BytesMut,
+) -> Result<(), Displaced> {
+    let (reason, said) = match &outcome {
+        Ok(reason) => (*reason, Vec::new()),
+        Err(refused) => (ReasonCode::of_publish(refused.code), explanation::of_acknowledgement(refused, client.terms)),
+    };
+    // A PUBREC is as long as a PUBACK.
+    let encode = |out: &mut BytesMut, properties: &[Property<'_>]| {
+        encode_ack(out, client.terms.version, Ack::Puback, packet_id, Answer { reason, properties });
+    };
+    let properties = explanation::fitting(&said, client.terms, encode);
+    let answer = Answer { reason, properties };
+    client.session.with(client.link_id, |session| session.published(qos, packet_id, answer, replies))
 }
 
 /// The client says that it goes, and may say how long its session is to wait.
@@ -464,6 +505,7 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     if worker.hooks.wants(EventKind::ClientDisconnected) {
         let mut event = HookEvent::of_client(EventKind::ClientDisconnected, &client.info);
         event.reason = Some(end.to_string().into());
+        event.reason_code = end.reason_code(&worker.core.capabilities).map(ReasonCode::value);
         worker.hooks.emit(event);
     }
     if let Some((client, will)) = will {

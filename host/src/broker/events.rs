@@ -59,18 +59,24 @@ pub(super) fn message(
     event.payload_len = Some(message.payload.len());
     event.payload = hooks.wants_payload(kind).then(|| message.payload.clone());
     if let Some(properties) = &message.properties {
-        let copy = |(name, value): (&str, &str)| UserProperty { name: name.into(), value: value.into() };
-        event.user_properties = Properties::of_message(properties).user_properties().map(copy).collect();
+        event.user_properties = user_properties(Properties::of_message(properties));
     }
     event.reason = reason.map(Into::into);
     hooks.emit(event);
 }
 
 /// Tells that a client has sent a packet, which is well-formed.
-pub(super) fn packet_received(hooks: &Hooks, client: &Arc<ClientInfo>, frame: Frame<'_>) {
+pub(super) fn packet_received(hooks: &Hooks, client: &Arc<ClientInfo>, frame: Frame<'_>, properties: Properties<'_>) {
     if hooks.wants(EventKind::PacketReceived) {
-        hooks.emit(packet(EventKind::PacketReceived, Some(client), &Glance::new(frame.header, frame.body)));
+        let glance = Glance::new(frame.header, frame.body);
+        let user_properties = user_properties(properties);
+        hooks.emit(Event { user_properties, ..packet(EventKind::PacketReceived, Some(client), &glance) });
     }
+}
+
+fn user_properties(properties: Properties<'_>) -> Arc<[UserProperty]> {
+    let copy = |(name, value): (&str, &str)| UserProperty { name: name.into(), value: value.into() };
+    properties.user_properties().map(copy).collect()
 }
 
 /// Tells of the packets that a writer has been given since the last time, just before they are written.
@@ -108,11 +114,5 @@ fn packet(kind: EventKind, client: Option<&Arc<ClientInfo>>, glance: &Glance<'_>
         event.qos = Some(publish.qos);
         event.retain = Some(publish.retain);
     }
-    event.packet = Some(PacketFacts {
-        packet_type: glance.packet_type,
-        flags: glance.flags,
-        packet_id: glance.packet_id,
-        len: u32::try_from(glance.packet_len).unwrap_or(u32::MAX),
-    });
     event
 }

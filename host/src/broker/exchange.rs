@@ -158,7 +158,7 @@ fn poll_auth(
             Rejected::Connack(terms.version, violation.reason_code(), why)
         };
         let packet = protocol.handle_packet(frame, &core.limits, &core.capabilities).map_err(refuse)?;
-        events::packet_received(&worker.hooks, client, frame);
+        events::packet_received(&worker.hooks, client, frame, packet.properties());
         match packet {
             Packet::Auth(auth) if auth.reason == ReasonCode::ContinueAuthentication => {
                 data_of(&auth, method).map_err(refuse)

@@ -10,6 +10,7 @@ mod doorway;
 mod events;
 mod exchange;
 mod expiry;
+mod explanation;
 mod listeners;
 mod process;
 mod publish;

@@ -12,7 +12,7 @@ use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Properties, Property, Publish};
-use crate::hooks::{Action, EventKind, TopicFacts};
+use crate::hooks::{Action, EventKind, Reason, TopicFacts};
 use crate::protocol::{Delivery, Payload};
 use crate::queue::Queued;
 use crate::types::{ClientInfo, Message, QoS, ReasonCode, levels};
@@ -41,31 +41,32 @@ struct Routed<'a> {
 
 impl Worker {
     /// Routes the message of a PUBLISH, if its publisher may send it. When this returns, everyone who is to have the
-    /// message has it or has been counted as not having it, so that it can be acknowledged, with the reason returned.
+    /// message has it or has been counted as not having it, so that it can be acknowledged, with what is returned: an error
+    /// is what topic-check says of its refusal.
     pub(super) fn publish(
         &mut self,
         mut publisher: Publisher<'_>,
         publish: &Publish<'_>,
         payload: Payload<'_>,
-    ) -> ReasonCode {
+    ) -> Result<ReasonCode, Arc<Reason>> {
         self.stats().publish_received.add(1);
         let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
-        if !self.may_publish(&mut publisher, publish.topic, facts) {
+        if let Err(refused) = self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
-            return ReasonCode::NotAuthorized;
+            return Err(refused);
         }
         if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {
             self.stats().publish_denied.add(1);
-            return ReasonCode::PayloadFormatInvalid;
+            return Ok(ReasonCode::PayloadFormatInvalid);
         }
-        self.route(Routed {
+        Ok(self.route(Routed {
             origin: Origin::Client(publisher.client),
             topic: publish.topic,
             payload,
             qos: publish.qos,
             retain: publish.retain,
             properties: (publish.properties, publish.expiry_secs, publish.topic_alias.is_some()),
-        })
+        }))
     }
 
     /// Publishes the will of a client that has gone, if the client may publish there. Where asking would hold up this worker
@@ -90,7 +91,7 @@ impl Worker {
     pub(super) fn publish_judged_will(&mut self, client: &Arc<ClientInfo>, will: Will, verdicts: &mut VerdictCache) {
         let will = will.into_message(self.now);
         let mut publisher = Publisher { client, verdicts };
-        if !self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)) {
+        if self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)).is_err() {
             self.stats().publish_denied.add(1);
             tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
             return;
@@ -127,23 +128,29 @@ impl Worker {
         }
     }
 
-    pub(super) fn may_publish(&mut self, publisher: &mut Publisher<'_>, topic: &str, facts: TopicFacts) -> bool {
+    /// Whether a client may publish to a topic; if not, what there is to be told of that.
+    pub(super) fn may_publish(
+        &mut self,
+        publisher: &mut Publisher<'_>,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Result<(), Arc<Reason>> {
         if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
-            return false;
+            return Err(Arc::default());
         }
         if !self.hooks.decides(Action::Publish) {
-            return true;
+            return Ok(());
         }
         let number = self.hooks.verdict_number();
-        if let Some(allowed) = publisher.verdicts.verdict(topic, number) {
-            return allowed;
+        if let Some(result) = publisher.verdicts.verdict(topic, number) {
+            return result;
         }
         if let Some(answered) = publisher.verdicts.answered(Action::Publish, topic) {
-            return answered.allowed;
+            return answered.result();
         }
         let verdict = self.checker.check(publisher.client, Action::Publish, topic, facts);
         publisher.verdicts.remember(topic, &verdict, number);
-        verdict.allowed
+        verdict.result()
     }
 
     /// Whether a topic name or filter is longer or deeper than it may be; counts those.

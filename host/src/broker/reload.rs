@@ -23,7 +23,7 @@ pub enum ReloadError {
 
 /// What connections are held to by a configuration.
 pub(super) fn policy(config: &Config) -> (Limits, Capabilities, Option<Duration>) {
-    (config.limits.clone(), config.capabilities, config.timeout_disconnect_delay_secs.map(Duration::from_secs))
+    (config.limits.clone(), config.capabilities.clone(), config.timeout_disconnect_delay_secs.map(Duration::from_secs))
 }
 
 impl Broker {

@@ -53,8 +53,10 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) message: Arc<Message>,
-    /// Who has to be still allowed to publish it; none where that is known, or needs nobody's leave.
+    /// Who published it; none for a plugin.
     pub(super) publisher: Option<Arc<ClientInfo>>,
+    /// Whether its publisher is known to be still allowed to publish it.
+    pub(super) is_allowed: bool,
 }
 
 impl Retained {
@@ -114,9 +116,9 @@ impl Retained {
     pub(super) fn matches(&self, filter: &TopicFilter, generation: u64) -> Vec<Found> {
         let mut found = Vec::new();
         self.inner.read().tree.matches(filter, |entry| {
-            let known = entry.allowed_in.load(Ordering::Relaxed) == generation;
-            let publisher = entry.publisher.as_ref().filter(|_| !known).cloned();
-            found.push(Found { message: Arc::clone(&entry.message), publisher });
+            let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
+            let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
+            found.push(Found { message, publisher, is_allowed });
         });
         found
     }

@@ -4,13 +4,14 @@ use bytes::BytesMut;
 
 use super::aside::filters_to_ask;
 use super::connection::{Client, End};
+use super::explanation;
 use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
 use super::worker::Worker;
-use crate::codec::{Subscribe, Unsubscribe, encode_suback, encode_unsuback};
-use crate::hooks::{Action, CacheFor, Event, EventKind, TopicFacts};
+use crate::codec::{Property, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
+use crate::hooks::{Action, CacheFor, Event, EventKind, Reason, TopicFacts};
 use crate::queue::Queued;
 use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
 
@@ -23,16 +24,20 @@ impl Worker {
         replies: &mut BytesMut,
     ) -> Result<(), End> {
         self.ask_about_filters(client, subscribe);
-        let mut reasons = Vec::new();
+        let (mut reasons, mut refused) = (Vec::new(), None);
         for (index, (filter, options)) in subscribe.filters().enumerate() {
             // The same filter may stand there a million times, and each time is a lookup of retained messages.
             reasons.push(if index < self.core.limits.subscriptions_max {
-                self.subscribe_one(client, filter, Wanted { options, id: subscribe.id })?
+                self.subscribe_one(client, filter, Wanted { options, id: subscribe.id }, &mut refused)?
             } else {
                 self.refuse_subscription(client, filter)
             });
         }
-        encode_suback(replies, client.terms.version, subscribe.packet_id, &reasons, &[]);
+        let said = refused.as_deref().map_or(Vec::new(), |why| explanation::of_acknowledgement(why, client.terms));
+        let encode = |out: &mut BytesMut, said: &[Property<'_>]| {
+            encode_suback(out, client.terms.version, subscribe.packet_id, &reasons, said);
+        };
+        encode(replies, explanation::fitting(&said, client.terms, encode));
         Ok(())
     }
 
@@ -71,18 +76,29 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes one subscription, and says what QoS it was granted or why it was refused.
-    fn subscribe_one(&mut self, client: &Client, filter: &str, mut wanted: Wanted) -> Result<ReasonCode, End> {
+    /// Makes one subscription, and says what QoS it was granted or why it was refused. There is one place for words in a
+    /// SUBACK: `refused` gets those of the first refusal that has some.
+    fn subscribe_one(
+        &mut self,
+        client: &Client,
+        filter: &str,
+        mut wanted: Wanted,
+        refused: &mut Option<Arc<Reason>>,
+    ) -> Result<ReasonCode, End> {
         let core = Arc::clone(&self.core);
         let Ok(filter) = TopicFilter::new(filter) else {
             return Ok(ReasonCode::TopicFilterInvalid);
         };
-        if let Some(refused) = self.unavailable(&filter, wanted) {
-            return Ok(refused);
+        if let Some(unavailable) = self.unavailable(&filter, wanted) {
+            return Ok(unavailable);
         }
-        if !self.may_subscribe(client, TopicFilter::subscribed(filter.as_str()), wanted.options.qos) {
+        if let Err(why) = self.may_subscribe(client, TopicFilter::subscribed(filter.as_str()), wanted.options.qos) {
             tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
-            return Ok(ReasonCode::NotAuthorized);
+            let code = ReasonCode::of_suback(why.code);
+            if refused.is_none() && why.bytes() > 0 {
+                *refused = Some(why);
+            }
+            return Ok(code);
         }
         wanted.options.qos = wanted.options.qos.min(core.capabilities.max_qos);
         let index = || core.subscriptions.insert(&filter, &client.session, wanted);
@@ -138,21 +154,23 @@ impl Worker {
         ReasonCode::QuotaExceeded
     }
 
-    fn may_subscribe(&mut self, client: &Client, filter: &str, qos: QoS) -> bool {
+    fn may_subscribe(&mut self, client: &Client, filter: &str, qos: QoS) -> Result<(), Arc<Reason>> {
         if !self.hooks.decides(Action::Subscribe) {
-            return true;
+            return Ok(());
         }
         if let Some(answered) = client.verdicts.answered(Action::Subscribe, filter) {
-            return answered.allowed;
+            return answered.result();
         }
-        self.checker.check(&client.info, Action::Subscribe, filter, TopicFacts::subscription(qos)).allowed
+        self.checker.check(&client.info, Action::Subscribe, filter, TopicFacts::subscription(qos)).result()
     }
 
     /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
     fn send_retained(&mut self, client: &Client, filter: &TopicFilter, wanted: Wanted) -> Result<(), End> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
         let mut found = self.core.retained.matches(filter, generation);
-        found.retain(|found| !found.message.is_expired(now));
+        let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
+        // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
+        found.retain(|found| !found.message.is_expired(now) && !(wanted.options.no_local && own(found)));
         if found.is_empty() {
             return Ok(());
         }
@@ -179,9 +197,10 @@ impl Worker {
 
     /// Whether a retained message may still be published by who published it.
     fn may_still_be_published(&mut self, found: &Found, generation: u64) -> bool {
-        let Found { message, publisher } = found;
+        let Found { message, publisher, is_allowed } = found;
         let topic = message.topic.as_str();
         if let Some(publisher) = publisher
+            && !is_allowed
             && self.hooks.decides(Action::Publish)
         {
             let verdict = self.checker.check(publisher, Action::Publish, topic, message_facts(message));

@@ -1,16 +1,21 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
-use crate::hooks::{Action, CacheFor, Verdict};
+use crate::hooks::{Action, CacheFor, Reason, Verdict};
 
 /// Topics whose verdict one connection remembers.
 const SLOTS: usize = 32;
 
 /// Slots that one topic may be in: where only one is, a few topics that take turns drive each other out all the time.
 const WAYS: usize = 4;
+
+/// Bytes of the longest reason that is remembered with a refusal: a plugin that says more is asked again each time, so that
+/// its words do not fill the memory of the broker.
+const REASON_BYTES_MAX: usize = 1 << 10;
 
 /// What topic-check said of the topics that one connection publishes to.
 ///
@@ -41,7 +46,17 @@ struct Slots {
 struct Kept {
     hash: u64,
     topic: Box<str>,
-    remembered: Remembered,
+    until: Option<Instant>,
+    /// None: allowed.
+    refused: Option<Arc<Reason>>,
+}
+
+impl Kept {
+    /// What was said, if it still holds.
+    fn result(&self) -> Option<Result<(), Arc<Reason>>> {
+        let holds = self.until.is_none_or(|until| Instant::now() < until);
+        holds.then(|| self.refused.as_ref().map_or(Ok(()), |reason| Err(Arc::clone(reason))))
+    }
 }
 
 /// A verdict and how long it holds.
@@ -71,27 +86,31 @@ impl Remembered {
 
 impl VerdictCache {
     /// What was said of `topic`, if it still holds for `number`.
-    pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<bool> {
+    pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<Result<(), Arc<Reason>>> {
         let slots = self.slots.as_deref_mut().filter(|slots| slots.number == number)?;
         // Most publishers repeat a topic, and comparing costs less than hashing.
         if let Some(entry) = slots.entries[slots.last].as_ref().filter(|entry| *entry.topic == *topic) {
-            return entry.remembered.allowed();
+            return entry.result();
         }
         let slot = slots.find(topic, slots.hasher.hash_one(topic))?;
         slots.last = slot;
-        slots.entries[slot].as_ref()?.remembered.allowed()
+        slots.entries[slot].as_ref()?.result()
     }
 
     /// Remembers a verdict for as long as it may be. `number` is that of before it was asked for.
     pub(super) fn remember(&mut self, topic: &str, verdict: &Verdict, number: u64) {
-        let Some(remembered) = Remembered::new(verdict) else { return };
+        let Some(Remembered { until, .. }) = Remembered::new(verdict) else { return };
+        let refused = verdict.result().err();
+        if refused.as_ref().is_some_and(|reason| reason.bytes() > REASON_BYTES_MAX) {
+            return;
+        }
         let slots = match &mut self.slots {
             Some(slots) if slots.number == number => slots,
             slots => slots.insert(Box::new(Slots::new(number))),
         };
         let hash = slots.hasher.hash_one(topic);
         let slot = slots.find(topic, hash).unwrap_or_else(|| slots.free(hash));
-        slots.entries[slot] = Some(Kept { hash, topic: topic.into(), remembered });
+        slots.entries[slot] = Some(Kept { hash, topic: topic.into(), until, refused });
         slots.last = slot;
     }
 
@@ -161,20 +180,25 @@ mod tests {
         Verdict { allowed, cache, reason: None }
     }
 
+    /// Whether a topic is known to be allowed.
+    fn known(cache: &mut VerdictCache, topic: &str, number: u64) -> Option<bool> {
+        cache.verdict(topic, number).map(|result| result.is_ok())
+    }
+
     #[test]
     fn a_verdict_holds_for_its_topic_and_time() {
         let mut cache = VerdictCache::default();
         cache.remember("never", &verdict(true, CacheFor::Never), 1);
         cache.remember("past", &verdict(true, CacheFor::Seconds(0)), 1);
-        assert_eq!(cache.verdict("never", 1), None);
-        assert_eq!(cache.verdict("past", 1), None);
+        assert_eq!(known(&mut cache, "never", 1), None);
+        assert_eq!(known(&mut cache, "past", 1), None);
         cache.remember("kept", &verdict(false, CacheFor::UntilReload), 1);
-        assert_eq!(cache.verdict("kept", 1), Some(false));
-        assert_eq!(cache.verdict("other", 1), None);
+        assert_eq!(known(&mut cache, "kept", 1), Some(false));
+        assert_eq!(known(&mut cache, "other", 1), None);
         for index in 0..1_000 {
             let topic = index.to_string();
             cache.remember(&topic, &verdict(true, CacheFor::Seconds(60)), 1);
-            assert_eq!(cache.verdict(&topic, 1), Some(true));
+            assert_eq!(known(&mut cache, &topic, 1), Some(true));
         }
     }
 
@@ -188,12 +212,12 @@ mod tests {
         }
         for _ in 0..3 {
             for (index, topic) in topics.iter().enumerate() {
-                assert_eq!(cache.verdict(topic, 1), Some(index % 2 == 0));
+                assert_eq!(known(&mut cache, topic, 1), Some(index % 2 == 0));
             }
         }
         // One that is asked about again has one slot still.
         cache.remember("0", &verdict(false, CacheFor::UntilReload), 1);
-        assert_eq!(cache.verdict("0", 1), Some(false));
+        assert_eq!(known(&mut cache, "0", 1), Some(false));
         assert_eq!(cache.slots.map(|slots| slots.entries.iter().flatten().count()), Some(WAYS));
     }
 
@@ -202,12 +226,33 @@ mod tests {
         let mut cache = VerdictCache::default();
         let verdict = verdict(true, CacheFor::UntilReload);
         cache.remember("a", &verdict, 1);
-        assert_eq!(cache.verdict("a", 2), None);
+        assert_eq!(known(&mut cache, "a", 2), None);
         cache.remember("b", &verdict, 2);
-        assert_eq!((cache.verdict("a", 2), cache.verdict("b", 2)), (None, Some(true)));
+        assert_eq!((known(&mut cache, "a", 2), known(&mut cache, "b", 2)), (None, Some(true)));
         // A question that was asked before and answered after the change.
         cache.remember("c", &verdict, 1);
-        assert_eq!(cache.verdict("c", 2), None);
+        assert_eq!(known(&mut cache, "c", 2), None);
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_with_its_reason_unless_that_is_long() {
+        let mut cache = VerdictCache::default();
+        let mut refuse = |text: String| {
+            let reason = Arc::new(Reason { code: Some(0x97), text: Some(text.into()), ..Reason::default() });
+            let reason = Some(reason);
+            let verdict = Verdict { allowed: false, cache: CacheFor::UntilReload, reason: reason.clone() };
+            cache.remember("a", &verdict, 1);
+            (cache.verdict("a", 1), reason.map(Err))
+        };
+        let (found, said) = refuse("x".repeat(REASON_BYTES_MAX));
+        assert_eq!(found, said);
+        let mut cache = VerdictCache::default();
+        let text = Some("x".repeat(REASON_BYTES_MAX + 1).into());
+        let reason = Some(Arc::new(Reason { text, ..Reason::default() }));
+        cache.remember("a", &Verdict { allowed: false, cache: CacheFor::UntilReload, reason }, 1);
+        assert_eq!(cache.verdict("a", 1), None);
+        // No larger than without reasons: two words for the hash and the time, two for the topic.
+        assert!(size_of::<Option<Kept>>() <= 48, "{}", size_of::<Option<Kept>>());
     }
 
     #[test]

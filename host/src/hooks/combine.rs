@@ -45,6 +45,14 @@ pub struct Reason {
     pub user_properties: Vec<UserProperty>,
 }
 
+impl Reason {
+    /// What it is counted as where it is kept.
+    pub fn bytes(&self) -> usize {
+        let user = self.user_properties.iter().map(|user| user.name.len() + user.value.len());
+        self.text.as_ref().map_or(0, |text| text.len()) + user.sum::<usize>()
+    }
+}
+
 /// The answer to whether a client may do something with a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -62,6 +70,11 @@ impl Verdict {
 
     /// What a fault of a plugin leads to: a refusal of this one request.
     pub(crate) const FAULT: Self = Self { allowed: false, cache: CacheFor::Never, reason: None };
+
+    /// Nothing, or what there is to be told of the refusal, which says nothing where nobody gave a reason.
+    pub fn result(&self) -> Result<(), Arc<Reason>> {
+        if self.allowed { Ok(()) } else { Err(self.reason.clone().unwrap_or_default()) }
+    }
 }
 
 /// The answer to a CONNECT.

@@ -2,7 +2,10 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use super::Violation;
 use crate::codec::{Connect, Property, ProtocolVersion, Publish};
-use crate::types::{Capabilities, Limits, QoS, ReasonCode, SessionExpiry};
+use crate::types::{Capabilities, ClientId, Limits, QoS, ReasonCode, SessionExpiry, TopicName};
+
+/// What stands for the client identifier in the setting `response-information`.
+const CLIENT_ID: &str = "{client-id}";
 
 /// Longest client identifier of MQTT 3.1, in characters.
 const V31_CLIENT_ID_CHARS_MAX: usize = 23;
@@ -67,6 +70,8 @@ pub struct Granted {
     pub keep_alive_secs: u16,
     /// Whether each of the two is not what the client asked for.
     differs: (bool, bool),
+    /// Whether it asks what its response topics are to begin with.
+    asks_for_response_information: bool,
 }
 
 impl Granted {
@@ -88,7 +93,17 @@ impl Granted {
             ProtocolVersion::V31 | ProtocolVersion::V311 => (limits.session_expiry(), connect.keep_alive_secs),
         };
         let differs = (asked.is_some_and(|asked| asked != session_expiry), keep_alive_secs != connect.keep_alive_secs);
-        Self { session_expiry, keep_alive_secs, differs }
+        let asks_for_response_information =
+            connect.properties.iter().any(|property| property == Property::RequestResponseInformation(true));
+        Self { session_expiry, keep_alive_secs, differs, asks_for_response_information }
+    }
+
+    /// What the client is told that its response topics are to begin with, if it asks `[MQTT-3.1.2-28]`. Nothing where
+    /// its identifier cannot be a part of a topic name.
+    pub fn response_information(&self, capabilities: &Capabilities, client_id: &ClientId) -> Option<String> {
+        let form = capabilities.response_information.as_deref().filter(|_| self.asks_for_response_information)?;
+        let information = form.replace(CLIENT_ID, client_id.as_str());
+        TopicName::check(&information).ok().map(|()| information)
     }
 }
 
@@ -115,7 +130,7 @@ pub fn connack_properties<'a>(
         return Vec::new();
     }
     let mut properties = Vec::with_capacity(8);
-    let Granted { session_expiry, keep_alive_secs, differs } = granted;
+    let Granted { session_expiry, keep_alive_secs, differs, .. } = granted;
     properties.extend(differs.0.then_some(Property::SessionExpiryInterval(session_expiry.as_secs())));
     properties.extend(NonZeroU16::new(limits.receive_max).map(Property::ReceiveMaximum));
     properties.extend((capabilities.max_qos < QoS::ExactlyOnce).then_some(Property::MaximumQoS(capabilities.max_qos)));

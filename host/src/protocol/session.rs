@@ -3,7 +3,9 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::{Inbound, Outbound, Violation, dialect};
-use crate::codec::{Ack, Disconnect, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp};
+use crate::codec::{
+    Ack, Answer, Disconnect, Packet, PacketId, Publish, Subscribe, Unsubscribe, encode_ack, encode_pingresp,
+};
 use crate::types::{Limits, QoS, ReasonCode};
 
 /// The state of a session that outlives its connection (section 4.1), but for its subscriptions.
@@ -80,14 +82,20 @@ impl Session {
     }
 
     /// The message of a PUBLISH has been accepted by all who had to, or refused: acknowledges it.
-    pub fn published(&mut self, qos: QoS, packet_id: PacketId, reason: ReasonCode, replies: &mut BytesMut) {
-        let version = self.outbound.version();
+    pub fn published<'a>(
+        &mut self,
+        qos: QoS,
+        packet_id: PacketId,
+        answer: impl Into<Answer<'a>>,
+        replies: &mut BytesMut,
+    ) {
+        let (version, answer) = (self.outbound.version(), answer.into());
         match qos {
             QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => encode_ack(replies, version, Ack::Puback, packet_id, reason.into()),
+            QoS::AtLeastOnce => encode_ack(replies, version, Ack::Puback, packet_id, answer),
             QoS::ExactlyOnce => {
-                encode_ack(replies, version, Ack::Pubrec, packet_id, reason.into());
-                if dialect::ends_with_failed_pubrec(version, reason) {
+                encode_ack(replies, version, Ack::Pubrec, packet_id, answer);
+                if dialect::ends_with_failed_pubrec(version, answer.reason) {
                     self.inbound.release(packet_id);
                 }
             }

@@ -116,20 +116,27 @@ impl ReasonCode {
     /// What a CONNACK says of a refusal for which somebody has chosen this code: one that a CONNACK does not have is
     /// replaced by Not authorized `[MQTT-3.2.2-8]`.
     pub fn of_connack(code: Option<u8>) -> Self {
-        let chosen = code.and_then(Self::from_value).unwrap_or(Self::NotAuthorized);
-        match chosen.value() {
-            0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f => chosen,
-            _ => Self::NotAuthorized,
-        }
+        Self::chosen(code, |value| matches!(value, 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f))
+    }
+
+    /// The same of a PUBACK or PUBREC `[MQTT-3.4.2-1]` `[MQTT-3.5.2-1]`.
+    pub fn of_publish(code: Option<u8>) -> Self {
+        Self::chosen(code, |value| matches!(value, 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99))
+    }
+
+    /// The same of one filter in a SUBACK `[MQTT-3.9.3-2]`.
+    pub fn of_suback(code: Option<u8>) -> Self {
+        Self::chosen(code, |value| matches!(value, 0x80 | 0x83 | 0x87 | 0x8f | 0x91 | 0x97 | 0x9e | 0xa1 | 0xa2))
+    }
+
+    fn chosen(code: Option<u8>, packet_has: impl Fn(u8) -> bool) -> Self {
+        code.filter(|code| packet_has(*code)).and_then(Self::from_value).unwrap_or(Self::NotAuthorized)
     }
 
     /// The same for a DISCONNECT `[MQTT-3.14.2-1]`.
     pub fn of_disconnect(code: Option<u8>) -> Self {
-        let chosen = code.and_then(Self::from_value).unwrap_or(Self::NotAuthorized);
-        match chosen.value() {
-            0x80..=0x83 | 0x87 | 0x89 | 0x8b | 0x8d..=0x90 | 0x93..=0xa2 => chosen,
-            _ => Self::NotAuthorized,
-        }
+        let has = |value| matches!(value, 0x80..=0x83 | 0x87 | 0x89 | 0x8b | 0x8d..=0x90 | 0x93..=0xa2);
+        Self::chosen(code, has)
     }
 
     /// Its value on the wire.
@@ -161,6 +168,19 @@ mod tests {
     fn a_disconnect_has_codes_of_its_own() {
         for (code, expected) in [(0x89, 0x89), (0x9d, 0x9d), (0xa2, 0xa2), (0x8c, 0x87), (0x86, 0x87), (0x91, 0x87)] {
             assert_eq!(ReasonCode::of_disconnect(Some(code)).value(), expected, "{code:#04x}");
+        }
+    }
+
+    /// Tables 3-4, 3-5 and 3-8 of MQTT 5.0.
+    #[test]
+    fn acknowledgements_have_codes_of_their_own() {
+        let refusals = |of: fn(Option<u8>) -> ReasonCode| -> Vec<u8> {
+            (0..=u8::MAX).filter(|code| of(Some(*code)).value() == *code).collect()
+        };
+        assert_eq!(refusals(ReasonCode::of_publish), [0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
+        assert_eq!(refusals(ReasonCode::of_suback), [0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2]);
+        for of in [ReasonCode::of_publish, ReasonCode::of_suback] {
+            assert_eq!([of(None), of(Some(0x00)), of(Some(0x96))], [ReasonCode::NotAuthorized; 3]);
         }
     }
 

@@ -9,6 +9,7 @@ mod connect;
 mod enhanced_auth;
 mod flow;
 mod messages;
+mod reasons;
 mod sessions;
 mod shared;
 mod statements;

@@ -146,6 +146,13 @@ pub(super) fn with_reason(acknowledgement: &[u8], reason: u8) -> Vec<u8> {
     packet(acknowledgement[0], &[&acknowledgement[2..4], &[reason][..]].concat())
 }
 
+/// The same with properties.
+pub(super) fn with_words(acknowledgement: &[u8], reason: u8, properties: &[Vec<u8>]) -> Vec<u8> {
+    let mut body = [&acknowledgement[2..4], &[reason][..]].concat();
+    put_properties(&mut body, properties);
+    packet(acknowledgement[0], &body)
+}
+
 /// A SUBSCRIBE for filters, each with its options.
 pub(super) fn subscribe(packet_id: u16, properties: &[Vec<u8>], filters: &[(&str, u8)]) -> Vec<u8> {
     let mut body = packet_id.to_be_bytes().to_vec();
@@ -159,6 +166,14 @@ pub(super) fn subscribe(packet_id: u16, properties: &[Vec<u8>], filters: &[(&str
 
 pub(super) fn suback(packet_id: u16, reasons: &[u8]) -> Vec<u8> {
     packet(0x90, &[&packet_id.to_be_bytes()[..], &[0], reasons].concat())
+}
+
+/// The same with properties.
+pub(super) fn suback_with_words(packet_id: u16, reasons: &[u8], properties: &[Vec<u8>]) -> Vec<u8> {
+    let mut body = packet_id.to_be_bytes().to_vec();
+    put_properties(&mut body, properties);
+    body.extend_from_slice(reasons);
+    packet(0x90, &body)
 }
 
 pub(super) fn unsubscribe(packet_id: u16, filters: &[&str]) -> Vec<u8> {

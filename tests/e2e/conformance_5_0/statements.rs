@@ -105,8 +105,8 @@ const STATEMENTS: &str = "
 3.1.2-25 | a message that is counts as sent | 5.flow::a_message_too_large_for_a_client_is_left_out
 3.1.2-26 | no alias above what the client takes | 5.aliases::the_broker_uses_aliases_that_the_client_takes aliases::a_client_that_takes_none_is_given_none
 3.1.2-27 | and none if it says nothing | 5.aliases::the_broker_uses_aliases_that_the_client_takes
-3.1.2-28 | no response information that was not asked for | none: the broker has none to give
-3.1.2-29 | no reasons and user properties beside acknowledgements that were not asked for | 5.basics::answers_carry_the_identifier
+3.1.2-28 | no response information that was not asked for | 5.reasons::response_information_is_given_to_who_asks
+3.1.2-29 | no reasons and user properties beside acknowledgements that were not asked for | 5.basics::answers_carry_the_identifier 5.reasons::without_problem_information_there_are_codes_only
 3.1.2-30 | only AUTH and DISCONNECT while it authenticates | 5.enhanced_auth::nothing_else_may_come_in_between
 3.1.3-1 | order of the payload's fields | 5.round_trips::what_is_encoded_is_decoded_as_it_was
 3.1.3-2 | the client identifier names the session | 5.sessions::a_session_lasts_as_long_as_it_was_asked_to
@@ -193,23 +193,23 @@ const STATEMENTS: &str = "
 3.3.4-8 | and sends other packets meanwhile | 5.flow::the_receive_maximum_of_the_broker_is_held_to
 3.3.4-9 | so does the server | 5.flow::the_receive_maximum_of_a_client_is_kept
 3.3.4-10 | and sends other packets meanwhile | 5.flow::the_receive_maximum_of_a_client_is_kept
-3.4.2-1 | reason codes of PUBACK | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message
-3.4.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
-3.4.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
-3.5.2-1 | reason codes of PUBREC | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message
-3.5.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
-3.5.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.4.2-1 | reason codes of PUBACK | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message 5.reasons::a_refused_message_is_told_why
+3.4.2-2 | a reason string that makes it too large is left out | 5.reasons::words_that_a_client_does_not_take_are_left_out
+3.4.2-3 | so are user properties | 5.reasons::words_that_a_client_does_not_take_are_left_out
+3.5.2-1 | reason codes of PUBREC | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_publisher_is_told_what_became_of_its_message 5.reasons::a_refused_message_is_told_why
+3.5.2-2 | a reason string that makes it too large is left out | 5.reasons::words_that_a_client_does_not_take_are_left_out
+3.5.2-3 | so are user properties | 5.reasons::words_that_a_client_does_not_take_are_left_out
 3.6.1-1 | flags of PUBREL | 5.basics::reserved_flags_are_malformed
 3.6.2-1 | reason codes of PUBREL | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_refused_qos_2_message_leaves_its_identifier_free
-3.6.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
-3.6.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.6.2-2 | a reason string that makes it too large is left out | none: the broker has nothing to say with it
+3.6.2-3 | so are user properties | none: the broker has nothing to say with it
 3.7.2-1 | reason codes of PUBCOMP | 5.codec::reason_codes_are_those_of_the_packet 5.messages::a_refused_qos_2_message_leaves_its_identifier_free
-3.7.2-2 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
-3.7.2-3 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.7.2-2 | a reason string that makes it too large is left out | none: the broker has nothing to say with it
+3.7.2-3 | so are user properties | none: the broker has nothing to say with it
 3.8.1-1 | flags of SUBSCRIBE | 5.basics::reserved_flags_are_malformed
 3.8.3-1 | filters of SUBSCRIBE are UTF-8 | 5.basics::ill_formed_strings_are_malformed
 3.8.3-2 | a SUBSCRIBE has a filter | 5.codec::subscription_options_are_checked
-3.8.3-3 | No Local leaves own messages out | 5.subscribe::no_local_leaves_ones_own_messages_out 5.subscribe::no_local_is_about_one_subscription
+3.8.3-3 | No Local leaves own messages out | 5.subscribe::no_local_leaves_ones_own_messages_out 5.subscribe::no_local_is_about_one_subscription 5.subscribe::no_local_leaves_ones_own_retained_messages_out
 3.8.3-4 | not for shared subscriptions | 5.connect::a_violation_is_told_its_reason
 3.8.3-5 | reserved options are malformed | 5.codec::subscription_options_are_checked 5.connect::a_violation_is_told_its_reason
 3.8.4-1 | SUBSCRIBE is answered | 5.subscribe::each_filter_has_its_reason
@@ -220,10 +220,10 @@ const STATEMENTS: &str = "
 3.8.4-6 | a reason for each filter | 5.subscribe::each_filter_has_its_reason
 3.8.4-7 | the QoS that was granted, or a failure | 5.subscribe::each_filter_has_its_reason
 3.8.4-8 | the lower of published and granted QoS | 5.basics::messages_keep_their_order_and_the_lower_qos
-3.9.2-1 | a reason string that makes SUBACK too large is left out | none: no reason strings are sent but in a CONNACK
-3.9.2-2 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.9.2-1 | a reason string that makes SUBACK too large is left out | 5.reasons::words_that_a_client_does_not_take_are_left_out
+3.9.2-2 | so are user properties | 5.reasons::words_that_a_client_does_not_take_are_left_out
 3.9.3-1 | reasons in the order of filters | 5.subscribe::each_filter_has_its_reason
-3.9.3-2 | reason codes of SUBACK | 5.subscribe::each_filter_has_its_reason
+3.9.3-2 | reason codes of SUBACK | 5.subscribe::each_filter_has_its_reason 5.reasons::a_refused_subscription_is_told_why
 3.10.1-1 | flags of UNSUBSCRIBE | 5.basics::reserved_flags_are_malformed
 3.10.3-1 | filters of UNSUBSCRIBE are UTF-8 | 5.basics::ill_formed_strings_are_malformed
 3.10.3-2 | an UNSUBSCRIBE has a filter | 5.codec::subscription_options_are_checked
@@ -233,8 +233,8 @@ const STATEMENTS: &str = "
 3.10.4-4 | UNSUBSCRIBE is answered | 5.subscribe::each_filter_has_its_reason
 3.10.4-5 | with its identifier, also if nothing was deleted | 5.basics::answers_carry_the_identifier 5.subscribe::each_filter_has_its_reason
 3.10.4-6 | many filters are many requests with one answer | 5.basics::unsubscribing_ends_what_comes_and_not_what_was_begun
-3.11.2-1 | a reason string that makes UNSUBACK too large is left out | none: no reason strings are sent but in a CONNACK
-3.11.2-2 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.11.2-1 | a reason string that makes UNSUBACK too large is left out | none: nobody refuses the end of a subscription
+3.11.2-2 | so are user properties | none: nobody refuses the end of a subscription
 3.11.3-1 | reasons in the order of filters | 5.subscribe::each_filter_has_its_reason
 3.11.3-2 | reason codes of UNSUBACK | 5.subscribe::each_filter_has_its_reason
 3.12.4-1 | PINGREQ is answered | 5.basics::answers_carry_the_identifier
@@ -242,8 +242,8 @@ const STATEMENTS: &str = "
 3.14.1-1 | reserved flags of DISCONNECT are 0 | 5.basics::reserved_flags_are_malformed
 3.14.2-1 | reason codes of DISCONNECT | 5.codec::reason_codes_are_those_of_the_packet 5.connect::a_violation_is_told_its_reason
 3.14.2-2 | the server sends no session expiry with it | 5.connect::a_shutdown_is_told
-3.14.2-3 | a reason string that makes it too large is left out | none: no reason strings are sent but in a CONNACK
-3.14.2-4 | so are user properties | none: none are sent but in a CONNACK and those of messages
+3.14.2-3 | a reason string that makes it too large is left out | none: a DISCONNECT has a server reference or nothing
+3.14.2-4 | so are user properties | none: a DISCONNECT has a server reference or nothing
 3.14.4-1 | nothing is sent after DISCONNECT | 5.connect::a_violation_is_told_its_reason
 3.14.4-2 | the connection is closed after it | 5.connect::a_violation_is_told_its_reason
 3.14.4-3 | DISCONNECT discards the will | 5.wills::a_farewell_may_ask_for_the_will

@@ -19,6 +19,30 @@ fn no_local_leaves_ones_own_messages_out() {
     Peer::accepted(&broker, &Connect::resume("id", 60), true).expect_quiet();
 }
 
+/// `[MQTT-3.8.3-3]` speaks of the publisher's client identifier, so it holds for what was kept before the subscription.
+#[test]
+fn no_local_leaves_ones_own_retained_messages_out() {
+    let broker = Broker::open();
+    Peer::connected(&broker, "other").publish_to_any(RETAIN, "a/other's", &[], "x");
+    let mut peer = Peer::connected(&broker, "id");
+    peer.publish_to_any(RETAIN, "a/own", &[], "x");
+    let check = |peer: &mut Peer, options: u8, mut expected: Vec<Vec<u8>>| {
+        peer.send(subscribe(1, &[], &[("a/+", options)]));
+        expected.push(suback(1, &[0]));
+        let mut received: Vec<_> = expected.iter().map(|_| peer.receive()).collect();
+        received.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(received, expected, "{options:#010b}");
+        peer.expect_quiet();
+    };
+    let message = |topic: &str| publish(RETAIN, topic, 0, &[], "x");
+    check(&mut peer, NO_LOCAL, vec![message("a/other's")]);
+    check(&mut peer, 0, vec![message("a/other's"), message("a/own")]);
+    // A later connection with the same identifier is the same client.
+    check(&mut Peer::connected(&broker, "id"), NO_LOCAL, vec![message("a/other's")]);
+    check(&mut Peer::connected(&broker, "third"), NO_LOCAL, vec![message("a/other's"), message("a/own")]);
+}
+
 /// Another subscription that matches and asks for them gets them, under its own QoS and identifier.
 #[test]
 fn no_local_is_about_one_subscription() {

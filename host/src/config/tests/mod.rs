@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::hooks::{PluginLimits, PluginSpec, TopicCheckSpec};
-use crate::types::{QoS, ShareStrategy};
+use crate::types::{QoS, ReasonCode, ShareStrategy};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/amqtt"), "amqtt.yaml")

@@ -72,14 +72,46 @@ fn what_clients_may_ask_for_is_a_matter_of_settings() {
         shared_subscriptions: false,
         share_strategy: ShareStrategy::LeastQueued,
         check_payload_format: true,
+        server_reference: Some("other:1883 [::1]:1883".into()),
+        redirect: Some(ReasonCode::ServerMoved),
+        response_information: Some("responses/{client-id}/".into()),
     };
     let lines = "max-qos: 0\nretain-available: off\nwildcard_subscriptions: no\nsubscription-identifiers: false\n\
-                 check-payload-format: on\nshared-subscriptions: off\nshare-strategy: least-queued";
+                 check-payload-format: on\nshared-subscriptions: off\nshare-strategy: least-queued\n\
+                 server_reference: 'other:1883 [::1]:1883'\nredirect: server-moved\n\
+                 response_information: 'responses/{client-id}/'";
     assert_eq!(config(lines).capabilities, without);
     check_error(
         "retain-available: maybe",
         "amqtt.yaml:2:19: key `retain-available`: found `maybe`, wanted `true` or `false`",
     );
+}
+
+#[test]
+fn what_clients_are_told_is_short_and_fits_its_packet() {
+    check_error(
+        "redirect: away",
+        "amqtt.yaml:2:11: key `redirect`: found `away`, wanted `none`, `use-another-server` or `server-moved`",
+    );
+    check_error(
+        "response-information: 'responses/#'",
+        "amqtt.yaml:2:23: key `response-information`: found `responses/#`, \
+         wanted the beginning of a topic name, at most 1,024 bytes",
+    );
+    assert_eq!(
+        config(&format!("server-reference: {}", "x".repeat(1_024))).capabilities.farewell(),
+        ReasonCode::UseAnotherServer
+    );
+    for line in [
+        format!("server-reference: {}", "x".repeat(1_025)),
+        format!("response-information: {}", "x".repeat(1_025)),
+        "server-reference: \"a\\tb\"".to_owned(),
+    ] {
+        assert!(
+            parse(&with_listener(&line)).is_err_and(|error| error.to_string().contains("at most 1,024 bytes")),
+            "{line}"
+        );
+    }
 }
 
 #[test]

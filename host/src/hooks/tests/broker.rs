@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::super::{BrokerServices, Overloaded};
+use super::super::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 use crate::types::Message;
 
 /// A broker that keeps what plugins publish.
