@@ -7,6 +7,7 @@
 //! | an event | [`Event::stand_in`](crate::Event::stand_in) |
 //! | the log | [`log::stand_in`](crate::log::stand_in) sets the level, [`log::take_written`](crate::log::take_written) gives the messages |
 //! | both clocks | [`clock::stand_in`](crate::clock::stand_in) |
+//! | random bytes | [`random::stand_in`](crate::random::stand_in) |
 //! | files by settings key | [`files::stand_in`](crate::files::stand_in); once more for a change |
 //! | publishing | [`publisher::stand_in`](crate::publisher::stand_in) answers, [`publisher::take_published`](crate::publisher::take_published) gives the messages |
 //! | counters, version, uptime | [`broker_info::stand_in`](crate::broker_info::stand_in) |

@@ -35,6 +35,17 @@ pub struct Ballot {
     pub reason: Option<Reason>,
 }
 
+/// Why there is no answer. The text continues `the plugin `.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// A broker would not have asked it.
+    #[error("{0}")]
+    NotAsked(String),
+    /// It failed: a broker would deny.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Instances that were made and are not asked anything.
 pub struct Idle(#[expect(dead_code, reason = "that they are there is what they are for")] Vec<Instance>);
 
@@ -94,7 +105,7 @@ impl Trial {
     ///
     /// # Errors
     /// When a broker would not ask it, or it has no answer.
-    pub fn authenticate(&mut self, client: &Arc<ClientInfo>, credentials: &Credentials) -> Result<Ballot, String> {
+    pub fn authenticate(&mut self, client: &Arc<ClientInfo>, credentials: &Credentials) -> Result<Ballot, Unanswered> {
         self.exported("auth")?;
         let ask = |instance: &mut Instance| instance.authenticate(client, credentials);
         let vote = call(&self.plugin, &mut self.auth, "auth", ask)?;
@@ -111,10 +122,10 @@ impl Trial {
         action: Action,
         topic: &str,
         facts: TopicFacts,
-    ) -> Result<Ballot, String> {
+    ) -> Result<Ballot, Unanswered> {
         self.exported("topic-check")?;
         if !self.plugin.wasm.interests().actions.contains(action) {
-            return Err(format!("is not asked about {}: at its start it did not ask for it", action.name()));
+            return not_asked(format!("is not asked about {}: at its start it did not ask for it", action.name()));
         }
         let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
         let vote = call(&self.plugin, &mut self.topic_check, "topic-check", ask)?;
@@ -126,10 +137,10 @@ impl Trial {
     ///
     /// # Errors
     /// When a broker would not tell it, or it fails.
-    pub fn handle(&mut self, event: &Arc<Event>) -> Result<(), String> {
+    pub fn handle(&mut self, event: &Arc<Event>) -> Result<(), Unanswered> {
         self.exported("events")?;
         if !self.plugin.wasm.interests().events.contains(event.kind) {
-            return Err(format!("is not told of {}: at its start it did not ask for it", event.kind.name()));
+            return not_asked(format!("is not told of {}: at its start it did not ask for it", event.kind.name()));
         }
         call(&self.plugin, &mut self.observer, "events", |instance| instance.handle(event))
     }
@@ -138,10 +149,10 @@ impl Trial {
     ///
     /// # Errors
     /// When a broker would not call it, or it fails.
-    pub fn tick(&mut self) -> Result<(), String> {
+    pub fn tick(&mut self) -> Result<(), Unanswered> {
         self.exported("ticks")?;
         if self.plugin.wasm.interests().tick_seconds == 0 {
-            return Err("does not tick: at its start it did not ask for it".to_owned());
+            return not_asked("does not tick: at its start it did not ask for it".to_owned());
         }
         call(&self.plugin, &mut self.observer, "ticks", Instance::tick)
     }
@@ -151,9 +162,13 @@ impl Trial {
         self.broker.take_published()
     }
 
-    fn exported(&self, hook: &str) -> Result<(), String> {
-        if self.has(hook) { Ok(()) } else { Err(format!("does not export `{hook}`")) }
+    fn exported(&self, hook: &str) -> Result<(), Unanswered> {
+        if self.has(hook) { Ok(()) } else { not_asked(format!("does not export `{hook}`")) }
     }
+}
+
+fn not_asked<R>(why: String) -> Result<R, Unanswered> {
+    Err(Unanswered::NotAsked(why))
 }
 
 /// Calls an instance; one that fails is gone.
@@ -162,12 +177,13 @@ fn call<R>(
     place: &mut Option<Instance>,
     hook: &str,
     act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
-) -> Result<R, String> {
+) -> Result<R, Unanswered> {
+    let failed = |hook: &str, fault: &Fault| Unanswered::Failed(fault.in_hook(hook));
     let mut instance = match place.take() {
         Some(instance) => instance,
-        None => plugin.wasm.instantiate().map_err(|fault| fault.in_hook("init"))?,
+        None => plugin.wasm.instantiate().map_err(|fault| failed("init", &fault))?,
     };
-    let answer = act(&mut instance).map_err(|fault| fault.in_hook(hook))?;
+    let answer = act(&mut instance).map_err(|fault| failed(hook, &fault))?;
     *place = Some(instance);
     Ok(answer)
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::hooks::{Action, CacheFor, Credentials, Decision, Event, Trial, TopicFacts};
+use crate::hooks::{Action, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
 use crate::types::{ClientInfo, Message};
 
 /// A question to a plugin and what is expected of it.
@@ -69,8 +69,8 @@ impl Question {
     /// Puts the question.
     ///
     /// # Errors
-    /// When a broker would not ask the plugin this, or it fails. The text continues `the plugin `.
-    pub fn put(&self, trial: &mut Trial) -> Result<Answer, String> {
+    /// When a broker would not ask the plugin this, or it fails.
+    pub fn put(&self, trial: &mut Trial) -> Result<Answer, Unanswered> {
         match self {
             Self::Connect(client, credentials) => {
                 let ballot = trial.authenticate(client, credentials)?;
@@ -115,7 +115,7 @@ impl Case {
         let published = trial.take_published();
         let mut differs = Vec::new();
         match (&answer, self.expected.outcome) {
-            (Err(_), Outcome::Fault) => {}
+            (Err(Unanswered::Failed(_)), Outcome::Fault) => {}
             (Err(problem), expected) => differs.push(format!("expected {expected}, and the plugin {problem}")),
             (Ok(Answer { outcome, .. }), expected) if *outcome != expected => {
                 differs.push(format!("expected {expected}, found {outcome}"));

@@ -7,4 +7,4 @@ mod case;
 
 pub use case::{Answer, Case, Expected, Outcome, Published, Question};
 
-pub use crate::hooks::{Ballot, Trial};
+pub use crate::hooks::{Ballot, Trial, Unanswered};

@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 errors += 1;
                 print(&format!("error: {}\n", error.to_string().replace("\nhint:", "\n  hint:")))?;
             }
-            // That nobody answers auth is of no interest here.
-            Mishap::Warning(None, _) => {}
-            Mishap::Warning(Some(_), text) => print(&format!("warning: {text}\n"))?,
+            // It is the only one, and need not be for that.
+            Mishap::Warning(_, text) if text.starts_with("no plugin answers auth") => {}
+            Mishap::Warning(_, text) => print(&format!("warning: {text}\n"))?,
         }
     }
     if errors > 0 {
