@@ -26,7 +26,8 @@ pub(crate) fn embed(workspace: &Path) -> Result<String, String> {
 }
 
 fn files_in(folder: &Path) -> Result<Vec<String>, String> {
-    let entries = fs::read_dir(folder).map_err(|err| format!("cannot read the folder `{}`: {err}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).map_err(|err| format!("cannot read the folder `{}`: {err}", folder.display()))?;
     let mut files: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     files.sort();
     Ok(files)
@@ -64,7 +65,8 @@ fn standalone(manifest: &str, workspace: &str) -> Result<String, String> {
 
 /// The line that defines a key in a table of the workspace's manifest.
 fn inherited<'a>(workspace: &'a str, table: &str, key: &str) -> Result<&'a str, String> {
-    let mut lines = workspace.lines().skip_while(|line| *line != table).skip(1).take_while(|line| !line.starts_with('['));
+    let mut lines =
+        workspace.lines().skip_while(|line| *line != table).skip(1).take_while(|line| !line.starts_with('['));
     let definition = lines.find(|line| line.split_once(" = ").is_some_and(|(name, _)| name == key));
     definition.ok_or_else(|| format!("Cargo.toml: `{key}` is not in `{table}`"))
 }

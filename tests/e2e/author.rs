@@ -80,11 +80,19 @@ fn from_nothing_to_a_plugin_that_a_broker_goes_by() {
     );
     let component = component_path(&project);
     let checked = succeed(&mut plugin(&["check", "own_topics.wasm", "--settings", r#"{"prefix": "d/"}"#]), &project);
-    assert!(checked.starts_with("plugin \"own_topics\" 0.1.0: hooks topic-check; uses log\ndecides publish, subscribe, receive\n"), "{checked}");
+    assert!(
+        checked.starts_with(
+            "plugin \"own_topics\" 0.1.0: hooks topic-check; uses log\ndecides publish, subscribe, receive\n"
+        ),
+        "{checked}"
+    );
     let tested = succeed(&mut plugin(&["test", "own_topics.wasm", "cases.yaml"]), &project);
     assert!(tested.ends_with("6 passed, 0 failed\n"), "{tested}");
     let benched = succeed(&mut plugin(&["bench", "own_topics.wasm", "--time", "5"]), &project);
-    assert!(benched.starts_with("load ") && benched.contains("\ntopic-check ") && benched.contains(" p99 "), "{benched}");
+    assert!(
+        benched.starts_with("load ") && benched.contains("\ntopic-check ") && benched.contains(" p99 "),
+        "{benched}"
+    );
 
     let mut broker = Setup::new(&config).plugin_dir_with(&component).debug().start();
     broker.wait_for_log("each client has its own topics below `d/`");
@@ -97,7 +105,8 @@ fn from_nothing_to_a_plugin_that_a_broker_goes_by() {
 
     // Beside one that was built with a later release of the same minor version of the interface, and has other settings.
     let newer = replaced(&std::fs::read(component).expect("is there"), b"@0.2.0", b"@0.2.1");
-    let config = "plugins:\n  - auth_anonymous\n  - own_topics: {prefix: d/}\n  - newer: {path: newer.wasm, prefix: e/}\n";
+    let config =
+        "plugins:\n  - auth_anonymous\n  - own_topics: {prefix: d/}\n  - newer: {path: newer.wasm, prefix: e/}\n";
     let mut broker = Setup::new(config).file("newer.wasm", newer).plugin_dir_with(&component_path(&project)).start();
     for (name, prefix) in [("own_topics", "d/"), ("newer", "e/")] {
         let line = broker.wait_for_log(&format!("each client has its own topics below `{prefix}`"));
@@ -166,7 +175,10 @@ fn what_cannot_be_packed_says_why() {
     let check = |content: &[u8], expected: &str| {
         std::fs::write(home.path().join("x.wasm"), content).expect("can write");
         let stderr = fail(&["pack", "x.wasm", "-o", "y.wasm"], home.path());
-        assert!(stderr.starts_with("amqtt: cannot make a plugin of `x.wasm`: ") && stderr.contains(expected), "{stderr}");
+        assert!(
+            stderr.starts_with("amqtt: cannot make a plugin of `x.wasm`: ") && stderr.contains(expected),
+            "{stderr}"
+        );
         assert!(!home.path().join("y.wasm").exists());
     };
     const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
@@ -271,7 +283,7 @@ fn cases_see_events_ticks_faults_and_what_is_published() {
     let trap = "cases:\n- connect: {}\n  expect: fault\n- connect: {}\n  expect: allow\n";
     let (status, printed) = test_cases(guests::TRAP_AUTH, trap);
     assert!(status == Some(1) && printed.contains("and the plugin trapped in auth: it panicked"), "{printed}");
-    assert!(printed.ends_with("1 passed, 1 failed\n"), "{printed}");
+    assert!(printed.contains("\n1 passed, 1 failed\n"), "{printed}");
 
     let ticks = "plugin: {sys-interval: 5}\ncases:\n- tick:\n";
     assert_eq!(test_cases("broker_sys", ticks).0, Some(0));

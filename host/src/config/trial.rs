@@ -314,7 +314,11 @@ fn case(field: &Field<'_>, report: &mut Report) -> Option<Case> {
     };
     let none_or = |read: Option<Option<_>>| read.map_or(Some(None), |read| read.map(Some));
     let published = published.map_or(Some(None), |read| read.map(Some))?;
-    Some(Case { line, question, expected: Expected { outcome, cache: none_or(cache)?, reason_code, reason_text, published } })
+    Some(Case {
+        line,
+        question,
+        expected: Expected { outcome, cache: none_or(cache)?, reason_code, reason_text, published },
+    })
 }
 
 fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Question> {
@@ -333,15 +337,19 @@ fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Questio
     let (address, listener) = (text("address", report), text("listener", report));
     let named = client_id.is_some();
     let level = section.take("level").and_then(|field| byte(&field, report)).unwrap_or(4);
-    let address = address.map_or_else(|| Some(([192, 0, 2, 1], 49_152).into()), |text| {
-        let parsed = text.parse::<SocketAddr>().ok();
-        if parsed.is_none() {
-            let message = format!("key `{key}.address`: `{text}` is not an address with a port");
-            report.error(Some(field.at()), message, Some("for example `192.0.2.1:49152`".to_owned()));
-        }
-        parsed
-    });
-    let connect = ConnectFacts { protocol_level: level, clean_start: true, keep_alive_secs: 60, ..ConnectFacts::default() };
+    let address = address.map_or_else(
+        || Some(([192, 0, 2, 1], 49_152).into()),
+        |text| {
+            let parsed = text.parse::<SocketAddr>().ok();
+            if parsed.is_none() {
+                let message = format!("key `{key}.address`: `{text}` is not an address with a port");
+                report.error(Some(field.at()), message, Some("for example `192.0.2.1:49152`".to_owned()));
+            }
+            parsed
+        },
+    );
+    let connect =
+        ConnectFacts { protocol_level: level, clean_start: true, keep_alive_secs: 60, ..ConnectFacts::default() };
     let client = Arc::new(ClientInfo {
         client_id: ClientId::new(client_id.as_deref().unwrap_or("client")),
         identity: username.as_deref().map_or(Identity::Anonymous, |name| Identity::User(name.into())),

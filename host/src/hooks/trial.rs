@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::combine::Decision;
 use super::common::Common;
-use super::load::Roster;
+use super::load::load_one;
 use super::loaded::Loaded;
 use super::stand_in::StandIn;
 use super::wasm::{Fault, Instance};
@@ -57,8 +57,7 @@ impl Trial {
     pub fn load(spec: &PluginSpec) -> Result<Self, LoadError> {
         let broker = Arc::<StandIn>::default();
         let common = Common::start(Arc::clone(&broker) as _).map_err(LoadError::Engine)?;
-        let spec = HookSpec { plugins: vec![spec.clone()], ..HookSpec::default() };
-        let plugin = Roster::load(&spec, &common)?.all.remove(0);
+        let plugin = load_one(spec, &HookSpec::default(), &common)?;
         Ok(Self { plugin, broker, auth: None, topic_check: None, observer: None, _common: common })
     }
 
@@ -68,8 +67,11 @@ impl Trial {
         let actions = [Action::Publish, Action::Subscribe, Action::Receive];
         let actions: Vec<_> = actions.into_iter().filter(|action| interests.actions.contains(*action)).collect();
         let decides = actions.iter().map(|action| action.name()).collect::<Vec<_>>().join(", ");
-        let events: Vec<_> =
-            super::EventKind::ALL.iter().filter(|kind| interests.events.contains(**kind)).map(|kind| kind.name()).collect();
+        let events: Vec<_> = super::EventKind::ALL
+            .iter()
+            .filter(|kind| interests.events.contains(**kind))
+            .map(|kind| kind.name())
+            .collect();
         let mut text = format!("{}: {manifest}\n", self.plugin);
         for (what, value) in [("decides", decides), ("is told of", events.join(", "))] {
             if !value.is_empty() {

@@ -94,9 +94,10 @@ fn usual(trial: &Trial) -> Vec<Question> {
     if trial.has("topic-check") {
         let facts = TopicFacts::message(QoS::AtMostOnce, false, 64);
         let topic = "building/7/floor/3/room/12/temperature/now";
-        questions.extend([Action::Publish, Action::Subscribe, Action::Receive].map(|action| {
-            Question::Topic(Arc::clone(&client), action, topic.to_owned(), facts)
-        }));
+        questions.extend(
+            [Action::Publish, Action::Subscribe, Action::Receive]
+                .map(|action| Question::Topic(Arc::clone(&client), action, topic.to_owned(), facts)),
+        );
     }
     if trial.has("ticks") {
         questions.push(Question::Tick);

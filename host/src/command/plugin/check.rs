@@ -21,7 +21,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let spec = arguments.tried.read()?.spec;
     let mut errors = 0;
-    for mishap in hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() }) {
+    for mishap in hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() })
+    {
         match mishap {
             Mishap::Error(_, error) => {
                 errors += 1;

@@ -32,11 +32,60 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Names that cargo or the language has for something else.
 const TAKEN: [&str; 54] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "build", "const", "continue", "core",
-    "crate", "deps", "do", "dyn", "else", "enum", "examples", "extern", "false", "final", "fn", "for", "if", "impl",
-    "in", "incremental", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
-    "return", "sdk", "self", "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "use",
-    "where", "while",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "build",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "examples",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "if",
+    "impl",
+    "in",
+    "incremental",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "sdk",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "use",
+    "where",
+    "while",
 ];
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -96,7 +145,8 @@ fn check_name(name: &str) -> Result<(), Failure> {
 /// The SDK's folder as the manifest names it.
 fn find_sdk(folder: &Path) -> Result<PathBuf, Failure> {
     let manifest = folder.join("Cargo.toml");
-    let text = fs::read_to_string(&manifest).map_err(|error| format!("cannot read `{}`: {error}", manifest.display()))?;
+    let text =
+        fs::read_to_string(&manifest).map_err(|error| format!("cannot read `{}`: {error}", manifest.display()))?;
     if !text.lines().any(|line| line == "name = \"amqtt-plugin-sdk\"") {
         return Err(format!("`{}` is not the manifest of amqtt-plugin-sdk", manifest.display()).into());
     }

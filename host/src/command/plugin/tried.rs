@@ -10,6 +10,7 @@ use crate::command::Failure;
 
 /// The plugin and what a configuration would have for it.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Arguments {
     /// The plugin's file, or the name of a plugin that is built in
     file: PathBuf,
@@ -24,6 +25,7 @@ pub(super) struct Arguments {
 
 /// What a plugin may use.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Grants {
     /// What it may use: files=KEY, publish=FILTER, broker-info, sessions or invalidate; may be repeated. Without it, and
     /// without `grants` in the settings, it has all that can be granted
@@ -36,7 +38,9 @@ impl Arguments {
     pub(super) fn read(&self) -> Result<PluginTrial, Failure> {
         let Self { file, settings, grants } = self;
         with(file, grants, |tried| match settings.as_deref() {
-            Some(text) if !text.trim_start().starts_with('{') => Ok(PluginTrial::of_settings_file(tried, Path::new(text))?),
+            Some(text) if !text.trim_start().starts_with('{') => {
+                Ok(PluginTrial::of_settings_file(tried, Path::new(text))?)
+            }
             text => {
                 let here = std::env::current_dir()?;
                 Ok(PluginTrial::of_settings(tried, text.unwrap_or("{}"), &here, "--settings")?)

@@ -23,6 +23,6 @@ pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;
 pub(crate) use inspect::{inspect, inspect_embedded, inspect_file};
 pub(crate) use instance::{Fault, Instance};
-pub(crate) use plugin::{Code, Plugin, StartError};
 pub use pack::{PackError, pack};
+pub(crate) use plugin::{Code, Plugin, StartError};
 pub use unusable::Unusable;

@@ -57,9 +57,8 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         return Err(PackError::NoInterface);
     }
     let encoder = ComponentEncoder::default().validate(true).module(module);
-    let mut component = encoder
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| PackError::Invalid(format!("{error:#}")))?;
+    let mut component =
+        encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| PackError::Invalid(format!("{error:#}")))?;
     if let Some(name) = &about.name {
         // The first subsection of names is that of the component itself.
         let name = [&[0][..], &prefixed(&prefixed(name.as_bytes()))].concat();
