@@ -2,6 +2,8 @@
 
 #[path = "../host/build/component.rs"]
 mod component;
+#[path = "../host/src/hooks/wasm/pack.rs"]
+mod pack;
 #[path = "../host/build/wasm_toolchain.rs"]
 mod wasm_toolchain;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use crate::pack::pack;
 use crate::wasm_toolchain::{TARGET, Toolchain};
 
 /// A component that was built.
@@ -158,33 +159,6 @@ fn remapped_paths(workspace: &Path) -> String {
 
 fn componentize(name: &str, module: &Path) -> Result<Built, String> {
     let bytes = fs::read(module).map_err(|err| format!("cannot read `{}`: {err}", module.display()))?;
-    let mut component = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|err| format!("cannot make a component of plugin `{name}`: {err:#}"))?;
-    // The first subsection of names is that of the component itself.
-    let name_of_component = [&[0][..], &prefixed(&prefixed(name.as_bytes()))].concat();
-    custom_section(&mut component, "component-name", &name_of_component);
-    // All packages of the workspace have one version.
-    custom_section(&mut component, "version", env!("CARGO_PKG_VERSION").as_bytes());
+    let component = pack(&bytes).map_err(|err| format!("cannot make a component of plugin `{name}`: {err}"))?;
     Ok(Built { name: name.to_owned(), component })
-}
-
-/// Appends what the component says about itself.
-fn custom_section(component: &mut Vec<u8>, name: &str, data: &[u8]) {
-    component.push(0);
-    component.extend(prefixed(&[prefixed(name.as_bytes()), data.to_vec()].concat()));
-}
-
-/// Bytes with their number before them.
-fn prefixed(bytes: &[u8]) -> Vec<u8> {
-    let (mut prefixed, mut rest) = (Vec::new(), bytes.len());
-    while rest >= 0x80 {
-        prefixed.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    prefixed.push(rest as u8);
-    prefixed.extend(bytes);
-    prefixed
 }

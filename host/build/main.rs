@@ -1,8 +1,12 @@
-//! Builds the folder `plugins` to WebAssembly components, and makes them part of the broker.
+//! Builds the folder `plugins` to WebAssembly components, and makes them and the sources of the SDK part of the broker.
 
 mod component;
 #[path = "../src/hooks/wasm/engine_config.rs"]
 mod engine_config;
+#[path = "../src/hooks/wasm/pack.rs"]
+#[expect(unreachable_pub, reason = "the broker's library exports it")]
+mod pack;
+mod sdk;
 mod wasm_toolchain;
 
 use std::fmt::Write as _;
@@ -26,16 +30,19 @@ fn run() -> Result<(), String> {
     let folders: Vec<_> = packages.iter().map(|name| format!("plugins/{name}")).collect();
     component::rerun_if_changed(workspace, &folders);
     let plugins = component::build(workspace, &packages)?;
-    embed(&plugins)
+    embed(&plugins)?;
+    write("sdk.rs", sdk::embed(workspace)?.as_bytes())
+}
+
+/// Writes a file for the code that includes it.
+fn write(file: &str, bytes: &[u8]) -> Result<(), String> {
+    let out_dir = env::var("OUT_DIR").map_err(|err| format!("OUT_DIR: {err}"))?;
+    let path = Path::new(&out_dir).join(file);
+    fs::write(&path, bytes).map_err(|err| format!("cannot write `{}`: {err}", path.display()))
 }
 
 /// Writes the components, compiled where possible, and the Rust code that includes them.
 fn embed(plugins: &[Built]) -> Result<(), String> {
-    let out_dir = env::var("OUT_DIR").map_err(|err| format!("OUT_DIR: {err}"))?;
-    let write = |file: &str, bytes: &[u8]| {
-        let path = Path::new(&out_dir).join(file);
-        fs::write(&path, bytes).map_err(|err| format!("cannot write `{}`: {err}", path.display()))
-    };
     let engine = baseline_engine()?;
     let mut code = String::from("static EMBEDDED: &[EmbeddedPlugin] = &[\n");
     for Built { name, component } in plugins {

@@ -14,8 +14,8 @@
 //! 9. The subscriber's connection is woken once, and `broker::writer` writes all that has come together.
 //!
 //! Steps 3 to 8 are one call, on the thread that owns the publisher's connection. Modules are layers:
-//! [`types`], then [`codec`], [`routing`] and [`queue`], then [`protocol`], then [`hooks`] and [`net`], then [`broker`]
-//! and [`config`]. None imports a later one.
+//! [`types`], then [`codec`], [`routing`] and [`queue`], then [`protocol`], then [`hooks`] and [`net`], then [`broker`],
+//! [`config`] and [`testing`]. None imports a later one.
 
 pub mod broker;
 pub mod codec;
@@ -26,4 +26,5 @@ pub mod net;
 pub mod protocol;
 pub mod queue;
 pub mod routing;
+pub mod testing;
 pub mod types;

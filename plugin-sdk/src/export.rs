@@ -17,11 +17,9 @@ use crate::{Auth, Client, EnhancedAuth, Event, EventKind, Events, Interests, Plu
 macro_rules! plugin {
     ($plugin:ty) => { $crate::plugin!($plugin:); };
     ($plugin:ty: $($hook:ident),* $(,)?) => {
-        #[doc(hidden)]
-        #[allow(unsafe_code, unused_imports, missing_docs)]
-        mod __amqtt_plugin {
-            use super::*;
-
+        // Within a body, names of the author's and of this do not get into each other's way.
+        #[allow(unsafe_code, missing_docs)]
+        const _: () = {
             std::thread_local! {
                 static PLUGIN: std::cell::RefCell<Option<$plugin>> = const { std::cell::RefCell::new(None) };
             }
@@ -32,11 +30,48 @@ macro_rules! plugin {
                 }
             }
 
+            $crate::__about!();
+
             type Exported = $crate::Hook<$plugin>;
             $crate::__export!(Lifecycle Exported);
             $($crate::__export!($hook Exported);)*
-        }
+        };
     };
+}
+
+/// Writes the name and version of the author's package into the module: `amqtt plugin inspect` tells them, and so do
+/// messages about the plugin.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __about {
+    () => {
+        #[unsafe(link_section = "amqtt-plugin-name")]
+        #[used]
+        pub static PACKAGE_NAME: [u8; env!("CARGO_PKG_NAME").len()] = $crate::bytes(env!("CARGO_PKG_NAME"));
+        #[unsafe(link_section = "amqtt-plugin-version")]
+        #[used]
+        pub static PACKAGE_VERSION: [u8; env!("CARGO_PKG_VERSION").len()] = $crate::bytes(env!("CARGO_PKG_VERSION"));
+    };
+}
+
+/// There is no module to write into.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __about {
+    () => {};
+}
+
+/// The bytes of a text of that length.
+#[doc(hidden)]
+pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    let (text, mut bytes, mut place) = (text.as_bytes(), [0; N], 0);
+    while place < N {
+        bytes[place] = text[place];
+        place += 1;
+    }
+    bytes
 }
 
 /// Exports one hook.
@@ -156,7 +191,11 @@ impl<P: Slot> Hook<P> {
 impl<P: Slot> wit_lifecycle::Guest for Hook<P> {
     fn init(settings: String, registration: &wit::Registration) -> Result<(), String> {
         #[cfg(target_family = "wasm")]
-        log_panics();
+        {
+            log_panics();
+            #[cfg(feature = "log")]
+            crate::log::take_records();
+        }
         let plugin = P::new(read_settings(&settings)?)?;
         let Interests { actions, events, payloads, tick_seconds, methods } = plugin.interests();
         P::slot(|slot| *slot = Some(plugin));

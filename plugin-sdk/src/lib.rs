@@ -25,13 +25,14 @@
 //! }
 //!
 //! plugin!(RefuseMallory: Auth);
-//! # fn main() {}
 //! ```
 //!
-//! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`wasm-tools component new`).
+//! Build it as a `cdylib` for `wasm32-unknown-unknown` and make the result a component (`amqtt plugin pack`), or for
+//! `wasm32-wasip2`, which makes one itself. `amqtt plugin new NAME` makes a project that has all of this; the README of
+//! this crate is the way from there to a plugin that a broker trusts.
 //!
-//! On every other target a plugin compiles too, so that its logic can be tested with `cargo test`: a
-//! `Client::stand_in` takes the place of a client, `Event::stand_in` that of an event, and the capabilities have stand-ins that are told in their modules.
+//! On every other target a plugin compiles too, so that its logic can be tested with `cargo test`: the module `testing`
+//! tells how.
 
 pub mod broker_info;
 mod client;
@@ -48,6 +49,8 @@ pub mod publisher;
 pub mod random;
 mod request;
 pub mod sessions;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 mod topic;
 mod vote;
 mod watched;
@@ -55,7 +58,12 @@ mod watched;
 #[doc(hidden)]
 pub mod bindings;
 #[doc(hidden)]
-pub use export::{Hook, Slot};
+pub use export::{Hook, Slot, bytes};
+
+/// The README's example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use client::Client;
 #[cfg(not(target_family = "wasm"))]

@@ -1,6 +1,7 @@
 //! Publishes messages in the plugin's name. The broker's configuration grants the topics.
 //!
-//! On targets other than WebAssembly the messages of this thread are kept for `take_published`.
+//! On targets other than WebAssembly the messages of this thread are kept for `take_published`; `stand_in` says which
+//! are refused.
 
 use std::fmt;
 
@@ -62,17 +63,18 @@ mod host {
 }
 
 #[cfg(not(target_family = "wasm"))]
-pub use host::{Published, take_published};
+pub use host::{Published, stand_in, take_published};
 
 #[cfg(not(target_family = "wasm"))]
 mod host {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     use super::PublishError;
     use crate::Qos;
 
     thread_local! {
         static PUBLISHED: RefCell<Vec<Published>> = const { RefCell::new(Vec::new()) };
+        static ANSWER: Cell<fn(&Published) -> Result<(), PublishError>> = const { Cell::new(|_| Ok(())) };
     }
 
     /// A message that a plugin published in a unit test.
@@ -88,14 +90,34 @@ mod host {
         pub retain: bool,
     }
 
-    /// Takes what this thread published so far, in unit tests.
+    /// Sets what this thread is answered, in unit tests: whether a message is published. At first all are.
+    pub fn stand_in(answer: fn(&Published) -> Result<(), PublishError>) {
+        ANSWER.set(answer);
+    }
+
+    /// Takes what this thread published so far, in unit tests. What was refused is not among it.
     pub fn take_published() -> Vec<Published> {
         PUBLISHED.take()
     }
 
     pub(super) fn publish(topic: &str, payload: &[u8], qos: Qos, retain: bool) -> Result<(), PublishError> {
         let message = Published { topic: topic.to_owned(), payload: payload.to_vec(), qos, retain };
+        ANSWER.get()(&message)?;
         PUBLISHED.with_borrow_mut(|published| published.push(message));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_can_be_read_in_tests() {
+        let publish = |topic| publish(topic, b"x", Qos::AtLeastOnce, true);
+        stand_in(|message| if message.topic == "a" { Ok(()) } else { Err(PublishError::NotGranted) });
+        assert_eq!((publish("a"), publish("b")), (Ok(()), Err(PublishError::NotGranted)));
+        let message = Published { topic: "a".to_owned(), payload: b"x".to_vec(), qos: Qos::AtLeastOnce, retain: true };
+        assert_eq!(take_published(), [message]);
     }
 }

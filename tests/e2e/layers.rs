@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("net", 3),
     ("broker", 4),
     ("config", 4),
+    ("testing", 4),
     ("command", 5),
 ];
 
@@ -81,7 +82,7 @@ fn check_only_in(word: &str, allowed: &[&str]) {
 
 #[test]
 fn the_core_knows_no_runtime_and_no_clock() {
-    let outside = ["hooks/", "net/", "broker/", "config/", "command/", "main.rs", "lib.rs", "logging.rs"];
+    let outside = ["hooks/", "net/", "broker/", "config/", "testing/", "command/", "main.rs", "lib.rs", "logging.rs"];
     check_only_in("tokio", &outside);
     check_only_in("Instant::now", &[&outside[..], &["protocol/tests.rs", "protocol/simulator/"]].concat());
 }

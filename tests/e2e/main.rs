@@ -7,8 +7,11 @@ mod browser;
 mod carrier;
 mod certificates;
 mod client;
+#[path = "../../host/build/wasm_toolchain.rs"]
+mod wasm_toolchain;
 
 mod auth;
+mod author;
 mod bounds;
 mod command;
 mod config;

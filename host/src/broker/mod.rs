@@ -48,6 +48,7 @@ use tokio::time::timeout;
 use self::core::{Core, Internal};
 use self::listeners::Listeners;
 pub use self::listeners::{ListenerError, ListenerFault};
+pub use self::process::resident_bytes;
 pub use self::reload::ReloadError;
 use self::worker::Task;
 use crate::config::Config;

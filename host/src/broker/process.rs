@@ -16,6 +16,11 @@ pub(super) fn counters() -> Vec<(&'static str, u64)> {
     .collect()
 }
 
+/// Bytes of memory that the process has at the moment, where the system tells.
+pub fn resident_bytes() -> Option<u64> {
+    memory().map(|memory| memory.resident_bytes)
+}
+
 struct Memory {
     resident_bytes: u64,
     resident_bytes_max: u64,

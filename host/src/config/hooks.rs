@@ -231,7 +231,7 @@ fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report
 }
 
 /// What a plugin in a file of its own may use. The paths that it may read become absolute in its settings.
-fn read_grants(
+pub(super) fn read_grants(
     field: &Field<'_>,
     others: &[(String, Field<'_>)],
     settings: &mut Map<String, Json>,

@@ -28,6 +28,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod trial;
 mod yaml;
 
 use std::ffi::OsString;
@@ -41,6 +42,7 @@ pub use self::effective::effective;
 pub use self::error::{ConfigError, Place, Problem, Value};
 pub use self::json_schema::json_schema;
 use self::report::{Findings, Report};
+pub use self::trial::{PluginTrial, Tried};
 use self::yaml::Node;
 use crate::hooks::HookSpec;
 use crate::net::{BindAddress, TlsSettings};

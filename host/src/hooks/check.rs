@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
@@ -11,8 +10,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::common::Common;
 use super::load::Roster;
-use super::{BrokerServices, HookSpec, LoadError, Overloaded};
-use crate::types::Message;
+use super::stand_in::StandIn;
+use super::{HookSpec, LoadError};
 
 /// Something about a plugin, by its name, or about all of them.
 #[derive(Debug)]
@@ -27,34 +26,13 @@ pub enum Mishap {
 /// at once. The instances are gone afterwards, and whatever they published went nowhere.
 pub fn check(spec: &HookSpec) -> Vec<Mishap> {
     let heard = Arc::new(Warnings::default());
-    let mut mishaps = match Common::start(Arc::new(Nobody)) {
+    let mut mishaps = match Common::start(Arc::<StandIn>::default()) {
         Ok(common) => tracing::subscriber::with_default(Arc::clone(&heard), || Roster::try_all(spec, &common)),
         Err(error) => vec![Mishap::Error(None, LoadError::Engine(error))],
     };
     let warnings = std::mem::take(&mut *heard.0.lock());
     mishaps.extend(warnings.into_iter().map(|(plugin, text)| Mishap::Warning(plugin, text)));
     mishaps
-}
-
-/// In place of a broker.
-struct Nobody;
-
-impl BrokerServices for Nobody {
-    fn publish(&self, _: Message) -> Result<(), Overloaded> {
-        Ok(())
-    }
-
-    fn version(&self) -> &str {
-        env!("CARGO_PKG_VERSION")
-    }
-
-    fn uptime(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
 }
 
 /// Warnings that would be in the log: the name of the plugin that they are from, if from one, and the text.

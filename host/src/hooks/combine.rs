@@ -6,10 +6,24 @@ use crate::types::UserProperty;
 
 /// A plugin's answer to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
+    /// A vote for it.
     Allow,
+    /// A veto.
     Deny,
+    /// No vote.
     Abstain,
+}
+
+impl Decision {
+    /// Its name in the plugin interface.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Abstain => "abstain",
+        }
+    }
 }
 
 /// How long an answer may be given again to the same client, action and topic without asking.

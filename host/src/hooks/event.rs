@@ -15,6 +15,9 @@ macro_rules! event_kinds {
         }
 
         impl EventKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
             /// Its name in the plugin interface.
             pub fn name(self) -> &'static str {
                 match self {

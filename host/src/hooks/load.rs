@@ -150,7 +150,8 @@ impl Roster {
     }
 }
 
-fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
+/// Loads one plugin, whatever the others are, and starts its first instance.
+pub(crate) fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
     let name: Arc<str> = plugin.name.as_str().into();
     let (origin, stamp, wasm) = start(common, plugin, &name, spec)?;
     let faults = common.tally.faults_of(&name);

@@ -32,9 +32,11 @@ mod queue;
 mod search;
 mod services;
 mod spec;
+mod stand_in;
 mod suspects;
 mod tally;
 mod topic_checker;
+mod trial;
 mod verdict_number;
 mod warm;
 mod wasm;
@@ -62,7 +64,7 @@ use crate::file_stamp::FileStamp;
 use crate::types::ClientInfo;
 
 pub use check::{Mishap, check};
-pub use combine::{AuthOutcome, CacheFor, Reason, Verdict};
+pub use combine::{AuthOutcome, CacheFor, Decision, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
 pub use inspection::Inspection;
@@ -72,7 +74,8 @@ pub use search::NotFound;
 pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::{TopicChecker, TopicFacts};
-pub use wasm::Unusable;
+pub use trial::{Ballot, Idle, Trial, Unanswered};
+pub use wasm::{PackError, Unusable, pack};
 
 /// Looks at a plugin's file without running it, whatever is in it.
 ///
@@ -80,6 +83,11 @@ pub use wasm::Unusable;
 /// When the file cannot be read.
 pub fn inspect_file(path: &Path) -> io::Result<Inspection> {
     wasm::inspect_file(path)
+}
+
+/// Looks at the bytes of a plugin without running it, whatever they are.
+pub fn inspect_bytes(bytes: &[u8]) -> Inspection {
+    wasm::inspect(bytes)
 }
 
 /// Looks at a plugin that is part of the binary; none where there is none of that name.
@@ -96,6 +104,17 @@ pub enum Action {
     Subscribe,
     /// Be delivered one message of a topic name.
     Receive,
+}
+
+impl Action {
+    /// Its name in the plugin interface.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+            Self::Receive => "receive",
+        }
+    }
 }
 
 /// The plugins of a running broker.

@@ -3,6 +3,7 @@
 use wasmparser::{ComponentName, KnownCustom, Parser, Payload, Validator, WasmFeatures};
 
 use super::engine::check_kind;
+use super::pack::{NAME_SECTION, VERSION_SECTION};
 use super::unusable::Unusable;
 
 /// Bytes of a name or version that are kept: they end up in messages.
@@ -11,9 +12,9 @@ const TEXT_BYTES_MAX: usize = 64;
 /// The outermost parts of a component.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Anatomy {
-    /// From the custom section `component-name`.
+    /// From the custom section `component-name`, else what the SDK has written into the module within.
     pub(super) name: Option<String>,
-    /// From the custom section `version`, which `wasm-tools metadata add --version` writes as well.
+    /// From the custom section `version`, which `wasm-tools metadata add --version` writes as well, else as the name.
     pub(super) version: Option<String>,
     pub(super) imports: Vec<String>,
     pub(super) exports: Vec<String>,
@@ -31,10 +32,19 @@ impl Anatomy {
     fn read_sections(&mut self, bytes: &[u8]) -> wasmparser::Result<()> {
         // Modules and components may lie within.
         let mut depth = 0_usize;
+        let (mut name_within, mut version_within) = (None, None);
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::CustomSection(section) if depth > 0 => {
+                    let text = || std::str::from_utf8(section.data()).ok().map(cut);
+                    match section.name() {
+                        NAME_SECTION => name_within = text(),
+                        VERSION_SECTION => version_within = text(),
+                        _ => {}
+                    }
+                }
                 _ if depth > 0 => {}
                 Payload::ComponentImportSection(imports) => {
                     for import in imports {
@@ -62,6 +72,8 @@ impl Anatomy {
                 _ => {}
             }
         }
+        self.name = self.name.take().or(name_within);
+        self.version = self.version.take().or(version_within);
         Ok(())
     }
 }

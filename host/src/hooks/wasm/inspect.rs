@@ -45,7 +45,8 @@ pub(crate) fn inspect_embedded(name: &str) -> Option<Inspection> {
     embedded().iter().find(|plugin| plugin.name == name).map(|plugin| inspect(plugin.component))
 }
 
-fn inspect(bytes: &[u8]) -> Inspection {
+/// Looks at a component's bytes.
+pub(crate) fn inspect(bytes: &[u8]) -> Inspection {
     let (Anatomy { name, version, imports, exports }, read) = Anatomy::read(bytes);
     let checked = read.and_then(|()| anatomy::validate(bytes));
     let manifest = Manifest::from_names(&imports, &exports, None);

@@ -156,7 +156,7 @@ impl Manifest {
 
 impl Manifest {
     /// The names of the hooks besides `lifecycle`.
-    pub(super) fn hooks(&self) -> Vec<&'static str> {
+    pub(crate) fn hooks(&self) -> Vec<&'static str> {
         let Exports { auth, enhanced_auth, topic_check, events, ticks } = self.exports;
         let hooks = [
             (auth, "auth"),

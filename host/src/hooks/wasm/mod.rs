@@ -1,6 +1,6 @@
 //! Runs plugins as WebAssembly components: the only place that knows wasmtime.
 //!
-//! `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
+//! `pack` makes a component of a module · `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
 //! `instance` is one running copy · `bindings` translates.
 
 mod anatomy;
@@ -13,6 +13,7 @@ mod engine_config;
 mod inspect;
 mod instance;
 mod manifest;
+mod pack;
 mod plugin;
 mod room;
 mod state;
@@ -24,9 +25,10 @@ mod newer_host;
 
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;
-pub(crate) use inspect::{inspect_embedded, inspect_file};
+pub(crate) use inspect::{inspect, inspect_embedded, inspect_file};
 pub(crate) use instance::{Fault, Instance};
 #[cfg(test)]
 pub(crate) use manifest::INTERFACE_VERSION;
+pub use pack::{PackError, pack};
 pub(crate) use plugin::{Code, Plugin, StartError};
 pub use unusable::Unusable;

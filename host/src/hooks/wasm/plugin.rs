@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -29,6 +30,8 @@ pub(crate) struct Code {
     manifest: Manifest,
     /// The version of the plugin, if it tells one.
     version: Option<String>,
+    /// How long it took to make this of the bytes.
+    compiled_in: Duration,
 }
 
 impl Code {
@@ -42,11 +45,12 @@ impl Code {
     ) -> Result<Self, Unusable> {
         let bytes = read_bounded(path)?;
         let digest = check_digest(&bytes, sha256)?;
+        let began = Instant::now();
         let component = runtime.compiled.component(digest, || match cache {
             Some(folder) => CodeCache { folder, engine: &runtime.engine }.component(&digest, &bytes),
             None => compile(&runtime.engine, &bytes),
         })?;
-        Self::new(runtime, component, &bytes, grants)
+        Self::new(runtime, component, began.elapsed(), &bytes, grants)
     }
 
     /// Takes a plugin that is part of the binary.
@@ -59,13 +63,21 @@ impl Code {
         if sha256.is_some() {
             check_digest(plugin.component, sha256)?;
         }
-        Self::new(runtime, load_embedded(&runtime.engine, plugin)?, plugin.component, grants)
+        let began = Instant::now();
+        let component = load_embedded(&runtime.engine, plugin)?;
+        Self::new(runtime, component, began.elapsed(), plugin.component, grants)
     }
 
-    fn new(runtime: &Runtime, component: Component, bytes: &[u8], grants: &Grants) -> Result<Self, Unusable> {
+    fn new(
+        runtime: &Runtime,
+        component: Component,
+        compiled_in: Duration,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<Self, Unusable> {
         let manifest = Manifest::read(&runtime.engine, &component, grants)?;
         let (Anatomy { version, .. }, read) = Anatomy::read(bytes);
-        read.map(|()| Self { component, manifest, version })
+        read.map(|()| Self { component, manifest, version, compiled_in })
     }
 }
 
@@ -92,6 +104,7 @@ fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], Unus
 pub(crate) struct Plugin {
     manifest: Manifest,
     version: Option<String>,
+    compiled_in: Duration,
     registration: Registration,
     pre: InstancePre<State>,
     indices: HookIndices,
@@ -111,7 +124,7 @@ impl Plugin {
         settings: String,
         limits: PluginLimits,
     ) -> Result<Self, StartError> {
-        let Code { component, manifest, version } = code;
+        let Code { component, manifest, version, compiled_in } = code;
         let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
         let mut linker = Linker::new(component.engine());
         bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
@@ -128,7 +141,7 @@ impl Plugin {
         )
         .map_err(StartError::Fault)?;
         let ready = Mutex::new(vec![first]);
-        Ok(Self { manifest, version, registration, pre, indices, capabilities, settings, limits, ready })
+        Ok(Self { manifest, version, compiled_in, registration, pre, indices, capabilities, settings, limits, ready })
     }
 
     /// Makes instances until so many are ready.
@@ -164,6 +177,11 @@ impl Plugin {
     /// The version that it tells of itself.
     pub(crate) fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// How long it took to compile it.
+    pub(crate) fn compiled_in(&self) -> Duration {
+        self.compiled_in
     }
 
     /// What its type says.

@@ -28,7 +28,7 @@ pub enum Unusable {
     /// The file is a core module.
     #[error(
         "it is a core WebAssembly module, not a component\n\
-         hint: make it a component: `wasm-tools component new MODULE.wasm -o PLUGIN.wasm`"
+         hint: make it a component: `amqtt plugin pack MODULE.wasm -o PLUGIN.wasm`"
     )]
     CoreModule,
     /// The file does not compile.

@@ -1,4 +1,11 @@
-//! All about plugins.
+//! All about plugins, for who writes them and for who runs them.
+
+mod bench;
+mod check;
+mod new;
+mod pack;
+mod test;
+mod tried;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Failure, print};
 
-/// Look at plugins
+/// Make, test and look at plugins
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -18,6 +25,12 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::Arguments),
+    Pack(pack::Arguments),
+    Check(check::Arguments),
+    Test(test::Arguments),
+    Bench(bench::Arguments),
+
     /// Say what a plugin has, wants and is, without running it
     Inspect {
         /// A file, or the name of a plugin that is built in
@@ -52,6 +65,11 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
+        Command::New(arguments) => new::run(arguments),
+        Command::Pack(arguments) => pack::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Inspect { file, format } => inspect(file, *format),
         Command::Reload { pid_file: Some(file), .. } => reload(read_pid(file)?),
         Command::Reload { pid, .. } => reload(pid.unwrap_or_default()),

@@ -1,0 +1,41 @@
+//! Says whether a broker would start with a plugin.
+
+use std::process::ExitCode;
+
+use amqtt::hooks::{self, HookSpec, Mishap};
+use amqtt::testing::Trial;
+use clap::Args;
+
+use super::tried;
+use crate::command::{Failure, print};
+
+/// Load a plugin as a broker does, start one instance, and say what is wrong
+///
+/// The exit status is 0 if a broker would start with it, else 1.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    tried: tried::Arguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let spec = arguments.tried.read()?.spec;
+    let mut errors = 0;
+    for mishap in hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() })
+    {
+        match mishap {
+            Mishap::Error(_, error) => {
+                errors += 1;
+                print(&format!("error: {}\n", error.to_string().replace("\nhint:", "\n  hint:")))?;
+            }
+            // It is the only one, and need not be for that.
+            Mishap::Warning(_, text) if text.starts_with("no plugin answers auth") => {}
+            Mishap::Warning(_, text) => print(&format!("warning: {text}\n"))?,
+        }
+    }
+    if errors > 0 {
+        return Ok(ExitCode::FAILURE);
+    }
+    print(&format!("{}OK\n", Trial::load(&spec)?.describe()))?;
+    Ok(ExitCode::SUCCESS)
+}

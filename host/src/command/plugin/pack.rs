@@ -1,0 +1,76 @@
+//! Makes a component of what a compiler has made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use amqtt::hooks::{PackError, inspect_bytes, pack};
+use clap::Args;
+
+use crate::command::{Failure, print};
+
+/// Make a plugin of the module that `cargo build --target wasm32-unknown-unknown` has made
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The module: target/wasm32-unknown-unknown/release/NAME.wasm
+    file: PathBuf,
+
+    /// The file to write, or a folder for it; without it, this folder
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+}
+
+/// Bytes of the largest module that is read. With its sections for debuggers it is many times what it is without.
+const MODULE_BYTES_MAX: u64 = 1 << 30;
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { file, output } = arguments;
+    let shown = file.display();
+    let failed = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
+    let size = fs::metadata(file).map_err(failed)?.len();
+    if size > MODULE_BYTES_MAX {
+        return Err(format!("`{shown}` has {size} bytes, which is no plugin").into());
+    }
+    let bytes = fs::read(file).map_err(failed)?;
+    let component = match pack(&bytes) {
+        Ok(component) => component,
+        Err(PackError::AlreadyComponent) => {
+            print(&format!("`{shown}` is a component already: nothing has to be packed\n"))?;
+            if output.is_none() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            bytes
+        }
+        Err(error) => return Err(format!("cannot make a plugin of `{shown}`: {error}").into()),
+    };
+    let inspection = inspect_bytes(&component);
+    if let Some(problem) = inspection.problem {
+        return Err(format!("`{shown}` is not a plugin: {problem}").into());
+    }
+    let out = place(file, output.as_deref())?;
+    fs::write(&out, &component).map_err(|error| format!("cannot write `{}`: {error}", out.display()))?;
+    let or_none = |list: &[&str], none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
+    print(&format!(
+        "wrote    {}, {} bytes\nhooks    {}\ngrants   {}\nsha256   {}\n",
+        out.display(),
+        component.len(),
+        or_none(&inspection.hooks, "none"),
+        or_none(&inspection.grants, "needs none"),
+        inspection.sha256
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the component goes; never over the module.
+fn place(file: &Path, output: Option<&Path>) -> Result<PathBuf, Failure> {
+    let name = file.file_name().ok_or_else(|| format!("`{}` is not a file", file.display()))?;
+    let out = match output {
+        None => PathBuf::from(name),
+        Some(folder) if folder.is_dir() => folder.join(name),
+        Some(file) => file.to_owned(),
+    };
+    if out.exists() && fs::canonicalize(&out)? == fs::canonicalize(file)? {
+        return Err(format!("`{}` would be overwritten\n  hint: name another file with `-o`", out.display()).into());
+    }
+    Ok(out)
+}

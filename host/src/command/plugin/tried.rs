@@ -1,0 +1,70 @@
+//! How a plugin is tried: what `check`, `test` and `bench` have in common.
+
+use std::path::{Path, PathBuf};
+
+use amqtt::config::{PluginTrial, Tried};
+use amqtt::hooks::inspect_built_in;
+use clap::Args;
+
+use crate::command::Failure;
+
+/// The plugin and what a configuration would have for it.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Arguments {
+    /// The plugin's file, or the name of a plugin that is built in
+    file: PathBuf,
+
+    /// What stands under the plugin's name in a configuration: a JSON object, or a file in YAML or JSON
+    #[arg(long, value_name = "JSON|FILE")]
+    settings: Option<String>,
+
+    #[command(flatten)]
+    grants: Grants,
+}
+
+/// What a plugin may use.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Grants {
+    /// What it may use: files=KEY, publish=FILTER, broker-info, sessions or invalidate; may be repeated. Without it, and
+    /// without `grants` in the settings, it has all that can be granted
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads the settings.
+    pub(super) fn read(&self) -> Result<PluginTrial, Failure> {
+        let Self { file, settings, grants } = self;
+        with(file, grants, |tried| match settings.as_deref() {
+            Some(text) if !text.trim_start().starts_with('{') => {
+                Ok(PluginTrial::of_settings_file(tried, Path::new(text))?)
+            }
+            text => {
+                let here = std::env::current_dir()?;
+                Ok(PluginTrial::of_settings(tried, text.unwrap_or("{}"), &here, "--settings")?)
+            }
+        })
+    }
+}
+
+impl Arguments {
+    /// Reads a file of cases, and the settings in it.
+    pub(super) fn read_cases(&self, cases: &Path) -> Result<PluginTrial, Failure> {
+        read_cases(&self.file, &self.grants, cases)
+    }
+}
+
+/// Reads a file of cases for a plugin.
+pub(super) fn read_cases(file: &Path, grants: &Grants, cases: &Path) -> Result<PluginTrial, Failure> {
+    with(file, grants, |tried| Ok(PluginTrial::of_cases_file(tried, cases)?))
+}
+
+fn with<R>(file: &Path, grants: &Grants, read: impl FnOnce(Tried<'_>) -> Result<R, Failure>) -> Result<R, Failure> {
+    let built_in = file.to_str().filter(|name| !file.exists() && inspect_built_in(name).is_some());
+    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").replace('-', "_");
+    let path = std::path::absolute(file)?;
+    let path = if built_in.is_some() { None } else { Some(path.as_path()) };
+    read(Tried { name: &name, path, grants: &grants.grants })
+}

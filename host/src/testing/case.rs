@@ -1,0 +1,221 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::hooks::{Action, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
+use crate::types::{ClientInfo, Message};
+
+/// A question to a plugin and what is expected of it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The line of its file.
+    pub line: usize,
+    /// What is asked.
+    pub question: Question,
+    /// What has to come of it.
+    pub expected: Expected,
+}
+
+/// What a plugin is asked, or told.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// Whether a client may connect.
+    Connect(Arc<ClientInfo>, Credentials),
+    /// Whether a client may do something with a topic.
+    Topic(Arc<ClientInfo>, Action, String, TopicFacts),
+    /// Something has happened.
+    Event(Arc<Event>),
+    /// It is time for what it does at regular times.
+    Tick,
+}
+
+/// What has to come of a question. Of what is none, nothing is expected.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// What it answers.
+    pub outcome: Outcome,
+    /// How long the answer holds.
+    pub cache: Option<CacheFor>,
+    /// The reason code that a client of MQTT 5.0 is told.
+    pub reason_code: Option<u8>,
+    /// The reason string that it is told.
+    pub reason_text: Option<String>,
+    /// All that the plugin publishes meanwhile, in order.
+    pub published: Option<Vec<Published>>,
+}
+
+/// What a plugin answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A vote.
+    Vote(Decision),
+    /// There is nothing to answer, and it did not fail.
+    Done,
+    /// It fails: a broker would deny.
+    Fault,
+}
+
+/// A message that a plugin publishes. Of what is none, nothing is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The topic name.
+    pub topic: String,
+    /// The payload.
+    pub payload: Option<String>,
+    /// The RETAIN flag.
+    pub retain: Option<bool>,
+}
+
+impl Question {
+    /// Puts the question.
+    ///
+    /// # Errors
+    /// When a broker would not ask the plugin this, or it fails.
+    pub fn put(&self, trial: &mut Trial) -> Result<Answer, Unanswered> {
+        match self {
+            Self::Connect(client, credentials) => {
+                let ballot = trial.authenticate(client, credentials)?;
+                Ok(Answer { outcome: Outcome::Vote(ballot.decision), cache: None, reason: ballot.reason })
+            }
+            Self::Topic(client, action, topic, facts) => {
+                let ballot = trial.check(client, *action, topic, *facts)?;
+                Ok(Answer { outcome: Outcome::Vote(ballot.decision), cache: ballot.cache, reason: ballot.reason })
+            }
+            Self::Event(event) => trial.handle(event).map(|()| Answer::DONE),
+            Self::Tick => trial.tick().map(|()| Answer::DONE),
+        }
+    }
+
+    /// The hook that is called.
+    pub fn hook(&self) -> &'static str {
+        match self {
+            Self::Connect(..) => "auth",
+            Self::Topic(..) => "topic-check",
+            Self::Event(_) => "events",
+            Self::Tick => "ticks",
+        }
+    }
+}
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    outcome: Outcome,
+    cache: Option<CacheFor>,
+    reason: Option<crate::hooks::Reason>,
+}
+
+impl Answer {
+    const DONE: Self = Self { outcome: Outcome::Done, cache: None, reason: None };
+}
+
+impl Case {
+    /// Puts the question, and gives what is not as expected, a line for each thing.
+    pub fn run(&self, trial: &mut Trial) -> Vec<String> {
+        let answer = self.question.put(trial);
+        let published = trial.take_published();
+        let mut differs = Vec::new();
+        match (&answer, self.expected.outcome) {
+            (Err(Unanswered::Failed(_)), Outcome::Fault) => {}
+            (Err(problem), expected) => differs.push(format!("expected {expected}, and the plugin {problem}")),
+            (Ok(Answer { outcome, .. }), expected) if *outcome != expected => {
+                differs.push(format!("expected {expected}, found {outcome}"));
+            }
+            (Ok(_), _) => {}
+        }
+        let Expected { cache, reason_code, reason_text, published: wanted, .. } = &self.expected;
+        let reason = answer.as_ref().ok().and_then(|answer| answer.reason.as_ref());
+        let found = answer.as_ref().ok().and_then(|answer| answer.cache);
+        if cache.is_some() && *cache != found {
+            differs.push(format!("expected cache {}, found {}", cached(*cache), cached(found)));
+        }
+        let code = reason.and_then(|reason| reason.code);
+        if reason_code.is_some() && *reason_code != code {
+            let shown = |code: Option<u8>| code.map_or_else(|| "none".to_owned(), |code| format!("{code:#04x}"));
+            differs.push(format!("expected reason code {}, found {}", shown(*reason_code), shown(code)));
+        }
+        let text = reason.and_then(|reason| reason.text.as_deref());
+        if reason_text.is_some() && reason_text.as_deref() != text {
+            let shown = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+            differs.push(format!("expected reason {}, found {}", shown(reason_text.as_deref()), shown(text)));
+        }
+        if let Some(wanted) = wanted
+            && !(wanted.len() == published.len() && wanted.iter().zip(&published).all(|(it, found)| it.is(found)))
+        {
+            let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+            let found: Vec<_> = published.iter().map(|message| Published::of(message).to_string()).collect();
+            differs.push(format!("expected published {}, found {}", listed(&wanted), listed(&found)));
+        }
+        differs
+    }
+}
+
+fn listed(items: &[String]) -> String {
+    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+}
+
+fn cached(cache: Option<CacheFor>) -> String {
+    match cache {
+        None => "none".to_owned(),
+        Some(CacheFor::Never) => "never".to_owned(),
+        Some(CacheFor::Seconds(seconds)) => seconds.to_string(),
+        Some(CacheFor::UntilReload) => "reload".to_owned(),
+    }
+}
+
+impl Published {
+    fn of(message: &Message) -> Self {
+        Self {
+            topic: message.topic.as_str().to_owned(),
+            payload: Some(String::from_utf8_lossy(&message.payload).into_owned()),
+            retain: Some(message.retain),
+        }
+    }
+
+    fn is(&self, found: &Message) -> bool {
+        self.topic == found.topic.as_str()
+            && self.payload.as_ref().is_none_or(|payload| payload.as_bytes() == found.payload)
+            && self.retain.is_none_or(|retain| retain == found.retain)
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.topic)?;
+        self.payload.iter().try_for_each(|payload| write!(f, " {payload:?}"))?;
+        if self.retain == Some(true) { f.write_str(" retained") } else { Ok(()) }
+    }
+}
+
+/// As a file has it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vote(decision) => decision.name(),
+            Self::Done => "done",
+            Self::Fault => "fault",
+        })
+    }
+}
+
+/// What is asked, in a line.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = |f: &mut fmt::Formatter<'_>, client: &ClientInfo| {
+            write!(f, " of `{}`", client.client_id.as_str())?;
+            client.username().map_or(Ok(()), |name| write!(f, " (`{name}`)"))
+        };
+        match self {
+            Self::Connect(client, _) => f.write_str("connect").and_then(|()| who(f, client)),
+            Self::Topic(client, action, topic, _) => {
+                write!(f, "{} `{topic}`", action.name())?;
+                who(f, client)
+            }
+            Self::Event(event) => {
+                f.write_str(event.kind.name())?;
+                event.topic.iter().try_for_each(|topic| write!(f, " `{topic}`"))?;
+                event.client.iter().try_for_each(|client| who(f, client))
+            }
+            Self::Tick => f.write_str("tick"),
+        }
+    }
+}
