@@ -333,6 +333,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
         Poll::Ready(Ok(Read::Bytes(count))) => {
             let now = worker.now;
             worker.stats().bytes_received.add(count);
+            writer.begin(&mut worker.scratch.spare);
             let handled = reader.consume(&filled, packet_bytes_max, |bytes, shared| {
                 let mut consumed = 0;
                 while let Some(frame) =
@@ -447,7 +448,7 @@ fn farewell(client: &Client, disconnect: Disconnect<'_>, limits: &Limits) -> Res
 }
 
 /// Writes answers and what the session has for the client, as far as the peer takes it.
-fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
+fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
     loop {
         let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
         let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, has_room)?;
@@ -455,7 +456,7 @@ fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>
         worker.stats().packets_sent.add(turn.messages);
         worker.stats().publish_expired.add(turn.undelivered.expired.into());
         worker.stats().publish_too_large.add(turn.undelivered.too_large.into());
-        wire.writer.append(turn.outgoing);
+        wire.writer.append(turn.outgoing, &mut worker.scratch.spare);
         events::packets_sent(&worker.hooks, Some(&client.info), &mut wire.writer);
         if turn.close {
             return Err(End::Shutdown);
@@ -463,6 +464,7 @@ fn flush(worker: &Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>
         let before = wire.writer.len();
         let written = wire.writer.poll_write(&mut wire.transport, cx);
         worker.stats().bytes_sent.add(before - wire.writer.len());
+        wire.writer.end(&mut worker.scratch.spare);
         match written {
             Poll::Ready(Ok(())) if turn.more => {}
             Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),

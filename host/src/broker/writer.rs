@@ -7,7 +7,7 @@ use tokio::io::AsyncWrite;
 
 use crate::codec::{FixedHeader, Glance};
 use crate::net::Transport;
-use crate::queue::Outgoing;
+use crate::queue::{Outgoing, SpareBuffers};
 
 /// Slices that one system call is given at most.
 const SLICES_PER_WRITE: usize = 32;
@@ -26,9 +26,21 @@ impl Writer {
         self.waiting.tail()
     }
 
+    /// Takes a spare buffer for answers, if it has none.
+    pub(super) fn begin(&mut self, spare: &mut SpareBuffers) {
+        self.waiting.begin(spare);
+    }
+
+    /// Gives the buffer back, if nothing waits: an idle connection has none.
+    pub(super) fn end(&mut self, spare: &mut SpareBuffers) {
+        self.waiting.end(spare);
+    }
+
     /// Appends what a session has for its client.
-    pub(super) fn append(&mut self, outgoing: Outgoing) {
-        self.waiting.append(outgoing);
+    pub(super) fn append(&mut self, mut outgoing: Outgoing, spare: &mut SpareBuffers) {
+        self.waiting.end(spare);
+        self.waiting.append(&mut outgoing);
+        outgoing.end(spare);
     }
 
     /// Shows the packets that wait and that plugins have not been told of.
@@ -57,7 +69,7 @@ impl Writer {
         self.waiting.len()
     }
 
-    /// Writes until nothing waits here or below, or the peer takes no more. Gives the memory back when nothing waits.
+    /// Writes until nothing waits here or below, or the peer takes no more.
     pub(super) fn poll_write(&mut self, transport: &mut Transport, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.waiting.has_remaining() {
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
@@ -73,7 +85,6 @@ impl Writer {
             self.waiting.advance(written);
             self.told = self.told.saturating_sub(written);
         }
-        self.waiting = Outgoing::default();
         Pin::new(transport).poll_flush(cx)
     }
 }
@@ -102,7 +113,7 @@ mod tests {
         outgoing.tail().extend_from_slice(b"\x30\x04\x00\x01ab\x30\x88\x27\x00\x01a");
         outgoing.push_shared(Bytes::from(vec![b'x'; 4_997]));
         outgoing.tail().extend_from_slice(b"\xd0\x00");
-        writer.append(outgoing);
+        writer.append(outgoing, &mut SpareBuffers::default());
         assert_eq!(untold(&writer), [(3, 6), (3, 5_003), (13, 2)]);
         writer.tell();
         writer.replies().extend_from_slice(b"\xb0\x02\x00\x01");

@@ -224,6 +224,7 @@ fn read_flag(id: u8, rest: &mut &[u8]) -> Result<bool, DecodeError> {
 pub struct Properties<'a> {
     encoded: &'a [u8],
     user_properties: u32,
+    has_subscription_identifier: bool,
 }
 
 impl<'a> Properties<'a> {
@@ -258,12 +259,13 @@ impl<'a> Properties<'a> {
             user_properties += u32::from(id == USER_PROPERTY);
             found(property);
         }
-        Ok(Self { encoded, user_properties })
+        let has_subscription_identifier = seen & 1 << SUBSCRIPTION_IDENTIFIER != 0;
+        Ok(Self { encoded, user_properties, has_subscription_identifier })
     }
 
     /// The properties that were kept of a message, which had been read as above.
     pub fn of_message(properties: &'a crate::types::MessageProperties) -> Self {
-        Self { encoded: &properties.passed_on, user_properties: 0 }
+        Self { encoded: &properties.passed_on, ..Self::default() }
     }
 
     /// All of them, in the order of the packet.
@@ -283,6 +285,11 @@ impl<'a> Properties<'a> {
     /// How many user properties there are.
     pub fn user_properties_len(&self) -> usize {
         self.user_properties as usize
+    }
+
+    /// Whether a subscription identifier is among them.
+    pub fn has_subscription_identifier(&self) -> bool {
+        self.has_subscription_identifier
     }
 
     /// Bytes of all together.

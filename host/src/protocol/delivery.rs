@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::aliases::OutgoingAliases;
 use crate::codec::{PUBLISH_FORMS, PacketId, Properties, ProtocolVersion, PublishHead, PublishProperties};
-use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN, large_entry_bytes};
+use crate::queue::{Outgoing, Queued, SHARED_BYTES_MIN, SpareBuffers, large_entry_bytes};
 use crate::types::{Message, MessageProperties, QoS, SubscriptionId, TopicFilter, TopicName};
 
 /// One message on its way to all its subscribers.
@@ -87,6 +87,8 @@ pub struct Scratch {
     /// Which of them hold the packet at hand, a bit for each.
     filled: u16,
     passed_on: Vec<u8>,
+    /// For clients that had nothing to be written.
+    pub spare: SpareBuffers,
 }
 
 /// Every combination of a PUBLISH's form, QoS and RETAIN flag.
@@ -211,6 +213,7 @@ impl<'a> Delivery<'a> {
         packet_id: impl FnOnce() -> Option<PacketId>,
         out: &mut Outgoing,
     ) -> Result<Option<PacketId>, TooLarge> {
+        out.begin(&mut self.scratch.spare);
         let packet_id = if terms.subscription_ids.is_empty() && receiver.aliases.is_none() {
             self.encode_form(&receiver, qos, terms.retain, packet_id, out.tail())?
         } else {

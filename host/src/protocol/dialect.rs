@@ -188,7 +188,7 @@ pub(super) fn check_publish(
         return Err(Violation::RetainNotSupported); // [MQTT-3.2.2-14]
     }
     // [MQTT-3.3.4-6]
-    if publish.properties.iter().any(|property| matches!(property, Property::SubscriptionIdentifier(_))) {
+    if publish.properties.has_subscription_identifier() {
         return Err(Violation::SubscriptionIdentifier);
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 mod messages;
 mod outgoing;
+mod spare;
 
 pub use messages::{MessageQueue, Pushed, Queued, large_bytes, large_entry_bytes};
 pub use outgoing::{Outgoing, SHARED_BYTES_MIN};
+pub use spare::SpareBuffers;

@@ -3,6 +3,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::SpareBuffers;
+
 /// Payloads of at least this many bytes are shared between outgoing buffers, smaller ones are copied.
 ///
 /// Copying a few cache lines costs less than counting a reference and one more slice in the system call.
@@ -31,6 +33,20 @@ impl Outgoing {
         &mut self.tail
     }
 
+    /// Takes a spare buffer to append to, if it has none.
+    pub fn begin(&mut self, spare: &mut SpareBuffers) {
+        if self.tail.capacity() == 0 {
+            self.tail = spare.take();
+        }
+    }
+
+    /// Gives the buffer back once nothing waits any more.
+    pub fn end(&mut self, spare: &mut SpareBuffers) {
+        if self.is_empty() && self.tail.capacity() > 0 {
+            spare.give(std::mem::take(&mut self.tail));
+        }
+    }
+
     /// Appends bytes without copying them.
     pub fn push_shared(&mut self, bytes: Bytes) {
         if !self.tail.is_empty() {
@@ -40,12 +56,16 @@ impl Outgoing {
         self.push_chunk(bytes);
     }
 
-    /// Appends everything that `other` holds.
-    pub fn append(&mut self, mut other: Self) {
+    /// Appends everything that `other` holds, and leaves it with nothing but perhaps a buffer.
+    pub fn append(&mut self, other: &mut Self) {
+        if other.is_empty() {
+            return;
+        }
         if self.is_empty() {
-            *self = other;
+            std::mem::swap(self, other);
         } else if other.chunks.is_none() && other.tail.len() < SHARED_BYTES_MIN {
             self.tail.extend_from_slice(&other.tail);
+            other.tail.clear();
         } else {
             if !self.tail.is_empty() {
                 let tail = self.tail.split().freeze();
@@ -56,7 +76,7 @@ impl Outgoing {
                 chunks.bytes += others.bytes;
                 chunks.pieces.append(&mut others.pieces);
             }
-            self.tail = other.tail;
+            self.tail = std::mem::take(&mut other.tail);
         }
     }
 
@@ -147,7 +167,8 @@ mod tests {
             let mut other = Outgoing::default();
             other.push_shared(Bytes::from_static(b"ij"));
             other.tail().extend_from_slice(b"k");
-            outgoing.append(other);
+            outgoing.append(&mut other);
+            assert!(other.is_empty());
             outgoing.tail().extend_from_slice(b"l");
             assert_eq!(outgoing.len(), 12);
             assert_eq!(drain(outgoing, step), b"abcdefghijkl", "{step} at a time");

@@ -21,8 +21,12 @@ impl TopicName {
     /// Says whether `topic` may be the topic name of a message, without making one.
     pub fn check(topic: &str) -> Result<(), TopicError> {
         check_length(topic)?;
-        // One pass over the bytes: `+`, `#` and NUL are ASCII and never part of a longer character.
-        match topic.bytes().find(|byte| matches!(byte, b'+' | b'#' | 0)) {
+        // They are ASCII and never part of a longer character.
+        const FORBIDDEN: [u8; 3] = [b'+', b'#', 0];
+        if !has_any(topic.as_bytes(), FORBIDDEN) {
+            return Ok(());
+        }
+        match topic.bytes().find(|byte| FORBIDDEN.contains(byte)) {
             None => Ok(()),
             Some(0) => Err(TopicError::Nul),
             Some(_) => Err(TopicError::WildcardInName),
@@ -159,6 +163,24 @@ pub fn levels(topic: &str) -> usize {
     1 + topic.bytes().filter(|byte| *byte == b'/').count()
 }
 
+/// Whether one of these is among the bytes. Looks at eight at a time, since it is asked of every message.
+fn has_any<const N: usize>(bytes: &[u8], wanted: [u8; N]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let is_among = |eight: &[u8; 8]| {
+        let zeros = |found, byte| {
+            let zero_where_equal = u64::from_ne_bytes(*eight) ^ (ONES * u64::from(byte));
+            // The highest bit of some byte is set if one of them is 0, and only then.
+            found | (zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & ONES << 7)
+        };
+        wanted.into_iter().fold(0, zeros) != 0
+    };
+    match bytes.last_chunk() {
+        // The last ones may be looked at twice.
+        Some(last) => bytes.as_chunks().0.iter().any(is_among) || is_among(last),
+        None => bytes.iter().any(|byte| wanted.contains(byte)),
+    }
+}
+
 fn check_length(topic: &str) -> Result<(), TopicError> {
     match topic.len() {
         0 => Err(TopicError::Empty),
@@ -193,6 +215,23 @@ mod tests {
         assert_eq!(TopicName::check("a#"), Err(TopicError::WildcardInName));
         assert_eq!(TopicName::check("a\0"), Err(TopicError::Nul));
         assert_eq!(TopicName::check(&"x".repeat(65_536)), Err(TopicError::TooLong));
+    }
+
+    #[test]
+    fn a_wildcard_is_found_wherever_it_stands() {
+        for len in 1..40 {
+            assert_eq!(TopicName::check(&"a".repeat(len)), Ok(()));
+            assert_eq!(TopicName::check(&"\u{1}\u{ff}$*,".repeat(len)), Ok(()), "neighbours are none");
+            for at in 0..=len {
+                for (byte, error) in
+                    [('+', TopicError::WildcardInName), ('#', TopicError::WildcardInName), ('\0', TopicError::Nul)]
+                {
+                    let mut topic = "a".repeat(len);
+                    topic.insert(at, byte);
+                    assert_eq!(TopicName::check(&topic), Err(error), "{topic:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use amqtt_floors::codec::{Packet, PacketId, ProtocolVersion, PublishHead, Publis
 use amqtt_floors::protocol::{ClientTerms, Connection, Delivered, Delivery, Event, Payload, Scratch, Session, Terms};
 use amqtt_floors::routing::SubscriptionTree;
 use amqtt_floors::types::{Capabilities, Limits, QoS, ReasonCode, TopicFilter, TopicName};
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 /// Where messages are published.
 pub(crate) const TOPIC: &str = "site/7/device-7/temperature";
@@ -98,10 +98,12 @@ impl Broker {
         }
     }
 
-    /// Every subscriber's connection takes what there is for it.
+    /// Every subscriber's connection takes what there is for it, and writes it.
     pub(crate) fn take_all(&mut self) {
         for subscriber in &mut self.subscribers {
-            drop(black_box(subscriber.session.outbound.take_outgoing(&self.limits, self.now)));
+            let (mut outgoing, _) = black_box(subscriber.session.outbound.take_outgoing(&self.limits, self.now));
+            outgoing.advance(outgoing.remaining());
+            outgoing.end(&mut self.scratch.spare);
         }
     }
 
