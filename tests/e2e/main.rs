@@ -9,6 +9,8 @@ mod certificates;
 mod client;
 
 mod auth;
+#[cfg(target_os = "linux")]
+mod benchmark;
 mod bounds;
 mod command;
 mod config;
