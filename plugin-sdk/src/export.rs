@@ -312,7 +312,7 @@ fn log_panics() {
 }
 
 /// Reads settings as their type wants it.
-fn read_settings<S: ReadSettings>(json: &str) -> Result<S, String> {
+pub(crate) fn read_settings<S: ReadSettings>(json: &str) -> Result<S, String> {
     S::read(json)
 }
 

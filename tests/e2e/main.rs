@@ -12,6 +12,8 @@ mod wasm_toolchain;
 
 mod auth;
 mod author;
+#[cfg(target_os = "linux")]
+mod benchmark;
 mod bounds;
 mod command;
 mod config;
