@@ -8,7 +8,7 @@ mod verdicts;
 
 /// What `verdicts.rs` takes from the broker.
 mod hooks {
-    pub(crate) use amqtt::hooks::{Action, CacheFor, Verdict};
+    pub(crate) use amqtt::hooks::{Action, CacheFor, Reason, Verdict};
 }
 
 use std::hint::black_box;
