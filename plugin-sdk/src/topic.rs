@@ -43,7 +43,7 @@ impl TopicFilter {
     ///
     /// Takes time in proportion to the length of both.
     // In the plugin's own crate, and so with its optimisation: this is what a topic-check spends its time with. Byte by
-    // byte, which costs a third of comparing level by level.
+    // byte: splitting both into levels takes several times as long.
     #[inline]
     pub fn covers(&self, topic: &str) -> bool {
         let (rule, asked) = (self.0.as_bytes(), topic.as_bytes());
