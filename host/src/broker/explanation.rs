@@ -6,7 +6,7 @@ use crate::codec::Property;
 use crate::hooks::Reason;
 use crate::protocol::{ClientTerms, hears_reasons};
 
-/// The reason string, if there is one, and the user properties of a refusal. Put the reason string first: see [`fitting`].
+/// The reason string of a refusal, if there is one, and its user properties: the one that is kept longest comes first.
 pub(super) fn properties(reason: &Reason) -> Vec<Property<'_>> {
     let user = reason.user_properties.iter().map(|user| Property::UserProperty(&user.name, &user.value));
     reason.text.as_deref().map(Property::ReasonString).into_iter().chain(user).collect()

@@ -60,6 +60,7 @@ const FILES: &[(&str, &str)] = &[
     ("5.enhanced_auth", "tests/e2e/conformance_5_0/enhanced_auth.rs"),
     ("5.flow", "tests/e2e/conformance_5_0/flow.rs"),
     ("5.messages", "tests/e2e/conformance_5_0/messages.rs"),
+    ("5.reasons", "tests/e2e/conformance_5_0/reasons.rs"),
     ("5.sessions", "tests/e2e/conformance_5_0/sessions.rs"),
     ("5.shared", "tests/e2e/conformance_5_0/shared.rs"),
     ("5.subscribe", "tests/e2e/conformance_5_0/subscribe.rs"),

@@ -117,7 +117,13 @@ fn a_plugin_may_say_why_it_refuses() {
     Peer::open(&broker).send(connect.bytes()).expect(&connack).expect_closed();
     let fits = connect.clone().with(four(0x27, connack.len() as u32));
     Peer::open(&broker).send(fits.bytes()).expect(&connack).expect_closed();
-    Peer::refused(&broker, connect.with(four(0x27, connack.len() as u32 - 1)).bytes(), 0x8a);
+    // User properties are left out first.
+    let text_only = packet(0x20, &[&[0, 0x8a, 10][..], &text(0x1f, "not you")[..]].concat());
+    for size in [connack.len() - 1, text_only.len()] {
+        let smaller = connect.clone().with(four(0x27, size as u32));
+        Peer::open(&broker).send(smaller.bytes()).expect(&text_only).expect_closed();
+    }
+    Peer::refused(&broker, connect.with(four(0x27, text_only.len() as u32 - 1)).bytes(), 0x8a);
 }
 
 /// `[MQTT-3.2.2-12]` `[MQTT-3.2.2-13]` `[MQTT-3.2.2-11]` `[MQTT-3.2.2-14]`: who asks for what it was told there is not.

@@ -225,7 +225,7 @@ fn response_information_is_given_to_who_asks() {
     let information = |client_id: &str| text(0x1a, &format!("responses/{client_id}/"));
     let asks = |client_id: &str| Connect::clean(client_id).with(vec![0x19, 1]);
     let without = told(&Connect::clean("id"));
-    assert_eq!(told(&asks("id")), [&without[..], &information("id")].concat());
+    assert_eq!(told(&asks("id")), [&without[..], &information("id")[..]].concat());
     assert_eq!(told(&Connect::clean("id").with(vec![0x19, 0])), without);
     // One that would not be a part of a topic name.
     assert_eq!(told(&asks("a/+")), without);

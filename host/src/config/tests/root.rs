@@ -91,7 +91,7 @@ fn what_clients_may_ask_for_is_a_matter_of_settings() {
 fn what_clients_are_told_is_short_and_fits_its_packet() {
     check_error(
         "redirect: away",
-        "amqtt.yaml:2:11: key `redirect`: found `away`, wanted `none`, `use-another-server` or `server-moved`",
+        "amqtt.yaml:2:11: key `redirect`: found `away`, wanted `none` or `use-another-server` or `server-moved`",
     );
     check_error(
         "response-information: 'responses/#'",
