@@ -91,7 +91,7 @@ fn a_slow_check_of_subscriptions_holds_up_only_whose_they_are() {
     let mut quick = Client::connect(&broker, "quick");
     let subscribe = |number: u8| {
         let filter = format!("slow-subscribe/{number:03}");
-        [&[0, filter.len() as u8], filter.as_bytes(), &[0]].concat()
+        [[0, filter.len() as u8].as_slice(), filter.as_bytes(), &[0]].concat()
     };
     // A few first, by which the broker learns that the plugin is slow.
     for packet in [(0..4), (0..FILTERS)] {
@@ -99,7 +99,7 @@ fn a_slow_check_of_subscriptions_holds_up_only_whose_they_are() {
         let length = body.len() + 2;
         let header =
             if length < 128 { vec![0x82, length as u8] } else { vec![0x82, length as u8 | 0x80, (length >> 7) as u8] };
-        slow.write_all(&[&header, &[0_u8, 1][..], &body].concat()).expect("is open");
+        slow.write_all(&[header.as_slice(), &[0, 1], &body].concat()).expect("is open");
         let round_trips = round_trips_until(&slow, &mut quick);
         let mut suback = vec![0; 4 + count];
         slow.read_exact(&mut suback).expect("is answered");
@@ -108,7 +108,7 @@ fn a_slow_check_of_subscriptions_holds_up_only_whose_they_are() {
     }
     // A message that waits until the session has been judged anew.
     broker.signal("HUP");
-    broker.wait_for_log("the configuration was taken anew");
+    broker.wait_for_next_log("is slow: a topic-check took");
     quick.publish("slow-subscribe/000", AtLeastOnce, false, "after");
     let round_trips = round_trips_until(&slow, &mut quick);
     let mut publish = [0; 2 + 2 + 18 + 5];
@@ -142,5 +142,5 @@ fn a_slow_check_of_wills_holds_up_nobody() {
         assert!(round_trips < 100_000, "{} wills", wills.len());
         wills.extend(watcher.received_so_far().into_iter().map(|publish| publish.payload));
     }
-    assert!(round_trips > 2 * WILLS, "{round_trips} round trips meanwhile");
+    assert!(round_trips > WILLS, "{round_trips} round trips meanwhile");
 }

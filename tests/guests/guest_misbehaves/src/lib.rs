@@ -48,7 +48,9 @@ impl Does {
                 std::hint::spin_loop();
             },
             Self::Trap => panic!("on purpose"),
-            Self::Recurse => drop(black_box(recurse(black_box(1)))),
+            Self::Recurse => {
+                black_box(recurse(black_box(1)));
+            }
             Self::Hog => {
                 let mut taken = Vec::new();
                 loop {
