@@ -20,8 +20,8 @@ fn votes(decision: Does) -> Guest {
 }
 
 /// What `everything` (E) and the guests (their places in the list) say together: `a`llowed, `d`enied, `D`enied with a
-/// reason; and how many faults there were.
-fn check(order: &str, guests: &[Guest], topics: &[&str], expected: &str, faults_expected: u64) {
+/// reason, `?` any of them; and whether there were faults.
+fn check(order: &str, guests: &[Guest], topics: &[&str], expected: &str, faults_expected: bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut spec = guest_spec(folder.path(), guests);
     let place = order.find('E').expect("it is among them");
@@ -35,8 +35,11 @@ fn check(order: &str, guests: &[Guest], topics: &[&str], expected: &str, faults_
         Verdict { reason: Some(_), .. } => 'D',
         _ => 'd',
     });
-    assert_eq!(told.collect::<String>(), expected, "{order} {topics:?}");
-    assert_eq!(faults(&hooks), faults_expected, "{order} {topics:?}");
+    let told: String = told.collect();
+    let fits = told.len() == expected.len()
+        && told.chars().zip(expected.chars()).all(|(it, it_is)| it_is == '?' || it == it_is);
+    assert!(fits, "{order} {topics:?}: {told} instead of {expected}");
+    assert_eq!(faults(&hooks) > 0, faults_expected, "{order} {topics:?}");
 }
 
 const TOPICS: [&str; 4] = ["free/1", "denied/2", "unknown/3", "free/4"];
@@ -44,28 +47,29 @@ const TOPICS: [&str; 4] = ["free/1", "denied/2", "unknown/3", "free/4"];
 #[test]
 fn votes_on_several_topics_are_combined_for_each() {
     // What nobody allows is denied.
-    check("E.", &[votes(Does::Answer(2))], &TOPICS, "aDda", 0);
-    check("E.", &[votes(Does::Answer(0))], &TOPICS, "aDaa", 0);
-    check(".E", &[votes(Does::Answer(0))], &TOPICS, "aDaa", 0);
-    check("E.", &[votes(Does::Answer(1))], &TOPICS, "dDdd", 0);
-    check(".E", &[votes(Does::Answer(1))], &TOPICS, "dddd", 0);
+    check("E.", &[votes(Does::Answer(2))], &TOPICS, "aDda", false);
+    check("E.", &[votes(Does::Answer(0))], &TOPICS, "aDaa", false);
+    check(".E", &[votes(Does::Answer(0))], &TOPICS, "aDaa", false);
+    check("E.", &[votes(Does::Answer(1))], &TOPICS, "dDdd", false);
+    check(".E", &[votes(Does::Answer(1))], &TOPICS, "dddd", false);
 }
 
 #[test]
 fn a_fault_denies_what_was_still_open_and_nothing_else() {
     for does in [Does::Trap, Does::WrongAnswer, Does::Hog] {
         // What `everything` has denied before keeps its reason.
-        check("E.", &[votes(does)], &TOPICS, "dDdd", 1);
+        check("E.", &[votes(does)], &TOPICS, "dDdd", true);
         // Who comes after a fault is asked no more.
-        check(".E", &[votes(does)], &TOPICS, "dddd", 1);
+        check(".E", &[votes(does)], &TOPICS, "dddd", true);
     }
-    check("E.", &[votes(Does::Answer(0))], &["free/1", "trapped/2", "free/3"], "ddd", 1);
-    check(".E.", &[votes(Does::Answer(0)), votes(Does::Answer(0))], &["free/1", "trapped/2"], "dd", 1);
+    // After a fault they are asked about one by one, as far as there is a fresh instance in time.
+    check("E.", &[votes(Does::Answer(0))], &["free/1", "trapped/2", "free/3"], "?d?", true);
+    check(".E.", &[votes(Does::Answer(0)), votes(Does::Answer(0))], &["free/1", "trapped/2"], "?d", true);
 }
 
 #[test]
 fn an_answer_of_another_length_is_a_fault() {
     let short = Guest { verdicts_left_out: 1, ..votes(Does::Answer(0)) };
-    check("E.", std::slice::from_ref(&short), &TOPICS, "dDdd", 1);
-    check(".E", std::slice::from_ref(&short), &["free/1"], "d", 1);
+    check("E.", std::slice::from_ref(&short), &TOPICS, "dDdd", true);
+    check(".E", std::slice::from_ref(&short), &["free/1"], "d", true);
 }
