@@ -162,9 +162,14 @@ fn amqtt(Purpose { carrier, port, .. }: Purpose, plugins: bool) -> String {
 }
 
 fn mosquitto(Purpose { carrier, port, .. }: Purpose, dir: &Path) -> String {
+    // 2.0 ends at once if all it listens for is WebSocket (which it opens last): hence a socket that nobody uses.
+    let unused = match carrier {
+        Carrier::Ws => format!("listener 0 {}/unused.sock\n", dir.display()),
+        Carrier::Tcp | Carrier::Tls => String::new(),
+    };
     let mut text = format!(
-        "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\nlog_type none\n\
-         sys_interval 0\nset_tcp_nodelay true\nmax_inflight_messages 1000\nmax_queued_messages 0\n\
+        "user root\n{unused}listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\n\
+         log_type none\nsys_interval 0\nset_tcp_nodelay true\nmax_inflight_messages 1000\nmax_queued_messages 0\n\
          max_inflight_bytes 0\nmax_queued_bytes 0\n"
     );
     match carrier {

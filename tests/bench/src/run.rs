@@ -25,7 +25,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Runs `case` and adds its row to `results`.
+    /// Runs `case` and adds its row to `results`. A broker that fails in one round has failed; why is printed.
     pub fn run(&self, case: &Case, results: &mut Results) -> Result<()> {
         let rate = match case.scenario {
             Scenario::Latency(rate) => self.rate(rate, results)?,
@@ -35,10 +35,7 @@ impl Plan {
         let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); peers.len()];
         for _ in 0..self.rounds {
             for (peer, runs) in peers.iter().zip(&mut runs) {
-                let broker = Broker::start(peer, case.version, case.carrier, self.cpus(case).as_deref())?;
-                let figures = measure(case, &self.size, rate, &broker)
-                    .with_context(|| format!("{}: {case}", peer.name))
-                    .with_context(|| format!("the log's end: {}", broker.log()));
+                let figures = self.round(peer, case, rate).with_context(|| format!("{}: {case}", peer.name));
                 match figures {
                     Ok(figures) => runs.push(figures),
                     Err(error) => eprintln!("{error:#}"),
@@ -46,9 +43,15 @@ impl Plan {
             }
         }
         for (peer, runs) in peers.iter().zip(&runs) {
-            results.put(case, &peer.name, (!runs.is_empty()).then(|| Figures::median(runs)));
+            results.put(case, &peer.name, (runs.len() == self.rounds).then(|| Figures::median(runs)));
         }
         Ok(())
+    }
+
+    /// One broker's turn.
+    fn round(&self, peer: &Peer, case: &Case, rate: u64) -> Result<Figures> {
+        let broker = Broker::start(peer, case.version, case.carrier, self.cpus(case).as_deref())?;
+        measure(case, &self.size, rate, &broker).with_context(|| format!("the log's end: {}", broker.log()))
     }
 
     /// The cores of a broker in `case`, for `taskset`.
