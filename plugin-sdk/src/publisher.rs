@@ -72,9 +72,11 @@ mod host {
     use super::PublishError;
     use crate::Qos;
 
+    type Answer = fn(&Published) -> Result<(), PublishError>;
+
     thread_local! {
         static PUBLISHED: RefCell<Vec<Published>> = const { RefCell::new(Vec::new()) };
-        static ANSWER: Cell<fn(&Published) -> Result<(), PublishError>> = const { Cell::new(|_| Ok(())) };
+        static ANSWER: Cell<Answer> = const { Cell::new(|_| Ok(())) };
     }
 
     /// A message that a plugin published in a unit test.

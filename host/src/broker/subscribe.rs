@@ -170,7 +170,7 @@ impl Worker {
         let mut found = self.core.retained.matches(filter, generation);
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
-        found.retain(|found| !found.message.is_expired(now) && !(wanted.options.no_local && own(found)));
+        found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
         if found.is_empty() {
             return Ok(());
         }

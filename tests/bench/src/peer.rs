@@ -58,11 +58,9 @@ impl Peer {
     /// Those that are found as commands: mosquitto and rumqttd.
     #[must_use]
     pub fn found() -> Vec<Self> {
-        let known: [(&str, fn(PathBuf) -> Kind); 2] = [("mosquitto", Kind::Mosquitto), ("rumqttd", Kind::Rumqttd)];
-        known
-            .into_iter()
-            .filter_map(|(name, kind)| Some(Self { name: name.to_owned(), kind: kind(find(name)?) }))
-            .collect()
+        let mosquitto = find("mosquitto").map(|path| ("mosquitto", Kind::Mosquitto(path)));
+        let rumqttd = find("rumqttd").map(|path| ("rumqttd", Kind::Rumqttd(path)));
+        [mosquitto, rumqttd].into_iter().flatten().map(|(name, kind)| Self { name: name.to_owned(), kind }).collect()
     }
 
     /// `NAME=COMMAND`. mosquitto and rumqttd are known by their names and need a path only; any other command says with

@@ -242,7 +242,7 @@ mod tests {
             wire.push(0x82);
             match length {
                 ..126 => wire.push(length as u8),
-                ..65_536 => {
+                126..65_536 => {
                     wire.push(126);
                     wire.extend((length as u16).to_be_bytes());
                 }
