@@ -262,6 +262,7 @@ fn everything_answers(path: &Path) {
     assert_eq!(told("file"), "5 bytes, accepted true");
     assert!(told("other-file").contains("grant"), "{}", told("other-file"));
     assert_eq!(told("clock"), "right");
+    assert_eq!(told("random"), "right");
     assert!(told("broker").starts_with("0.1.0 0 clients-connected=3,plugin-faults=0,"), "{}", told("broker"));
     let first = format!("c00000 Some((Some(\"alice\"), true)) {SUBSCRIPTIONS} f/00000/#:AtLeastOnce:Some(7)");
     assert_eq!(told("sessions"), format!("{SESSIONS} {SESSIONS} {first}"));

@@ -6,7 +6,7 @@
 use amqtt_plugin_sdk::{
     Action, Auth, CacheFor, Client, Decision, EnhancedAuth, Event, EventKind, Events, Interests, NoSettings, Plugin,
     Qos, Reason, Step, Ticks, TopicCheck, Verdict, broker_info, clock, files, invalidate, log, plugin, publisher,
-    sessions,
+    random, sessions,
 };
 
 #[derive(Default)]
@@ -149,6 +149,8 @@ impl Ticks for Everything {
         let (began, counters) = (clock::monotonic(), broker_info::counters());
         let clock = clock::since_epoch().as_secs() > 1_700_000_000 && clock::monotonic() >= began;
         tell("everything/clock", if clock { "right" } else { "wrong" });
+        let (one, other) = (random::bytes(16), random::bytes(16));
+        tell("everything/random", if one.len() == 16 && one != other { "right" } else { "wrong" });
         let counted: Vec<_> = counters.iter().map(|counter| format!("{}={}", counter.name, counter.value)).collect();
         tell(
             "everything/broker",
