@@ -347,6 +347,21 @@ fn open(
         verdicts.forget_answers();
     }
     let (core, generation) = (Arc::clone(&worker.core), worker.hooks.verdict_number());
+    let assigned = request.assigned_client_id.then_some(client.client_id.as_str());
+    let mut properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
+    properties.extend(proven.iter().flat_map(|proven| proven.properties()));
+    let response_information = granted.response_information(&core.capabilities, &client.client_id);
+    let connack = |out: &mut BytesMut, session_present: bool| {
+        accepted(out, terms, session_present, properties.clone(), response_information.as_deref());
+    };
+    // Before anything has come of it [MQTT-3.1.2-24].
+    let mut trial = BytesMut::new();
+    connack(&mut trial, false);
+    if trial.len() > terms.packet_bytes_max as usize {
+        let why = format!("client {:?}: its CONNACK would be larger than what it takes", client.client_id);
+        let reason = Reason { code: Some(ReasonCode::PacketTooLarge.value()), ..Reason::default() };
+        return Err(Rejected::Explained(terms, Box::new(reason), why));
+    }
     let link_id = worker.take_link_id();
     let now = Instant::now();
     let (id, will) = (link_id, request.will);
@@ -370,11 +385,7 @@ fn open(
         worker.publish_will(&client, will);
     }
     wire.protocol.accept(now, granted.keep_alive_secs, core.keep_alive_delay);
-    let assigned = request.assigned_client_id.then_some(client.client_id.as_str());
-    let mut properties = connack_properties(version, &granted, &core.limits, &core.capabilities, assigned);
-    properties.extend(proven.iter().flat_map(|proven| proven.properties()));
-    let response_information = granted.response_information(&core.capabilities, &client.client_id);
-    accepted(wire.writer.replies(), terms, present, properties, response_information.as_deref());
+    connack(wire.writer.replies(), present);
     worker.stats().packets_sent.add(1);
     core.totals.connect();
     tracing::info!("client {:?} connected from {}", client.client_id, client.peer.remote_address);

@@ -25,6 +25,16 @@ fn a_connack_tells_what_there_is() {
     assert_eq!(told, expected, "{told:02x?}");
 }
 
+/// `[MQTT-3.1.2-24]`: who takes no CONNACK that tells it all is not let in, and has no session.
+#[test]
+fn a_connack_may_be_too_large_for_the_client() {
+    let broker = Broker::open();
+    for too_small in [5, 10] {
+        Peer::refused(&broker, Connect::resume("id", 60).with(four(0x27, too_small)).bytes(), 0x95);
+    }
+    Peer::accepted(&broker, &Connect::resume("id", 60).with(four(0x27, 40)), false);
+}
+
 /// `[MQTT-3.1.3-6]` `[MQTT-3.1.3-7]` `[MQTT-3.2.2-16]`: the name that it is given is the name of its session.
 #[test]
 fn a_client_without_a_name_is_told_the_one_it_is_given() {

@@ -101,7 +101,7 @@ const STATEMENTS: &str = "
 3.1.2-21 | the server's keep-alive is used | client: that it is held to it is in 3.1.2-22
 3.1.2-22 | silence for 1.5 keep-alives closes | 5.connect::the_server_keep_alive_counts protocol::silence_is_measured_against_the_keep_alive
 3.1.2-23 | a session is kept that has an expiry interval | 5.sessions::a_session_lasts_as_long_as_it_was_asked_to
-3.1.2-24 | nothing larger than the client takes is sent | 5.flow::a_message_too_large_for_a_client_is_left_out 5.flow::an_answer_too_large_for_a_client_closes
+3.1.2-24 | nothing larger than the client takes is sent | 5.connect::a_connack_may_be_too_large_for_the_client 5.flow::a_message_too_large_for_a_client_is_left_out 5.flow::an_answer_too_large_for_a_client_closes
 3.1.2-25 | a message that is counts as sent | 5.flow::a_message_too_large_for_a_client_is_left_out
 3.1.2-26 | no alias above what the client takes | 5.aliases::the_broker_uses_aliases_that_the_client_takes aliases::a_client_that_takes_none_is_given_none
 3.1.2-27 | and none if it says nothing | 5.aliases::the_broker_uses_aliases_that_the_client_takes
