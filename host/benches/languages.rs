@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqtt::hooks::{
-    Action, BrokerServices, Grants, HookSpec, Hooks, Overloaded, PluginLimits, PluginSpec, SessionInfo, SessionPage,
-    SubscriptionInfo, TopicCheckSpec, TopicFacts,
+    Action, BrokerServices, Grants, HookSpec, Hooks, Overloaded, PluginLimits, PluginSpec, TopicCheckSpec, TopicFacts,
 };
 use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, QoS};
 use serde_json::json;
@@ -124,22 +123,6 @@ impl BrokerServices for Nobody {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    fn session_count(&self) -> u64 {
-        0
-    }
-
-    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
-        SessionPage::default()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionInfo> {
-        None
-    }
-
-    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
         Vec::new()
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use amqtt::hooks::{
     Action, BrokerServices, Event, EventKind, Grants, HookSpec, Hooks, Overloaded, PluginLimits, PluginSpec,
-    SessionInfo, SessionPage, SubscriptionInfo, TopicChecker, TopicFacts,
+    TopicChecker, TopicFacts,
 };
 use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, QoS, TopicFilter, UserProperty};
 use criterion::{BenchmarkId, Criterion};
@@ -202,22 +202,6 @@ impl BrokerServices for Broker {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    fn session_count(&self) -> u64 {
-        0
-    }
-
-    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
-        SessionPage::default()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionInfo> {
-        None
-    }
-
-    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
         Vec::new()
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
+use super::{BrokerServices, Overloaded};
 use crate::types::Message;
 
 /// In place of a broker, where plugins are tried: nobody is connected, and what is published is kept.
@@ -40,22 +40,6 @@ impl BrokerServices for StandIn {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    fn session_count(&self) -> u64 {
-        0
-    }
-
-    fn sessions(&self, _: Option<u64>, _: usize) -> SessionPage {
-        SessionPage::default()
-    }
-
-    fn session(&self, _: &str) -> Option<SessionInfo> {
-        None
-    }
-
-    fn subscriptions(&self, _: &str, _: Option<&str>, _: usize) -> Vec<SubscriptionInfo> {
         Vec::new()
     }
 }
