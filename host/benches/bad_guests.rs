@@ -1,25 +1,34 @@
-//! What plugins that misbehave do to the latency of messages that have nothing to do with them.
+//! What plugins that misbehave do to messages that have nothing to do with them.
 //!
-//!     cargo bench -p amqtt --bench bad_guests                  # as released
+//!     cargo bench -p amqtt --bench bad_guests                       # as released
 //!     cargo bench -p amqtt --bench bad_guests --profile dev
+//!     cargo bench -p amqtt --bench bad_guests -- spin 'slow in'     # those whose names contain a text
 //!
-//! Beside messages between two clients others do what makes the plugin misbehave, with the plugin and, in turn, at another
-//! broker without it. Prints for each misbehaviour what the log says first, what those clients see, and the 99th
-//! percentile of the latency, the median of five runs each.
+//! Beside messages between two clients others, from another address, do what makes the plugin misbehave, with the plugin
+//! and, in turn, at another broker without it. Prints for each misbehaviour
+//!
+//! - the 99th percentile of the latency without and with it, medians of five runs each, and messages that are missing;
+//! - what became of the requests that made it misbehave, in all five runs;
+//! - how soon after that a new client from a third address gets in and has a message through about which the plugin is
+//!   asked: within a second, most of which `auth` waits where a plugin has failed in it several times;
+//! - the counters in `$SYS` that are not zero, how much memory the broker has more than before, and what the log says first.
+//!
+//! `tests/bench/RESULTS.md` has what it found.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a benchmark ends where something fails")]
 
 mod traffic;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use amqtt_tests::guests;
-use traffic::{Process, connack, connect, latency, median, open};
+use traffic::{Process, connect, median, open_at, traffic};
 
 const RUNS: usize = 5;
 
@@ -32,6 +41,15 @@ const RUN: Duration = Duration::from_secs(2);
 /// Time between two things that make the plugin misbehave.
 const PROVOCATION: Duration = Duration::from_millis(20);
 
+/// How long counters are waited for: they come each second.
+const COUNTERS: Duration = Duration::from_millis(2_200);
+
+/// Where those come from that make the plugin misbehave: whatever makes a plugin fail slows its address down.
+const PROVOKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Where another client comes from afterwards.
+const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
 /// Hooks and what the plugin does in them.
 const CASES: [(&str, &[&str]); 4] = [
     ("topic-check", &["spin", "trap", "recurse", "hog", "slow", "huge", "log-flood", "publish-storm"]),
@@ -40,10 +58,17 @@ const CASES: [(&str, &[&str]); 4] = [
     ("ticks", &["spin", "trap"]),
 ];
 
+/// Counters that tell of plugins.
+const COUNTED: [&str; 5] =
+    ["plugin-faults/guest_misbehaves", "events-dropped", "topic-checks-aside", "addresses-slowed", "auth-turned-away"];
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    println!("| guest | p99 without | p99 with | ratio (limit {RATIO_MAX}) | clients see | the log says first |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| guest | p99 without, ms | with, ms | ratio (limit {RATIO_MAX}) | missing | clients see | another client after | \
+         in `$SYS` | MiB more | the log says first |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | --- | ---: | --- | ---: | --- |");
     for (hook, misbehaviours) in CASES {
         for does in misbehaviours {
             let name = format!("{does} in {hook}");
@@ -57,100 +82,145 @@ fn main() {
 fn report(name: &str, hook: &str, does: &str) {
     let folder = tempfile::tempdir().unwrap();
     let guest = format!(
-        "auth_anonymous, {{guest_misbehaves: {{hook: {hook}, does: {does}, grants: {{publish: ['bad/storm']}}}}}}"
+        "auth_anonymous, broker_sys, {{guest_misbehaves: {{hook: {hook}, does: {does}, grants: {{publish: ['bad/storm']}}}}}}"
     );
-    let (without, with) = (start_broker(folder.path(), "auth_anonymous"), start_broker(folder.path(), &guest));
-    let (mut before, mut during, mut seen) = (Vec::new(), Vec::new(), Seen::default());
+    let without = start_broker(folder.path(), "auth_anonymous, broker_sys");
+    let with = start_broker(folder.path(), &guest);
+    let [mut provoking_without, mut provoking] = [&without, &with].map(Provoker::connect);
+    let (mut before, mut during, mut missing) = (Vec::new(), Vec::new(), 0);
+    let resident = with.resident_mib();
     for _ in 0..RUNS {
-        before.push(run(&without, hook, &mut Seen::default()));
-        during.push(run(&with, hook, &mut seen));
+        before.push(traffic(&without, None, || provoking_without.go_on(hook)).p99_ms);
+        let arrived = traffic(&with, None, || provoking.go_on(hook));
+        during.push(arrived.p99_ms);
+        missing += arrived.missing;
     }
+    let again = serve_another(&with);
     let ratio = median(during.iter().zip(&before).map(|(during, before)| during / before));
-    let faults =
-        with.logged("guest_misbehaves").into_iter().filter(|line| line.contains("ERROR") || line.contains("WARN"));
-    let first = faults.map(|line| line.split_once("plugin").map_or(line.clone(), |(_, text)| format!("plugin{text}")));
     println!(
-        "| {name} | {:.2} ms | {:.2} ms | {ratio:.2} | {} | {} |",
+        "| {name} | {:.2} | {:.2} | {ratio:.2} | {missing} | {} | {:.0} ms | {} | {:.1} | {} |",
         median(before),
         median(during),
-        seen.in_words(hook),
-        first.take(1).collect::<String>().replace('|', "\\|"),
+        provoking.seen(hook),
+        again.as_secs_f64() * 1e3,
+        counters(&with),
+        with.resident_mib() - resident,
+        first_said(&with),
     );
 }
 
-/// What became of what clients did to make the plugin misbehave.
-#[derive(Debug, Default)]
-struct Seen {
-    done: usize,
-    answered: usize,
-    refused: usize,
-    delivered: usize,
+/// What the log says first of the plugin, from its name on.
+fn first_said(broker: &Process) -> String {
+    let lines = broker.logged("guest_misbehaves");
+    let said = lines.iter().find(|line| line.contains("ERROR") || line.contains("WARN"));
+    let text = said.and_then(|line| line.split_once("plugin")).map_or("", |(_, text)| text);
+    if text.is_empty() { String::new() } else { format!("plugin{text}").replace('|', "\\|") }
 }
 
-impl Seen {
-    fn in_words(&self, hook: &str) -> String {
-        let Self { done, answered, refused, delivered } = self;
-        if hook == "auth" {
-            format!("of {done} logins {answered} answered, {refused} refused")
-        } else {
-            format!("of {done} messages {answered} acknowledged, {delivered} delivered")
-        }
+/// Clients that make the plugin misbehave.
+struct Provoker<'a> {
+    broker: &'a Process,
+    publisher: TcpStream,
+    subscriber: TcpStream,
+    logins: Vec<TcpStream>,
+    published: usize,
+}
+
+impl<'a> Provoker<'a> {
+    fn connect(broker: &'a Process) -> Self {
+        let client = |name| broker.client_at(PROVOKER, name, None);
+        let (publisher, mut subscriber) = (client("bad-publisher"), client("bad-subscriber"));
+        subscribe(&mut subscriber, "bad/x");
+        Self { broker, publisher, subscriber, logins: Vec::new(), published: 0 }
     }
-}
 
-/// The latency in milliseconds while clients make the plugin misbehave.
-fn run(broker: &Process, hook: &str, seen: &mut Seen) -> f64 {
-    latency(broker, None, || {
+    /// For the time of one run: logins, each on a connection of its own, or messages of QoS 1.
+    fn go_on(&mut self, hook: &str) {
         let ends = Instant::now() + RUN;
-        if hook == "auth" { log_in(broker, ends, seen) } else { publish(broker, ends, seen) }
-    })
-}
-
-/// One login after the other, each on a connection of its own.
-fn log_in(broker: &Process, ends: Instant, seen: &mut Seen) {
-    let mut waiting = Vec::new();
-    while Instant::now() < ends {
-        let mut stream = open(broker.port);
-        stream.write_all(&connect(&format!("bad-login-{}", seen.done), None)).unwrap();
-        seen.done += 1;
-        waiting.push(stream);
-        thread::sleep(PROVOCATION);
+        while Instant::now() < ends {
+            if hook == "auth" {
+                let mut stream = open_at(PROVOKER, self.broker.port);
+                stream.write_all(&connect(&format!("bad-login-{}", self.logins.len()), None)).unwrap();
+                self.logins.push(stream);
+            } else {
+                self.publisher.write_all(b"\x32\x09\0\x05bad/x\0\x01").unwrap();
+                self.published += 1;
+            }
+            thread::sleep(PROVOCATION);
+        }
     }
-    for mut stream in waiting {
-        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-        if stream.peek(&mut [0; 4]).is_ok_and(|bytes| bytes == 4) {
-            seen.answered += 1;
-            seen.refused += usize::from(connack(&mut stream) != 0);
+
+    /// What became of all that by now.
+    fn seen(&mut self, hook: &str) -> String {
+        if hook == "auth" {
+            let connacks = self.logins.iter_mut().map(come).filter(|bytes| bytes.len() == 4);
+            let codes: Vec<u8> = connacks.map(|connack| connack[3]).collect();
+            let refused = codes.iter().filter(|code| **code != 0).count();
+            format!("of {} logins {} answered, {refused} of them refused", self.logins.len(), codes.len())
+        } else {
+            let (acknowledged, delivered) = (packets(&mut self.publisher, 4), packets(&mut self.subscriber, 9));
+            format!("of {} messages {acknowledged} acknowledged, {delivered} delivered", self.published)
         }
     }
 }
 
-/// One message of QoS 1 after the other, which another client is subscribed to.
-fn publish(broker: &Process, ends: Instant, seen: &mut Seen) {
-    let (mut publisher, mut subscriber) = (broker.client("bad-publisher", None), broker.client("bad-subscriber", None));
-    subscriber.write_all(b"\x82\x0a\0\x01\0\x05bad/x\0").unwrap();
-    subscriber.read_exact(&mut [0; 5]).unwrap();
-    while Instant::now() < ends {
-        publisher.write_all(b"\x32\x09\0\x05bad/x\0\x01").unwrap();
-        seen.done += 1;
-        thread::sleep(PROVOCATION);
-    }
-    seen.answered += packets(&mut publisher, 4);
-    seen.delivered += packets(&mut subscriber, 9);
+fn subscribe(stream: &mut TcpStream, filter: &str) {
+    let length = filter.len() as u8;
+    let header = [0x82, length + 5, 0, 1, 0, length];
+    stream.write_all(&[&header, filter.as_bytes(), &[0]].concat()).unwrap();
+    stream.read_exact(&mut [0; 5]).unwrap();
 }
 
 /// How many packets of so many bytes have come.
 fn packets(stream: &mut TcpStream, bytes: usize) -> usize {
+    come(stream).len() / bytes
+}
+
+fn come(stream: &mut TcpStream) -> Vec<u8> {
     stream.set_nonblocking(true).unwrap();
     let mut come = Vec::new();
     // Ends with what says that there is no more now.
     drop(stream.read_to_end(&mut come));
-    come.len() / bytes
+    come
+}
+
+/// How long a client that was not there before takes to get in, and to get a message about which nothing is known yet.
+fn serve_another(broker: &Process) -> Duration {
+    let began = Instant::now();
+    let mut client = broker.client_at(NEWCOMER, "newcomer", None);
+    subscribe(&mut client, "new");
+    client.write_all(b"\x30\x06\0\x03newx").unwrap();
+    client.read_exact(&mut [0; 8]).unwrap();
+    began.elapsed()
+}
+
+/// What counters in `$SYS` tell of plugins.
+fn counters(broker: &Process) -> String {
+    const PREFIX: &str = "$SYS/broker/counters/";
+    let mut client = broker.client("counters", None);
+    subscribe(&mut client, &format!("{PREFIX}#"));
+    thread::sleep(COUNTERS);
+    let (bytes, mut counters) = (come(&mut client), BTreeMap::new());
+    let mut rest = bytes.as_slice();
+    // None of them has a length of more than one byte.
+    while let [_, length, body @ ..] = rest {
+        let (message, after) = body.split_at(usize::from(*length));
+        let (topic, value) = message[2..].split_at(usize::from(message[1]));
+        counters.insert(
+            String::from_utf8_lossy(topic).trim_start_matches(PREFIX).to_owned(),
+            String::from_utf8_lossy(value).into_owned(),
+        );
+        rest = after;
+    }
+    let told = COUNTED.iter().filter_map(|name| Some((name, counters.get(*name).filter(|value| *value != "0")?)));
+    told.map(|(name, value)| format!("{} {value}", name.trim_end_matches("/guest_misbehaves")))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn start_broker(folder: &Path, plugins: &str) -> Process {
     let config = folder.join("broker.yaml");
-    let text = format!("listeners: {{default: {{bind: \"127.0.0.1:0\"}}}}\nplugins: [{plugins}]\n");
+    let text = format!("listeners: {{default: {{bind: \"127.0.0.1:0\"}}}}\nsys-interval: 1\nplugins: [{plugins}]\n");
     std::fs::write(&config, text).unwrap();
     Process::start(Command::new(env!("CARGO_BIN_EXE_amqtt")).arg("-c").arg(config).args(["--plugin-dir", guests::DIR]))
 }

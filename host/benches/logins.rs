@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use traffic::{Process, connack, connect, latency, median, open};
+use traffic::{Process, connack, connect, median, open, traffic};
 
 const RUNS: usize = 5;
 
@@ -104,11 +104,11 @@ fn report(broker: &Process, storm: &Storm, what: &str) -> Duration {
 
 /// The 99th percentile of the latency in milliseconds before and during logins, and the seconds that these took.
 fn run(broker: &Process, storm: &Storm) -> (f64, f64, f64) {
-    let quiet = latency(broker, USER, || thread::sleep(QUIET));
+    let quiet = traffic(broker, USER, || thread::sleep(QUIET));
     let mut took = Duration::ZERO;
     let open_all = || (0..storm.logins).map(|_| open(storm.port)).collect::<Vec<_>>();
     let opened = (storm.connections == Connections::OpenBefore).then(open_all);
-    let busy = latency(broker, USER, || {
+    let busy = traffic(broker, USER, || {
         let mut clients = opened.unwrap_or_else(open_all);
         let began = Instant::now();
         for (number, client) in clients.iter_mut().enumerate() {
@@ -118,7 +118,7 @@ fn run(broker: &Process, storm: &Storm) -> (f64, f64, f64) {
         took = began.elapsed();
         thread::sleep(storm.at_least.saturating_sub(took));
     });
-    (quiet, busy, took.as_secs_f64())
+    (quiet.p99_ms, busy.p99_ms, took.as_secs_f64())
 }
 
 fn start_broker(folder: &Path, rounds: u32) -> Process {

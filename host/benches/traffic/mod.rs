@@ -1,19 +1,30 @@
 //! Messages between two clients, and how long they take; processes to send them through.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 /// Time between two messages.
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// Sends a message each millisecond while `meanwhile` runs, and says how many milliseconds the slowest hundredth took to
-/// arrive.
-pub fn latency(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) -> f64 {
+/// What became of messages between two clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// How many milliseconds the slowest hundredth took.
+    pub p99_ms: f64,
+    /// How many did not arrive.
+    #[allow(dead_code, reason = "not every benchmark looks at it")]
+    pub missing: usize,
+}
+
+/// Sends a message each millisecond while `meanwhile` runs.
+pub fn traffic(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) -> Arrived {
     let (mut publisher, mut subscriber) = (process.client("publisher", user), process.client("subscriber", user));
     subscriber.write_all(b"\x82\x06\0\x01\0\x01t\0").unwrap();
     subscriber.read_exact(&mut [0; 5]).unwrap();
@@ -28,9 +39,10 @@ pub fn latency(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) 
             let sent = if last { u64::MAX } else { began.elapsed().as_nanos() as u64 };
             publisher.write_all(&[b"\x30\x0b\0\x01t".as_slice(), &sent.to_be_bytes()].concat()).unwrap();
             if last {
-                return;
+                return number as usize;
             }
         }
+        unreachable!("there is always another number")
     });
     let receiving = thread::spawn(move || {
         let mut latencies = Vec::new();
@@ -46,10 +58,10 @@ pub fn latency(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) 
     });
     meanwhile();
     done.store(true, Ordering::Relaxed);
-    publishing.join().unwrap();
+    let sent = publishing.join().unwrap();
     let mut latencies = receiving.join().unwrap();
     latencies.sort();
-    latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3
+    Arrived { p99_ms: latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3, missing: sent - latencies.len() }
 }
 
 /// The middle one.
@@ -92,8 +104,21 @@ impl Process {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
     }
 
+    /// How many MiB of memory it has in use.
+    #[allow(dead_code, reason = "not every benchmark looks at it")]
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        kib.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
     pub fn client(&self, client_id: &str, user: Option<&str>) -> TcpStream {
-        let mut stream = open(self.port);
+        self.client_at(Ipv4Addr::LOCALHOST, client_id, user)
+    }
+
+    /// A client that comes from another address of this machine.
+    pub fn client_at(&self, address: Ipv4Addr, client_id: &str, user: Option<&str>) -> TcpStream {
+        let mut stream = open_at(address, self.port);
         stream.write_all(&connect(client_id, user)).unwrap();
         assert_eq!(connack(&mut stream), 0, "refused");
         stream
@@ -107,8 +132,16 @@ impl Drop for Process {
     }
 }
 
+#[allow(dead_code, reason = "not every benchmark uses it")]
 pub fn open(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    open_at(Ipv4Addr::LOCALHOST, port)
+}
+
+pub fn open_at(address: Ipv4Addr, port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream

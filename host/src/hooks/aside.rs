@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -10,7 +11,8 @@ use super::deciders::Deciders;
 use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX, CHECK_MANY_MAX};
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::queue::{BoundedQueue, Popped, Refused};
+use super::suspects::{NotPut, Suspects};
 use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
 
@@ -20,6 +22,7 @@ use crate::types::ClientInfo;
 pub(crate) struct Aside {
     plugins: Vec<Arc<Loaded>>,
     queue: Arc<BoundedQueue<Job>>,
+    suspects: Arc<Suspects>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -29,7 +32,16 @@ struct Job {
     topics: Arc<[(Box<str>, TopicFacts)]>,
     /// Of the first topics.
     verdicts: Vec<Verdict>,
+    asked: Instant,
     answer: Answer,
+}
+
+impl Job {
+    /// Whether it has to wait for a turn of its client's address before it is begun.
+    fn is_suspect(&self, suspects: &Suspects) -> bool {
+        let may_wait = matches!(self.answer, Answer::Later(_, Room::IfThereIs)) && self.verdicts.is_empty();
+        may_wait && suspects.failed_since(self.client.address(), self.asked)
+    }
 }
 
 /// Whether a request is one of those that have to be bounded.
@@ -43,29 +55,29 @@ pub(crate) enum Room {
 
 enum Answer {
     /// To a connection.
-    Later(oneshot::Sender<Vec<Verdict>>),
+    Later(oneshot::Sender<Result<Vec<Verdict>, NotPut>>, Room),
     /// To a thread that does nothing else meanwhile.
     Now(mpsc::SyncSender<Vec<Verdict>>),
 }
 
 impl Answer {
     fn is_closed(&self) -> bool {
-        matches!(self, Self::Later(sender) if sender.is_closed())
+        matches!(self, Self::Later(sender, _) if sender.is_closed())
     }
 
     /// Who asked may have given up.
-    fn send(self, verdicts: Vec<Verdict>) {
+    fn send(self, verdicts: Result<Vec<Verdict>, NotPut>) {
         match self {
-            Self::Later(sender) => drop(sender.send(verdicts)),
-            Self::Now(sender) => drop(sender.try_send(verdicts)),
+            Self::Later(sender, _) => drop(sender.send(verdicts)),
+            Self::Now(sender) => drop(sender.try_send(verdicts.unwrap_or_default())),
         }
     }
 }
 
 impl Aside {
-    pub(crate) fn new(plugins: &[Arc<Loaded>]) -> Self {
+    pub(crate) fn new(plugins: &[Arc<Loaded>], suspects: &Arc<Suspects>) -> Self {
         let queue = Arc::new(BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX));
-        Self { plugins: plugins.to_vec(), queue, thread: Mutex::default() }
+        Self { plugins: plugins.to_vec(), queue, suspects: Arc::clone(suspects), thread: Mutex::default() }
     }
 
     /// What the plugins say about each topic. Where too many requests wait it is a deny, unless there is always room.
@@ -75,7 +87,7 @@ impl Aside {
         action: Action,
         topics: &Arc<[(Box<str>, TopicFacts)]>,
         room: Room,
-    ) -> Result<Vec<Verdict>, Closed> {
+    ) -> Result<Vec<Verdict>, NotPut> {
         let denied = || vec![Verdict::FAULT; topics.len()];
         if let Err(error) = self.start_once() {
             tracing::error!("no thread to ask plugins on: {error}");
@@ -84,16 +96,16 @@ impl Aside {
         let (answer, answered) = oneshot::channel();
         let bytes = topics.iter().map(|(topic, _)| topic.len()).sum();
         let (client, topics) = (Arc::clone(client), Arc::clone(topics));
-        let answer = Answer::Later(answer);
-        let job = Job { client, action, topics, verdicts: Vec::new(), answer };
+        let (asked, answer) = (Instant::now(), Answer::Later(answer, room));
+        let job = Job { client, action, topics, verdicts: Vec::new(), asked, answer };
         let pushed = match room {
             Room::IfThereIs => self.queue.push(job, bytes),
             Room::Always => self.queue.push_beyond(job),
         };
         match pushed {
-            Ok(()) => Ok(answered.await.unwrap_or_else(|_| denied())),
+            Ok(()) => answered.await.unwrap_or_else(|_| Ok(denied())),
             Err(Refused::Full(_)) => Ok(denied()),
-            Err(Refused::Closed(_)) => Err(Closed),
+            Err(Refused::Closed(_)) => Err(NotPut::Closed),
         }
     }
 
@@ -106,7 +118,7 @@ impl Aside {
         let (answer, answered) = mpsc::sync_channel(1);
         let (client, topics, answer) =
             (Arc::clone(client), Arc::from([(Box::from(topic), facts)]), Answer::Now(answer));
-        self.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), answer });
+        self.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), asked: Instant::now(), answer });
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
         verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
     }
@@ -129,21 +141,26 @@ impl Aside {
     fn start_once(&self) -> io::Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_none() {
-            let (plugins, queue) = (self.plugins.clone(), Arc::clone(&self.queue));
-            *thread =
-                Some(thread::Builder::new().name("amqtt-aside".into()).spawn(move || answer_all(&plugins, &queue))?);
+            let (plugins, queue, suspects) =
+                (self.plugins.clone(), Arc::clone(&self.queue), Arc::clone(&self.suspects));
+            *thread = Some(
+                thread::Builder::new()
+                    .name("amqtt-aside".into())
+                    .spawn(move || answer_all(&plugins, &queue, &suspects))?,
+            );
         }
         Ok(())
     }
 }
 
-fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
+fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>, suspects: &Suspects) {
     priority::lower();
     let mut deciders = Deciders::aside(plugins);
     loop {
         match queue.pop(None) {
             // A client that has gone meanwhile needs no answer.
             Popped::Item(job) if job.answer.is_closed() => {}
+            Popped::Item(job) if job.is_suspect(suspects) => job.answer.send(Err(NotPut::Suspect)),
             Popped::Item(mut job) => {
                 // One call for so many topics, before other requests have their turn.
                 let rest = job.topics.iter().skip(job.verdicts.len()).take(CHECK_MANY_MAX);
@@ -152,7 +169,7 @@ fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>) {
                 if job.verdicts.len() < job.topics.len() {
                     queue.push_anyway(job);
                 } else {
-                    job.answer.send(job.verdicts);
+                    job.answer.send(Ok(job.verdicts));
                 }
             }
             Popped::Nothing => {}

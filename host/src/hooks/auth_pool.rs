@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ use super::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRES
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::suspects::{NotPut, Suspects};
 use super::tally::Tally;
 use super::warm::Warm;
 use crate::types::ClientInfo;
@@ -32,12 +34,13 @@ pub(crate) struct AuthPool {
 
 struct Job {
     client: Arc<ClientInfo>,
+    asked: Instant,
     question: Question,
 }
 
 enum Question {
     /// Whether these credentials are right.
-    Credentials(Credentials, oneshot::Sender<AuthOutcome>),
+    Credentials(Credentials, oneshot::Sender<Result<AuthOutcome, NotPut>>),
     /// What a step of an exchange leads to.
     Step(Exchange, Option<Bytes>, oneshot::Sender<Step>),
 }
@@ -50,6 +53,14 @@ impl Question {
             Self::Step(_, _, answer) => answer.is_closed(),
         }
     }
+
+    /// Sends it back to whoever asked, who may have gone. A step fails: what it belongs to is used up with it.
+    fn send_back(self) {
+        match self {
+            Self::Credentials(_, answer) => drop(answer.send(Err(NotPut::Suspect))),
+            Self::Step(_, _, answer) => drop(answer.send(Step::Failed)),
+        }
+    }
 }
 
 impl AuthPool {
@@ -60,10 +71,10 @@ impl AuthPool {
         let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, count)).collect();
         let mut threads = Vec::new();
         for number in 0..count {
-            let queue = Arc::clone(&queue);
+            let (queue, suspects) = (Arc::clone(&queue), Arc::clone(&tally.suspects));
             let own = shared.iter().map(|of_plugin| Arc::clone(&of_plugin[number % of_plugin.len()])).collect();
             let builder = thread::Builder::new().name(format!("amqtt-auth-{number}"));
-            threads.push(builder.spawn(move || answer_all(&queue, own))?);
+            threads.push(builder.spawn(move || answer_all(&queue, &suspects, own))?);
         }
         let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
         let methods = plugins.iter().map(|plugin| plugin.wasm.methods().into()).collect();
@@ -74,15 +85,18 @@ impl AuthPool {
         &self,
         client: Arc<ClientInfo>,
         credentials: Credentials,
-    ) -> Result<AuthOutcome, Closed> {
+    ) -> Result<AuthOutcome, NotPut> {
         if self.threads.is_none() {
             return Ok(AuthOutcome::Denied(None));
         }
         let bytes = credentials.username.as_ref().map_or(0, |name| name.len())
             + credentials.password.as_ref().map_or(0, |password| password.len());
         let (answer, outcome) = oneshot::channel();
-        let accepted = self.push(Job { client, question: Question::Credentials(credentials, answer) }, bytes)?;
-        Ok(if accepted { outcome.await.unwrap_or(AuthOutcome::Failed) } else { AuthOutcome::Failed })
+        if self.push(client, Question::Credentials(credentials, answer), bytes)? {
+            outcome.await.unwrap_or(Ok(AuthOutcome::Failed))
+        } else {
+            Ok(AuthOutcome::Failed)
+        }
     }
 
     /// The first plugin that serves an authentication method, by its place.
@@ -98,13 +112,13 @@ impl AuthPool {
     ) -> Result<Step, Closed> {
         let bytes = exchange.bytes() + data.as_ref().map_or(0, Bytes::len);
         let (answer, step) = oneshot::channel();
-        let accepted = self.push(Job { client, question: Question::Step(exchange, data, answer) }, bytes)?;
+        let accepted = self.push(client, Question::Step(exchange, data, answer), bytes)?;
         Ok(if accepted { step.await.unwrap_or(Step::Failed) } else { Step::Failed })
     }
 
-    /// Whether there was room for the job.
-    fn push(&self, job: Job, bytes: usize) -> Result<bool, Closed> {
-        match self.queue.push(job, bytes) {
+    /// Whether there was room for the question.
+    fn push(&self, client: Arc<ClientInfo>, question: Question, bytes: usize) -> Result<bool, Closed> {
+        match self.queue.push(Job { client, asked: Instant::now(), question }, bytes) {
             Ok(()) => Ok(true),
             Err(Refused::Closed(_)) => Err(Closed),
             Err(Refused::Full(_)) => {
@@ -155,18 +169,19 @@ impl Shared {
     }
 }
 
-fn answer_all(queue: &BoundedQueue<Job>, plugins: Vec<Arc<Shared>>) {
+fn answer_all(queue: &BoundedQueue<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>) {
     priority::lower();
     plugins.iter().for_each(|plugin| plugin.with(|_| ()));
     loop {
         match queue.pop(None) {
             // A client that has gone meanwhile is not worth a hash.
             Popped::Item(job) if job.question.is_closed() => {}
+            Popped::Item(job) if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(),
             // Sending fails where the client has gone.
-            Popped::Item(Job { client, question: Question::Credentials(credentials, answer) }) => {
-                let _ = answer.send(vote(&plugins, &client, &credentials));
+            Popped::Item(Job { client, question: Question::Credentials(credentials, answer), .. }) => {
+                let _ = answer.send(Ok(vote(&plugins, &client, &credentials)));
             }
-            Popped::Item(Job { client, question: Question::Step(exchange, data, answer) }) => {
+            Popped::Item(Job { client, question: Question::Step(exchange, data, answer), .. }) => {
                 let _ = answer.send(step(&plugins, &client, exchange, data.as_deref()));
             }
             Popped::Nothing => {}

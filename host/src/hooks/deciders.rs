@@ -67,7 +67,7 @@ impl Deciders {
             let warm = decider.warm.as_mut().ok_or(NoAnswer)?;
             let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
             let vote = warm.call(Call::TopicCheck, Some(client), ask);
-            *any_slow |= decider.became_slow(1);
+            *any_slow |= decider.would_hold_up(1);
             vote
         });
         combine_topic(asked)
@@ -91,7 +91,7 @@ impl Deciders {
                 let ask = |instance: &mut Instance| instance.check_many(client, action, &asked);
                 let warm = decider.warm.as_mut().ok_or(NoAnswer);
                 let answers = warm.and_then(|warm| warm.call(Call::TopicCheck, Some(client), ask));
-                self.any_slow |= decider.became_slow(batch.len());
+                self.any_slow |= decider.would_hold_up(batch.len());
                 match answers {
                     Ok(answers) => batch.iter().zip(answers).for_each(|(index, vote)| votes[*index].add(Ok(vote))),
                     Err(NoAnswer) if decider.warm.as_ref().is_some_and(Warm::timed_out) => {
@@ -111,17 +111,17 @@ impl Deciders {
         votes.into_iter().map(Votes::verdict).collect()
     }
 
-    /// Whether a plugin may be slow.
+    /// Whether a plugin may be slow, or has no instance here after a fault.
     pub(crate) fn any_slow(&self) -> bool {
         self.any_slow
     }
 
-    /// Whether a plugin that decides `action` is slow.
+    /// Whether a plugin that decides `action` is slow, or has no instance here: nobody is to be denied for that.
     pub(crate) fn is_slow(&mut self, action: Action) -> bool {
         let mut decides = false;
         self.any_slow = false;
         for decider in &mut self.plugins {
-            let slow = decider.pace.is_slow() || decider.warm.is_none();
+            let slow = decider.pace.is_slow() || !decider.is_ready();
             self.any_slow |= slow;
             decides |= slow && decider.decides(action);
         }
@@ -150,6 +150,16 @@ impl Deciders {
 impl Decider {
     fn decides(&self, action: Action) -> bool {
         self.plugin.wasm.interests().actions.contains(action)
+    }
+
+    /// Whether the plugin has an instance on this thread.
+    fn is_ready(&mut self) -> bool {
+        self.warm.as_mut().is_some_and(Warm::is_ready)
+    }
+
+    /// Whether the next call would hold up this thread, after one about so many topics.
+    fn would_hold_up(&mut self, topics: usize) -> bool {
+        self.became_slow(topics) || !self.is_ready()
     }
 
     /// Looks at the call that has just ended, about so many topics.

@@ -1,14 +1,12 @@
 //! Exchanges of several packets that prove who a client is (MQTT 5.0, 4.12).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::Hooks;
 use super::combine::Reason;
 use super::limits::EXCHANGE_STEPS_MAX;
-use super::suspects::Turn;
 use crate::types::ClientInfo;
 
 /// An exchange that is under way. Each step consumes it; one that asks the client for more gives it back.
@@ -105,10 +103,8 @@ impl Hooks {
         let hooks = Arc::clone(self);
         exchange.steps += 1;
         async move {
-            match hooks.common.tally.suspects.turn(client.address(), Instant::now()) {
-                Turn::Now => {}
-                Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
-                Turn::Never => return Step::Failed,
+            if !hooks.common.tally.suspects.wait_for_turn(client.address()).await {
+                return Step::Failed;
             }
             let generation = hooks.generation();
             if generation.number != exchange.generation {

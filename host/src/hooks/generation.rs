@@ -62,7 +62,7 @@ impl Generation {
         let wanted = observing().fold(EventSet::default(), union);
         let payloads = observing().filter(|interests| interests.payloads).fold(EventSet::default(), union);
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
-        let aside = Aside::new(&topic_check);
+        let aside = Aside::new(&topic_check, &common.tally.suspects);
         let generation =
             Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
         Ok((generation, Observing { wanted, payloads, observers }))

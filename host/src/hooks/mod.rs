@@ -58,8 +58,7 @@ use self::generation::{Generation, Observing};
 use self::interests::ActionSet;
 use self::loaded::Loaded;
 use self::observers::Observers;
-use self::queue::Closed;
-use self::suspects::Turn;
+use self::suspects::NotPut;
 use crate::file_stamp::FileStamp;
 use crate::types::ClientInfo;
 
@@ -254,20 +253,19 @@ impl Hooks {
 
     /// Asks who may connect, on threads that do nothing else. A client whose address has made plugins fail waits first.
     pub async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
-        match self.common.tally.suspects.turn(client.address(), Instant::now()) {
-            Turn::Now => {}
-            Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
-            Turn::Never => return AuthOutcome::Failed,
-        }
-        loop {
+        let suspects = &self.common.tally.suspects;
+        let mut may_ask = suspects.wait_for_turn(client.address()).await;
+        while may_ask {
             let generation = self.generation();
             match generation.auth.authenticate(Arc::clone(&client), credentials.clone()).await {
                 Ok(outcome) => return outcome,
+                Err(NotPut::Suspect) => may_ask = suspects.wait_for_turn(client.address()).await,
                 // A reload came between the two lines.
-                Err(Closed) if generation.number != self.number() => {}
-                Err(Closed) => return AuthOutcome::Denied(None),
+                Err(NotPut::Closed) if generation.number != self.number() => {}
+                Err(NotPut::Closed) => return AuthOutcome::Denied(None),
             }
         }
+        AuthOutcome::Failed
     }
 
     /// Begins the ticks: each plugin that asked for them has its first one now.

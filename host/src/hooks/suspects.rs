@@ -7,6 +7,7 @@ use ahash::RandomState;
 use parking_lot::Mutex;
 
 use super::limits::{SUSPECT_FORGET, SUSPECT_PATIENCE, SUSPECT_WAIT_MAX, SUSPECT_WAIT_MIN, SUSPECTS_MAX};
+use super::queue::Closed;
 
 /// Addresses whose requests have made plugins fail.
 ///
@@ -36,6 +37,22 @@ pub(crate) enum Turn {
     Never,
 }
 
+/// Why a question was not put to the plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotPut {
+    /// Others are loaded now.
+    Closed,
+    /// The client's address has made one fail since it was asked. Many of its questions may have waited then, and each of
+    /// them may take a thread for as long as plugins have for an answer.
+    Suspect,
+}
+
+impl From<Closed> for NotPut {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
 impl Suspects {
     /// Whether `address` has to wait at all.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
@@ -61,6 +78,23 @@ impl Suspects {
         }
         suspect.turn = turn + suspect.wait;
         if turn == now { Turn::Now } else { Turn::At(turn) }
+    }
+
+    /// Waits until a question of `address` may be put; false where too many of its questions wait already.
+    pub(crate) async fn wait_for_turn(&self, address: IpAddr) -> bool {
+        match self.turn(address, Instant::now()) {
+            Turn::Now => {}
+            Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
+            Turn::Never => return false,
+        }
+        true
+    }
+
+    /// Whether a request of `address` has made a plugin fail since `then`: a question that was put then, and has not been
+    /// answered yet, is to wait for another turn.
+    pub(crate) fn failed_since(&self, address: IpAddr, then: Instant) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+            && self.by_network.lock().get(&network(address)).is_some_and(|suspect| suspect.last_fault > then)
     }
 
     /// A request of `address` made a plugin fail, and that took so long. Says how far apart its questions are from now on.
@@ -154,6 +188,17 @@ mod tests {
         let waiting = (0..1_000).filter(|_| matches!(suspects.turn(bad, now), Turn::At(_))).count();
         assert_eq!(waiting as u128, SUSPECT_PATIENCE.as_millis() / SUSPECT_WAIT_MIN.as_millis());
         assert_eq!(suspects.turn(bad, now), Turn::Never);
+    }
+
+    #[test]
+    fn what_an_address_asked_before_it_made_a_plugin_fail_waits_for_another_turn() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        let (bad, good) = (address("192.0.2.1"), address("192.0.2.2"));
+        assert!(!suspects.failed_since(bad, now));
+        let fault = now + SUSPECT_WAIT_MIN;
+        suspects.blame(bad, Duration::ZERO, fault);
+        assert!(suspects.failed_since(bad, now) && !suspects.failed_since(good, now));
+        assert!(!suspects.failed_since(bad, fault + SUSPECT_WAIT_MIN), "asked in its turn after the fault");
     }
 
     #[test]

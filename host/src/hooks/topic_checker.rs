@@ -1,13 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::aside::Room;
 use super::combine::Verdict;
 use super::deciders::Deciders;
 use super::generation::Generation;
-use super::queue::Closed;
-use super::suspects::Turn;
+use super::suspects::NotPut;
 use super::{Action, Hooks};
 use crate::types::{ClientInfo, QoS};
 
@@ -104,10 +102,8 @@ impl TopicChecker {
     ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
         let hooks = Arc::clone(&self.hooks);
         async move {
-            match hooks.common.tally.suspects.turn(client.address(), Instant::now()) {
-                Turn::Now => {}
-                Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
-                Turn::Never => return vec![Verdict::FAULT; topics.len()],
+            if !hooks.common.tally.suspects.wait_for_turn(client.address()).await {
+                return vec![Verdict::FAULT; topics.len()];
             }
             ask_aside(hooks, client, action, topics, Room::IfThereIs).await
         }
@@ -147,15 +143,18 @@ async fn ask_aside(
 ) -> Vec<Verdict> {
     let topics = Arc::<[_]>::from(topics);
     hooks.common.tally.asked_aside.fetch_add(topics.len() as u64, Ordering::Relaxed);
-    loop {
+    let mut may_ask = true;
+    while may_ask {
         let generation = hooks.generation();
         match generation.aside.ask(&client, action, &topics, room).await {
             Ok(verdicts) => return verdicts,
+            Err(NotPut::Suspect) => may_ask = hooks.common.tally.suspects.wait_for_turn(client.address()).await,
             // A reload came between the two lines.
-            Err(Closed) if generation.number != hooks.number() => {}
-            Err(Closed) => return vec![Verdict::FAULT; topics.len()],
+            Err(NotPut::Closed) if generation.number != hooks.number() => {}
+            Err(NotPut::Closed) => break,
         }
     }
+    vec![Verdict::FAULT; topics.len()]
 }
 
 impl Drop for TopicChecker {

@@ -63,7 +63,7 @@ impl Warm {
             return Err(NoAnswer);
         }
         if !matches!(self.state, State::Ready(_)) {
-            self.recover();
+            self.recover(self.wait);
         }
         let State::Ready(instance) = &mut self.state else {
             self.plugin.circuit.was_not_tried();
@@ -85,6 +85,14 @@ impl Warm {
         }
     }
 
+    /// Whether a call would find an instance. After a fault there is none for a moment, or for long.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if !matches!(self.state, State::Ready(_)) {
+            self.recover(Duration::ZERO);
+        }
+        matches!(self.state, State::Ready(_))
+    }
+
     /// How long the last call was seen to run; none for most calls, which are over before anybody looks.
     pub(crate) fn last_ran(&self) -> Option<Duration> {
         self.last_ran
@@ -104,8 +112,9 @@ impl Warm {
         }
     }
 
+    /// Takes the fresh instance if there is one. For the first that needs it and may wait, it may take so long.
     #[cold]
-    fn recover(&mut self) {
+    fn recover(&mut self, wait: Duration) {
         if let State::Resting(until) = self.state
             && Instant::now() >= until
         {
@@ -114,10 +123,11 @@ impl Warm {
         let State::Making { fresh, waited } = &mut self.state else {
             return;
         };
-        let made = if std::mem::replace(waited, true) {
+        let made = if *waited || wait.is_zero() {
             fresh.try_recv().map_err(|error| error == TryRecvError::Disconnected)
         } else {
-            fresh.recv_timeout(self.wait).map_err(|error| error == RecvTimeoutError::Disconnected)
+            *waited = true;
+            fresh.recv_timeout(wait).map_err(|error| error == RecvTimeoutError::Disconnected)
         };
         match made {
             Ok(made) => self.settle(made),

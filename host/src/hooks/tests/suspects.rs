@@ -39,6 +39,76 @@ fn who_makes_auth_fail_waits_and_others_do_not() {
     assert_eq!(faults(hooks), 1);
 }
 
+/// What was asked before the first fault waits like what is asked after it: otherwise each question would take a thread
+/// for as long as the plugin is given.
+#[test]
+fn who_asks_much_before_the_first_fault_waits_all_the_same() {
+    const ASKED: usize = 100;
+    let guest = Guest {
+        auth: Some(Does::Spin),
+        // By WASI, which a worker has no instance of.
+        topic_check: Some(Does::Wait),
+        actions: vec![Action::Publish],
+        ..Guest::default()
+    };
+    let bad = client_at([192, 0, 2, 1]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    for asks_auth in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut spec = guest_spec(folder.path(), std::slice::from_ref(&guest));
+        spec.plugins[0].limits.deadline = Some(Duration::from_millis(200));
+        let (hooks, _) = load(spec).expect("loads");
+        let checker = hooks.topic_checker();
+        runtime.block_on(async {
+            let mut waiting = tokio::task::JoinSet::new();
+            for _ in 0..ASKED {
+                let (hooks, bad) = (Arc::clone(&hooks), Arc::clone(&bad));
+                let asked_aside = checker.ask(Arc::clone(&bad), Action::Publish, vec![("a".into(), FACTS)]);
+                waiting.spawn(async move {
+                    if asks_auth {
+                        assert_eq!(hooks.authenticate(bad, Credentials::default()).await, AuthOutcome::Failed);
+                    } else {
+                        assert_eq!(asked_aside.await, [Verdict::FAULT]);
+                    }
+                });
+            }
+            // Few are given another turn.
+            for _ in 0..ASKED * 9 / 10 {
+                waiting.join_next().await.expect("is answered").expect("no panic");
+            }
+        });
+        assert!(faults(&hooks) <= ASKED as u64 / 5, "{} faults", faults(&hooks));
+    }
+}
+
+/// After a fault, while there is no instance on a worker's thread, others are not denied for that: they ask aside.
+#[test]
+fn nobody_is_denied_while_there_is_no_instance_in_place() {
+    let guest = Guest {
+        init: Does::TrapLater,
+        topic_check: Some(Does::TrapLater),
+        actions: vec![Action::Publish],
+        ..Guest::default()
+    };
+    let fixture = fixture(guest);
+    let (hooks, uptime) = (&fixture.hooks, &fixture.broker.uptime_secs);
+    let (bad, good) = (client_at([192, 0, 2, 1]), client_at([192, 0, 2, 2]));
+    let mut checker = hooks.topic_checker();
+    assert!(!checker.holds_up(&good, Action::Publish));
+    uptime.store(1, Ordering::Relaxed);
+    assert_eq!(checker.check(&bad, Action::Publish, "a", FACTS), Verdict::FAULT);
+    eventually("a fresh instance does not start either", || {
+        assert!(checker.holds_up(&good, Action::Publish));
+        faults(hooks) >= 2
+    });
+    uptime.store(0, Ordering::Relaxed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let verdicts = runtime.block_on(checker.ask(Arc::clone(&good), Action::Publish, vec![("a".into(), FACTS)]));
+    assert!(verdicts[0].allowed, "{verdicts:?}");
+    eventually("there is an instance in place again", || !checker.holds_up(&good, Action::Publish));
+    assert!(checker.check(&good, Action::Publish, "a", FACTS).allowed);
+}
+
 #[test]
 fn one_address_does_not_open_the_circuit_and_many_do() {
     let fixture = fixture(Guest { topic_check: Some(Does::Trap), actions: vec![Action::Publish], ..Guest::default() });
