@@ -222,7 +222,11 @@ fn what_a_broker_would_not_start_with_is_said() {
     let all = succeed(&mut plugin(&["check", guests::EVENTS]), home.path());
     assert!(all.ends_with("OK\n") && all.contains("is told of client-connected"), "{all}");
     let stderr = fail(&["check", guests::EVENTS, "--grant", "everything"], home.path());
-    assert!(stderr.contains("`--grant everything`: a grant is `files=KEY`"), "{stderr}");
+    let expected = "amqtt: `--grant everything`: a grant is `files=KEY`, `publish=FILTER`, `broker-info`, `sessions` or \
+                    `invalidate`\n";
+    assert_eq!(stderr, expected);
+    let stderr = fail(&["check", guests::EVENTS, "--grant", "publish=a/#/b"], home.path());
+    assert!(stderr.starts_with("amqtt: `--grant publish=a/#/b`: `#` "), "{stderr}");
     let stderr = fail(&["check", guests::EVENTS, "--settings", "{\"grants\": {\"publsh\": []}}"], home.path());
     assert!(stderr.contains("--settings:1:13: unknown key `grants.publsh`"), "{stderr}");
 }
@@ -290,11 +294,91 @@ fn cases_see_events_ticks_faults_and_what_is_published() {
 }
 
 #[test]
+fn cases_go_through_exchanges_of_auth_packets() {
+    let cases = "cases:
+- start: {client: c1, method: STEPS, data: 'ask:one'}
+  expect: challenge
+  data: one
+- proceed: {data: 'ask:two'}
+  expect: challenge
+- proceed: {data: tell}
+  expect: challenge
+  data: one;two;
+- proceed: {data: 'is:alice'}
+  expect: proven
+  username: alice
+  data: welcome
+- proceed: {data: 'is:alice'}
+  expect: proven
+- start: {method: OTHER-STEPS, data: explain}
+  expect: deny
+  reason: {code: 0x8a, text: no}
+- start: {method: STEPS, data: fat}
+  expect: fault
+- start: {method: STEPS, username: nobody, data: 'is:mallory'}
+  expect: deny
+  username: alice
+- start: {method: WALTZ}
+  expect: deny
+";
+    let expected = "cases.yaml:2: start `STEPS` of `c1` ... ok
+cases.yaml:5: proceed ... ok
+cases.yaml:7: proceed ... ok
+cases.yaml:10: proceed ... ok
+cases.yaml:14: proceed ... FAILED
+    expected proven, and the plugin has no exchange under way: what came before has not ended in a challenge
+cases.yaml:16: start `OTHER-STEPS` of `client` ... ok
+cases.yaml:19: start `STEPS` of `client` ... ok
+cases.yaml:21: start `STEPS` of `client` (`nobody`) ... FAILED
+    expected deny, found proven
+    expected username `alice`, found `mallory`
+cases.yaml:24: start `WALTZ` of `client` ... FAILED
+    expected deny, and the plugin does not serve the authentication method `WALTZ`, but `STEPS`, `OTHER-STEPS`, `CREDULOUS`, `FRAGILE`
+6 passed, 3 failed
+";
+    assert_eq!(test_cases(guests::EXCHANGE, cases), (Some(1), expected.to_owned()));
+}
+
+/// What every plugin with authentication methods has to stand.
+#[test]
+fn senseless_authentication_data_is_to_be_denied() {
+    let home = TempDir::new().expect("a folder");
+    // RFC 7677, section 3: the user `user` with the password `pencil`.
+    let user = "user:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
+                wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n";
+    let users = home.path().join("users");
+    std::fs::write(&users, user).expect("can write");
+    let scram = format!(
+        "plugin: {{password-file: '{}'}}
+cases:
+- garbage: {{method: SCRAM-SHA-256}}
+- start: {{method: SCRAM-SHA-256, data: 'n,,n=eve,r=1'}}
+  expect: challenge
+- proceed: {{data: 'c=biws,r=1,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ='}}
+  expect: deny
+",
+        users.display()
+    );
+    let (status, printed) = test_cases("auth_scram", &scram);
+    assert_eq!((status, printed.ends_with("3 passed, 0 failed\n")), (Some(0), true), "{printed}");
+
+    let check = |method: &str, expected: &str| {
+        let (status, printed) = test_cases(guests::EXCHANGE, &format!("cases:\n- garbage: {{method: {method}}}\n"));
+        assert!(printed.contains(expected), "{status:?} {printed}");
+    };
+    check("STEPS", "garbage `STEPS` of `client` ... ok\n1 passed, 0 failed\n");
+    check("CREDULOUS", "expected deny, found proven\n");
+    check("FRAGILE", "expected deny, and the plugin trapped in enhanced-auth: it panicked");
+}
+
+#[test]
 fn cases_that_make_no_sense_are_named() {
     let check = |cases: &str, expected: &str| {
         let (status, printed) = test_cases("topic_acl", cases);
         assert!(status == Some(1) && printed.contains(expected), "{cases}: {printed}");
     };
+    check("cases:\n- start: {method: a}\n", "add `expect: challenge`, `proven`, `deny` or `fault`");
+    check("cases:\n- start: {data: a}\n  expect: deny\n", "there is no `method`");
     check("cases: []", "there are no cases");
     check("cases:\n- expect: allow\n", "cases.yaml:2:3: a case asks one thing\n  hint: ");
     check("cases:\n- {tick: , connect: {}, expect: allow}\n", "a case asks one thing");

@@ -2,17 +2,17 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use amqtt::hooks::{
-    Action, BrokerServices, Event, EventKind, Grants, HookSpec, Hooks, Overloaded, PluginLimits, PluginSpec,
-    TopicChecker, TopicFacts,
+    Action, Event, EventKind, Grants, HookSpec, Hooks, PluginSpec, TopicChecker, TopicFacts,
 };
-use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer, QoS, TopicFilter, UserProperty};
+use amqtt::types::{ClientInfo, ConnectFacts, Message, QoS, TopicFilter, UserProperty};
 use criterion::{BenchmarkId, Criterion};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use crate::stand_in::{self, Broker, plugin, resident_bytes};
 use crate::{CLIENT_ID, TOPIC, USERNAME};
 
 /// Events between two looks at the clock: fewer than may wait.
@@ -112,7 +112,7 @@ fn starts(criterion: &mut Criterion) {
     group.bench_function("all that come with the broker", |bencher| {
         bencher.iter(|| {
             let plugins = names.map(|name| plugin(name, json!({}))).to_vec();
-            Hooks::load(&HookSpec { plugins, ..HookSpec::default() }, Arc::new(Broker(sync_channel(0).0))).unwrap()
+            Hooks::load(&HookSpec { plugins, ..HookSpec::default() }, Arc::<Broker>::default()).unwrap()
         });
     });
 }
@@ -124,15 +124,10 @@ fn memory() {
         let (hooks, _) = load(spec);
         let before = resident_bytes();
         let checkers: Vec<_> = (0..INSTANCES).map(|_| hooks.topic_checker()).collect();
-        let bytes = resident_bytes().saturating_sub(before) / INSTANCES;
+        let bytes = resident_bytes().saturating_sub(before) / INSTANCES as u64;
         println!("instance of {name}: {} KiB resident, mean of {INSTANCES}", bytes >> 10);
         drop(checkers);
     }
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
 }
 
 const FACTS: TopicFacts = TopicFacts { qos: QoS::AtMostOnce, retain: false, payload_len: Some(64) };
@@ -141,24 +136,7 @@ fn client() -> Arc<ClientInfo> {
     let user_properties = ["one", "two", "three", "four"]
         .map(|name| UserProperty { name: name.into(), value: "a value of some length".into() })
         .into();
-    Arc::new(ClientInfo {
-        client_id: ClientId::new(CLIENT_ID),
-        identity: Identity::User(USERNAME.into()),
-        peer: Peer::tcp(([192, 0, 2, 1], 49_152).into(), "default".into()),
-        connect: ConnectFacts { user_properties, ..ConnectFacts::default() },
-    })
-}
-
-fn plugin(name: &str, settings: Value) -> PluginSpec {
-    let settings = if let Value::Object(settings) = settings { settings } else { Map::new() };
-    PluginSpec {
-        name: name.into(),
-        path: None,
-        sha256: None,
-        settings,
-        grants: Grants::default(),
-        limits: PluginLimits::default(),
-    }
+    stand_in::client(CLIENT_ID, USERNAME, ConnectFacts { user_properties, ..ConnectFacts::default() })
 }
 
 /// As in the broker's documentation, with a rule for the topic that is asked about.
@@ -182,26 +160,5 @@ fn everything() -> PluginSpec {
 fn load(plugin: PluginSpec) -> (Arc<Hooks>, Receiver<Message>) {
     let (sender, published) = sync_channel(EVENTS as usize);
     let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
-    (Hooks::load(&spec, Arc::new(Broker(sender))).unwrap(), published)
-}
-
-/// Hands on what plugins publish.
-struct Broker(SyncSender<Message>);
-
-impl BrokerServices for Broker {
-    fn publish(&self, message: Message) -> Result<(), Overloaded> {
-        self.0.try_send(message).map_err(|_| Overloaded)
-    }
-
-    fn version(&self) -> &str {
-        "0.0.0"
-    }
-
-    fn uptime(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
+    (Hooks::load(&spec, Arc::new(Broker { published: Some(sender) })).unwrap(), published)
 }

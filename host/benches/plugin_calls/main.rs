@@ -12,6 +12,8 @@
 mod engine_config;
 mod loaded;
 mod shapes;
+#[path = "../stand_in/mod.rs"]
+mod stand_in;
 
 use criterion::{criterion_group, criterion_main};
 

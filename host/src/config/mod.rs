@@ -42,7 +42,7 @@ pub use self::effective::effective;
 pub use self::error::{ConfigError, Place, Problem, Value};
 pub use self::json_schema::json_schema;
 use self::report::{Findings, Report};
-pub use self::trial::{PluginTrial, Tried};
+pub use self::trial::{PluginTrial, Tried, add_grant};
 use self::yaml::Node;
 use crate::hooks::HookSpec;
 use crate::net::{BindAddress, TlsSettings};

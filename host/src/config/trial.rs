@@ -33,6 +33,9 @@ static FILE: Keys = Keys {
 static CASE: Keys = Keys {
     tables: &[&[
         Setting::new("connect", Form::Section(&CONNECT), Preset::None, "A client wants to connect."),
+        Setting::new("start", Form::Section(&START), Preset::None, "A client begins an exchange of AUTH packets."),
+        Setting::new("proceed", Form::Section(&PROCEED), Preset::None, "It answers to the challenge before."),
+        Setting::new("garbage", Form::Section(&GARBAGE), Preset::None, "A client makes no sense in exchanges."),
         Setting::new("publish", Form::Section(&MESSAGE), Preset::None, "A client wants to publish a message."),
         Setting::new("subscribe", Form::Section(&SUBSCRIPTION), Preset::None, "A client wants to subscribe."),
         Setting::new("receive", Form::Section(&MESSAGE), Preset::None, "A message is about to be sent to a client."),
@@ -41,12 +44,14 @@ static CASE: Keys = Keys {
         Setting::new("expect", Form::Word(&OUTCOMES), Preset::None, "What the plugin answers."),
         Setting::new("cache", Form::Any, Preset::None, "How long the answer holds: never, reload or seconds."),
         Setting::new("reason", Form::Section(&REASON), Preset::None, "What a client of MQTT 5.0 is told."),
+        Setting::new("data", Form::Any, Preset::None, "What the client of an exchange is sent, as text."),
+        Setting::new("username", Form::Text("user name"), Preset::None, "The user that the client proves to be."),
         Setting::new("published", Form::Any, Preset::None, "All messages that the plugin publishes."),
     ]],
     unknown: Unknown::Error,
 };
 
-const OUTCOMES: [&str; 5] = ["allow", "deny", "abstain", "done", "fault"];
+const OUTCOMES: [&str; 7] = ["allow", "deny", "abstain", "challenge", "proven", "done", "fault"];
 
 const CLIENT: &[Setting] = &[
     Setting::new("client", Form::Text("client identifier"), Preset::Value("client"), "The client identifier."),
@@ -63,6 +68,13 @@ static CONNECT: Keys = Keys {
     ],
     unknown: Unknown::Error,
 };
+
+const METHOD: Setting = Setting::new("method", Form::Text("method"), Preset::None, "The authentication method.");
+const DATA: Setting = Setting::new("data", Form::Any, Preset::None, "The authentication data, as text.");
+
+static START: Keys = Keys { tables: &[CLIENT, &[METHOD, DATA]], unknown: Unknown::Error };
+static PROCEED: Keys = Keys { tables: &[&[DATA]], unknown: Unknown::Error };
+static GARBAGE: Keys = Keys { tables: &[CLIENT, &[METHOD]], unknown: Unknown::Error };
 
 const QOS: Setting = Setting::new("qos", Form::Integer { min: 0, max: 2 }, Preset::Value("0"), "The QoS.");
 const TOPIC: Setting = Setting::new("topic", Form::Text("topic"), Preset::None, "The topic.");
@@ -121,8 +133,8 @@ pub struct Tried<'a> {
     pub name: &'a str,
     /// Its file; none for one that is built in.
     pub path: Option<&'a Path>,
-    /// Grants in place of those in the text: `files=KEY`, `publish=FILTER`, or the name of a switch.
-    pub grants: &'a [String],
+    /// Grants in place of those in the text.
+    pub grants: Option<&'a Grants>,
 }
 
 impl PluginTrial {
@@ -207,15 +219,15 @@ fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &m
         let others = section.rest();
         let own = others.iter().filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
         spec.settings.extend(own);
-        if let Some(grants) = grants.filter(|_| tried.grants.is_empty()) {
+        if let Some(grants) = grants.filter(|_| tried.grants.is_none()) {
             granted = true;
             spec.grants = read_grants(&grants, &others, &mut spec.settings, base_dir, report)?;
         }
     }
-    if !tried.grants.is_empty() {
-        match grants_of_words(tried.grants, &mut spec.settings, base_dir) {
-            Ok(grants) => spec.grants = grants,
-            Err(message) => report.error(None, message, None),
+    if let Some(grants) = tried.grants {
+        spec.grants = grants.clone();
+        for key in &grants.files {
+            make_absolute(&mut spec.settings, key, base_dir, |_| true);
         }
     } else if !granted {
         spec.grants = all_grants(&mut spec.settings, base_dir);
@@ -232,30 +244,25 @@ fn all_grants(settings: &mut Map<String, Json>, base_dir: &Path) -> Grants {
     Grants { files, publish, broker_info: true, sessions: true, invalidate: true }
 }
 
-fn grants_of_words(words: &[String], settings: &mut Map<String, Json>, base_dir: &Path) -> Result<Grants, String> {
-    let mut grants = Grants::default();
-    for word in words {
-        match word.split_once('=') {
-            Some(("files", key)) => {
-                let key = dashed(key);
-                make_absolute(settings, &key, base_dir, |_| true);
-                grants.files.push(key);
-            }
-            Some(("publish", filter)) => match TopicFilter::new(filter) {
-                Ok(filter) => grants.publish.push(filter),
-                Err(error) => return Err(format!("`--grant {word}`: {error}")),
-            },
-            None if word == "broker-info" => grants.broker_info = true,
-            None if word == "sessions" => grants.sessions = true,
-            None if word == "invalidate" => grants.invalidate = true,
-            _ => {
-                return Err(format!(
-                    "`--grant {word}`: a grant is `files=KEY`, `publish=FILTER`, `broker-info`, `sessions` or `invalidate`"
-                ));
-            }
+/// Adds a grant that is said in a word: `files=KEY`, `publish=FILTER`, or the name of a switch.
+///
+/// # Errors
+/// When the word is none of these. The text says what it would be.
+pub fn add_grant(grants: &mut Grants, word: &str) -> Result<(), String> {
+    match word.split_once('=') {
+        Some(("files", key)) => grants.files.push(dashed(key)),
+        Some(("publish", filter)) => {
+            grants.publish.push(TopicFilter::new(filter).map_err(|error| error.to_string())?);
+        }
+        None if word == "broker-info" => grants.broker_info = true,
+        None if word == "sessions" => grants.sessions = true,
+        None if word == "invalidate" => grants.invalidate = true,
+        _ => {
+            let grants = "`files=KEY`, `publish=FILTER`, `broker-info`, `sessions` or `invalidate`";
+            return Err(format!("a grant is {grants}"));
         }
     }
-    Ok(grants)
+    Ok(())
 }
 
 /// Makes the path absolute that a setting is, if it is one that will do.
@@ -271,11 +278,15 @@ fn make_absolute(settings: &mut Map<String, Json>, key: &str, base_dir: &Path, w
     }
 }
 
+/// What a case may ask.
+const QUESTIONS: [&str; 9] =
+    ["connect", "start", "proceed", "garbage", "publish", "subscribe", "receive", "event", "tick"];
+
 fn case(field: &Field<'_>, report: &mut Report) -> Option<Case> {
     let line = field.at().line;
     let mut section = field.section(&CASE, report)?;
     let mut questions = Vec::new();
-    for key in ["connect", "publish", "subscribe", "receive", "event", "tick"] {
+    for key in QUESTIONS {
         if let Some(field) = section.take(key) {
             questions.push(question(key, &field, report));
         }
@@ -289,54 +300,84 @@ fn case(field: &Field<'_>, report: &mut Report) -> Option<Case> {
         reason_text = section.take("text").and_then(|field| field.text("a reason", report).map(str::to_owned));
         section.close(report);
     }
+    let data = section.take("data").map(|field| payload(&field, report));
+    let username = section.take("username").map(|field| field.text("a user name", report).map(str::to_owned));
     let published = section.take("published").map(|field| published(&field, report));
     section.close(report);
     if questions.len() != 1 {
-        let hint = "each case has one of `connect`, `publish`, `subscribe`, `receive`, `event`, `tick`";
-        report.error(Some(field.at()), "a case asks one thing".to_owned(), Some(hint.to_owned()));
+        let hint = format!("each case has one of `{}`", QUESTIONS.join("`, `"));
+        report.error(Some(field.at()), "a case asks one thing".to_owned(), Some(hint));
     }
     let question = questions.pop()??;
-    let decides = matches!(question, Question::Connect(..) | Question::Topic(..));
+    let hint = match question {
+        Question::Connect(..) | Question::Topic(..) => Some("add `expect: allow`, `deny`, `abstain` or `fault`"),
+        Question::Start(..) | Question::Proceed(_) => Some("add `expect: challenge`, `proven`, `deny` or `fault`"),
+        Question::Garbage(..) | Question::Event(_) | Question::Tick => None,
+    };
     let outcome = match outcome {
-        None if decides => {
-            let hint = "add `expect: allow`, `deny`, `abstain` or `fault`";
-            report.error(Some(field.at()), "a case expects something".to_owned(), Some(hint.to_owned()));
+        None if hint.is_some() => {
+            report.error(Some(field.at()), "a case expects something".to_owned(), hint.map(str::to_owned));
             return None;
         }
+        None if matches!(question, Question::Garbage(..)) => Outcome::Vote(Decision::Deny),
         None => Outcome::Done,
         Some(word) => match word? {
             "allow" => Outcome::Vote(Decision::Allow),
             "deny" => Outcome::Vote(Decision::Deny),
             "abstain" => Outcome::Vote(Decision::Abstain),
+            "challenge" => Outcome::Challenge,
+            "proven" => Outcome::Proven,
             "fault" => Outcome::Fault,
             _ => Outcome::Done,
         },
     };
-    let none_or = |read: Option<Option<_>>| read.map_or(Some(None), |read| read.map(Some));
-    let published = published.map_or(Some(None), |read| read.map(Some))?;
     Some(Case {
         line,
         question,
-        expected: Expected { outcome, cache: none_or(cache)?, reason_code, reason_text, published },
+        expected: Expected {
+            outcome,
+            cache: read_or_none(cache)?,
+            reason_code,
+            reason_text,
+            data: read_or_none(data)?,
+            username: read_or_none(username)?,
+            published: read_or_none(published)?,
+        },
     })
+}
+
+/// What was there and could be read, or that nothing was there; none where it could not be read.
+fn read_or_none<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    read.map_or(Some(None), |read| read.map(Some))
 }
 
 fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Question> {
     let keys = match key {
         "connect" => &CONNECT,
+        "start" => &START,
+        "proceed" => &PROCEED,
+        "garbage" => &GARBAGE,
         "publish" | "receive" => &MESSAGE,
         "subscribe" => &SUBSCRIPTION,
         "event" => &EVENT,
         _ => return Some(Question::Tick),
     };
     let mut section = field.section(keys, report)?;
+    if key == "proceed" {
+        let data = section.take("data").and_then(|field| payload(&field, report)).map(String::into_bytes);
+        section.close(report);
+        return Some(Question::Proceed(data));
+    }
     let mut text = |key: &str, report: &mut Report| {
         section.take(key).and_then(|field| field.text("a text", report)).map(str::to_owned)
     };
     let (client_id, username) = (text("client", report), text("username", report));
     let (address, listener) = (text("address", report), text("listener", report));
     let named = client_id.is_some();
-    let level = section.take("level").and_then(|field| byte(&field, report)).unwrap_or(4);
+    let exchange = key == "start" || key == "garbage";
+    // There are no AUTH packets before MQTT 5.0.
+    let usual = if exchange { 5 } else { 4 };
+    let level = section.take("level").and_then(|field| byte(&field, report)).unwrap_or(usual);
     let address = address.map_or_else(
         || Some(([192, 0, 2, 1], 49_152).into()),
         |text| {
@@ -363,9 +404,20 @@ fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Questio
         let username = username.map(Into::into);
         return Some(Question::Connect(client, Credentials { username, password }));
     }
+    if exchange {
+        let method = required(section.take("method"), field, "method", report);
+        let data = if key == "start" { section.take("data") } else { None };
+        let data = data.and_then(|field| payload(&field, report)).map(String::into_bytes);
+        section.close(report);
+        let method = method?;
+        return Some(match key {
+            "start" => Question::Start(client, method, data),
+            _ => Question::Garbage(client, method),
+        });
+    }
     let qos = section.take("qos").and_then(|field| byte(&field, report)).and_then(QoS::from_bits);
     if key == "subscribe" {
-        let filter = topic(section.take("filter"), field, "filter", report);
+        let filter = required(section.take("filter"), field, "filter", report);
         section.close(report);
         let facts = TopicFacts::subscription(qos.unwrap_or(QoS::AtMostOnce));
         return Some(Question::Topic(client, Action::Subscribe, filter?, facts));
@@ -393,7 +445,7 @@ fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Questio
             ..Event::new(kind?)
         })));
     }
-    let topic = topic(section.take("topic"), field, "topic", report);
+    let topic = required(section.take("topic"), field, "topic", report);
     section.close(report);
     let action = if key == "publish" { Action::Publish } else { Action::Receive };
     let len = payload.map_or(0, |payload| payload.len());
@@ -402,11 +454,11 @@ fn question(key: &str, field: &Field<'_>, report: &mut Report) -> Option<Questio
 }
 
 /// What a question is about, which has to be there.
-fn topic(found: Option<Field<'_>>, question: &Field<'_>, key: &str, report: &mut Report) -> Option<String> {
+fn required(found: Option<Field<'_>>, question: &Field<'_>, key: &str, report: &mut Report) -> Option<String> {
     if found.is_none() {
         report.error(Some(question.at()), format!("key `{}`: there is no `{key}`", question.path()), None);
     }
-    found?.text("a topic", report).map(str::to_owned)
+    found?.text("a text", report).map(str::to_owned)
 }
 
 fn kind(field: &Field<'_>, report: &mut Report) -> Option<EventKind> {
@@ -458,7 +510,7 @@ fn published(field: &Field<'_>, report: &mut Report) -> Option<Vec<Published>> {
 
 fn message(field: &Field<'_>, report: &mut Report) -> Option<Published> {
     let mut section = field.section(&PUBLISHED, report)?;
-    let topic = topic(section.take("topic"), field, "topic", report);
+    let topic = required(section.take("topic"), field, "topic", report);
     let retain = section.take("retain").and_then(|field| field.switch(report));
     let payload = section.take("payload").and_then(|field| payload(&field, report));
     section.close(report);

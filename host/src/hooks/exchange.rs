@@ -23,9 +23,17 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    pub(super) fn new(method: &str, generation: u64, plugin: usize) -> Self {
+        Self { method: method.into(), generation, plugin, state: None, steps: 0 }
+    }
+
     /// The authentication method.
     pub fn method(&self) -> &str {
         &self.method
+    }
+
+    pub(super) fn count_step(&mut self) {
+        self.steps += 1;
     }
 
     pub(super) fn state(&self) -> Option<&[u8]> {
@@ -89,7 +97,7 @@ impl Hooks {
     pub fn begin_exchange(&self, method: &str) -> Option<Exchange> {
         let generation = self.generation();
         let plugin = generation.auth.serving(method)?;
-        Some(Exchange { method: method.into(), generation: generation.number, plugin, state: None, steps: 0 })
+        Some(Exchange::new(method, generation.number, plugin))
     }
 
     /// Takes an exchange a step further with what the client has sent, on the threads of auth. A client whose address has
@@ -101,7 +109,7 @@ impl Hooks {
         data: Option<Bytes>,
     ) -> impl Future<Output = Step> + Send + use<> {
         let hooks = Arc::clone(self);
-        exchange.steps += 1;
+        exchange.count_step();
         async move {
             if !hooks.common.tally.suspects.wait_for_turn(client.address()).await {
                 return Step::Failed;

@@ -73,8 +73,8 @@ pub use search::NotFound;
 pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::{TopicChecker, TopicFacts};
-pub use trial::{Ballot, Idle, Trial, Unanswered};
-pub use wasm::{PackError, Unusable, pack};
+pub use trial::{Advance, Ballot, Idle, Trial, Unanswered};
+pub use wasm::{PackError, Unusable, declare_world, pack};
 
 /// Looks at a plugin's file without running it, whatever is in it.
 ///

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::combine::Decision;
 use super::common::Common;
+use super::exchange::{Exchange, Proof, Step};
 use super::load::load_one;
 use super::loaded::Loaded;
 use super::stand_in::StandIn;
@@ -18,6 +19,10 @@ pub struct Trial {
     plugin: Arc<Loaded>,
     broker: Arc<StandIn>,
     auth: Option<Instance>,
+    /// Two, which take turns: a step has to find all that it needs in the state.
+    enhanced_auth: [Option<Instance>; 2],
+    /// The one that is under way, and whose it is.
+    exchange: Option<(Arc<ClientInfo>, Exchange)>,
     topic_check: Option<Instance>,
     observer: Option<Instance>,
     /// Its clock of deadlines runs as long as this is here.
@@ -33,6 +38,17 @@ pub struct Ballot {
     pub cache: Option<CacheFor>,
     /// What a client of MQTT 5.0 is told of a refusal.
     pub reason: Option<Reason>,
+}
+
+/// A plugin's answer to a step of an exchange of AUTH packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    /// The client is to answer to this.
+    Challenge(Vec<u8>),
+    /// The client has proved who it is.
+    Proven(Proof),
+    /// It has not, and what a client is told of that.
+    Denied(Option<Reason>),
 }
 
 /// Why there is no answer. The text continues `the plugin `.
@@ -58,7 +74,8 @@ impl Trial {
         let broker = Arc::<StandIn>::default();
         let common = Common::start(Arc::clone(&broker) as _).map_err(LoadError::Engine)?;
         let plugin = load_one(spec, &HookSpec::default(), &common)?;
-        Ok(Self { plugin, broker, auth: None, topic_check: None, observer: None, _common: common })
+        let (auth, enhanced_auth, exchange) = (None, [None, None], None);
+        Ok(Self { plugin, broker, auth, enhanced_auth, exchange, topic_check: None, observer: None, _common: common })
     }
 
     /// Who it is, what it is asked and what it uses, in a line for each.
@@ -112,6 +129,58 @@ impl Trial {
         let ask = |instance: &mut Instance| instance.authenticate(client, credentials);
         let vote = call(&self.plugin, &mut self.auth, "auth", ask)?;
         Ok(Ballot { decision: vote.decision, cache: None, reason: vote.reason.map(|reason| *reason) })
+    }
+
+    /// Begins an exchange of AUTH packets, in place of one that is under way.
+    ///
+    /// # Errors
+    /// When a broker would not ask it, or it has no answer.
+    pub fn start(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        method: &str,
+        data: Option<&[u8]>,
+    ) -> Result<Advance, Unanswered> {
+        self.exported("enhanced-auth")?;
+        let served = self.plugin.wasm.methods();
+        if !served.iter().any(|served| **served == *method) {
+            let served = served.join("`, `");
+            return not_asked(format!("does not serve the authentication method `{method}`, but `{served}`"));
+        }
+        self.step(Arc::clone(client), Exchange::new(method, 0, 0), data)
+    }
+
+    /// Takes the exchange that is under way a step further. The step comes to another instance than the one before.
+    ///
+    /// # Errors
+    /// When a broker would not ask it, or it has no answer.
+    pub fn proceed(&mut self, data: Option<&[u8]>) -> Result<Advance, Unanswered> {
+        match self.exchange.take() {
+            Some((client, exchange)) => self.step(client, exchange, data),
+            None => not_asked("has no exchange under way: what came before has not ended in a challenge".to_owned()),
+        }
+    }
+
+    fn step(
+        &mut self,
+        client: Arc<ClientInfo>,
+        mut exchange: Exchange,
+        data: Option<&[u8]>,
+    ) -> Result<Advance, Unanswered> {
+        self.exchange = None;
+        exchange.count_step();
+        self.enhanced_auth.reverse();
+        let ask = |instance: &mut Instance| instance.step(&client, &exchange, data);
+        let vote = call(&self.plugin, &mut self.enhanced_auth[0], "enhanced-auth", ask)?;
+        Ok(match vote.follow(exchange) {
+            Step::Challenge(data, exchange) => {
+                self.exchange = Some((client, exchange));
+                Advance::Challenge(data)
+            }
+            Step::Proven(proof) => Advance::Proven(proof),
+            Step::Denied(reason) => Advance::Denied(reason.map(|reason| *reason)),
+            Step::Failed => Advance::Denied(None),
+        })
     }
 
     /// Asks for a vote on an action with a topic.

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::hooks::{Action, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
+use super::garbage;
+use crate::hooks::{Action, Advance, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
 use crate::types::{ClientInfo, Message};
 
 /// A question to a plugin and what is expected of it.
@@ -20,6 +21,12 @@ pub struct Case {
 pub enum Question {
     /// Whether a client may connect.
     Connect(Arc<ClientInfo>, Credentials),
+    /// A client begins an exchange of AUTH packets, by a method, with the data of its CONNECT.
+    Start(Arc<ClientInfo>, String, Option<Vec<u8>>),
+    /// It answers to the challenge of the question before.
+    Proceed(Option<Vec<u8>>),
+    /// A client begins exchanges by a method with what makes no sense, and answers challenges with it.
+    Garbage(Arc<ClientInfo>, String),
     /// Whether a client may do something with a topic.
     Topic(Arc<ClientInfo>, Action, String, TopicFacts),
     /// Something has happened.
@@ -39,6 +46,10 @@ pub struct Expected {
     pub reason_code: Option<u8>,
     /// The reason string that it is told.
     pub reason_text: Option<String>,
+    /// What the client of an exchange is sent, with a challenge or at the end.
+    pub data: Option<String>,
+    /// The user that it proves to be.
+    pub username: Option<String>,
     /// All that the plugin publishes meanwhile, in order.
     pub published: Option<Vec<Published>>,
 }
@@ -48,6 +59,10 @@ pub struct Expected {
 pub enum Outcome {
     /// A vote.
     Vote(Decision),
+    /// A challenge.
+    Challenge,
+    /// The client has proved who it is.
+    Proven,
     /// There is nothing to answer, and it did not fail.
     Done,
     /// It fails: a broker would deny.
@@ -74,14 +89,18 @@ impl Question {
         match self {
             Self::Connect(client, credentials) => {
                 let ballot = trial.authenticate(client, credentials)?;
-                Ok(Answer { outcome: Outcome::Vote(ballot.decision), cache: None, reason: ballot.reason })
+                Ok(Answer { reason: ballot.reason, ..Answer::of(Outcome::Vote(ballot.decision)) })
             }
             Self::Topic(client, action, topic, facts) => {
                 let ballot = trial.check(client, *action, topic, *facts)?;
-                Ok(Answer { outcome: Outcome::Vote(ballot.decision), cache: ballot.cache, reason: ballot.reason })
+                let answer = Answer::of(Outcome::Vote(ballot.decision));
+                Ok(Answer { cache: ballot.cache, reason: ballot.reason, ..answer })
             }
-            Self::Event(event) => trial.handle(event).map(|()| Answer::DONE),
-            Self::Tick => trial.tick().map(|()| Answer::DONE),
+            Self::Start(client, method, data) => Ok(trial.start(client, method, data.as_deref())?.into()),
+            Self::Proceed(data) => Ok(trial.proceed(data.as_deref())?.into()),
+            Self::Garbage(client, method) => Ok(garbage::put(trial, client, method)?.into()),
+            Self::Event(event) => trial.handle(event).map(|()| Answer::of(Outcome::Done)),
+            Self::Tick => trial.tick().map(|()| Answer::of(Outcome::Done)),
         }
     }
 
@@ -89,6 +108,7 @@ impl Question {
     pub fn hook(&self) -> &'static str {
         match self {
             Self::Connect(..) => "auth",
+            Self::Start(..) | Self::Proceed(_) | Self::Garbage(..) => "enhanced-auth",
             Self::Topic(..) => "topic-check",
             Self::Event(_) => "events",
             Self::Tick => "ticks",
@@ -102,10 +122,24 @@ pub struct Answer {
     outcome: Outcome,
     cache: Option<CacheFor>,
     reason: Option<crate::hooks::Reason>,
+    data: Option<Vec<u8>>,
+    username: Option<Arc<str>>,
 }
 
 impl Answer {
-    const DONE: Self = Self { outcome: Outcome::Done, cache: None, reason: None };
+    fn of(outcome: Outcome) -> Self {
+        Self { outcome, cache: None, reason: None, data: None, username: None }
+    }
+}
+
+impl From<Advance> for Answer {
+    fn from(advance: Advance) -> Self {
+        match advance {
+            Advance::Challenge(data) => Self { data: Some(data), ..Self::of(Outcome::Challenge) },
+            Advance::Proven(proof) => Self { data: proof.data, username: proof.username, ..Self::of(Outcome::Proven) },
+            Advance::Denied(reason) => Self { reason, ..Self::of(Outcome::Vote(Decision::Deny)) },
+        }
+    }
 }
 
 impl Case {
@@ -122,7 +156,7 @@ impl Case {
             }
             (Ok(_), _) => {}
         }
-        let Expected { cache, reason_code, reason_text, published: wanted, .. } = &self.expected;
+        let Expected { cache, reason_code, reason_text, data, username, published: wanted, .. } = &self.expected;
         let reason = answer.as_ref().ok().and_then(|answer| answer.reason.as_ref());
         let found = answer.as_ref().ok().and_then(|answer| answer.cache);
         if cache.is_some() && *cache != found {
@@ -133,10 +167,16 @@ impl Case {
             let shown = |code: Option<u8>| code.map_or_else(|| "none".to_owned(), |code| format!("{code:#04x}"));
             differs.push(format!("expected reason code {}, found {}", shown(*reason_code), shown(code)));
         }
-        let text = reason.and_then(|reason| reason.text.as_deref());
-        if reason_text.is_some() && reason_text.as_deref() != text {
-            let shown = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
-            differs.push(format!("expected reason {}, found {}", shown(reason_text.as_deref()), shown(text)));
+        let found_data = answer.as_ref().ok().and_then(|answer| answer.data.as_deref()).map(String::from_utf8_lossy);
+        for (what, wanted, found) in [
+            ("reason", reason_text, reason.and_then(|reason| reason.text.as_deref())),
+            ("data", data, found_data.as_deref()),
+            ("username", username, answer.as_ref().ok().and_then(|answer| answer.username.as_deref())),
+        ] {
+            if wanted.is_some() && wanted.as_deref() != found {
+                let shown = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+                differs.push(format!("expected {what} {}, found {}", shown(wanted.as_deref()), shown(found)));
+            }
         }
         if let Some(wanted) = wanted
             && !(wanted.len() == published.len() && wanted.iter().zip(&published).all(|(it, found)| it.is(found)))
@@ -191,6 +231,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Vote(decision) => decision.name(),
+            Self::Challenge => "challenge",
+            Self::Proven => "proven",
             Self::Done => "done",
             Self::Fault => "fault",
         })
@@ -206,6 +248,9 @@ impl fmt::Display for Question {
         };
         match self {
             Self::Connect(client, _) => f.write_str("connect").and_then(|()| who(f, client)),
+            Self::Start(client, method, _) => write!(f, "start `{method}`").and_then(|()| who(f, client)),
+            Self::Proceed(_) => f.write_str("proceed"),
+            Self::Garbage(client, method) => write!(f, "garbage `{method}`").and_then(|()| who(f, client)),
             Self::Topic(client, action, topic, _) => {
                 write!(f, "{} `{topic}`", action.name())?;
                 who(f, client)

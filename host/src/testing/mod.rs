@@ -4,7 +4,8 @@
 //! the answers that are expected, which [`config`](crate::config) reads from a file.
 
 mod case;
+mod garbage;
 
 pub use case::{Answer, Case, Expected, Outcome, Published, Question};
 
-pub use crate::hooks::{Ballot, Trial, Unanswered};
+pub use crate::hooks::{Advance, Ballot, Trial, Unanswered};

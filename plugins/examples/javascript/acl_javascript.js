@@ -23,20 +23,28 @@ export const lifecycle = {
 
 export const topicCheck = {
     check(client, request, clientId, username, action, topic) {
-        return told(() => vote(username, topic));
+        return answer([client, request], () => vote(username, topic));
     },
     checkMany(client, request, clientId, username, action, topics) {
-        return told(() => topics.map((topic) => vote(username, topic)));
+        return answer([client, request], () => topics.map((topic) => vote(username, topic)));
     },
 };
 
-// Does the work. An exception ends in a trap, which has no words: they go to the log before.
-function told(work) {
+// What the bindings have for giving a handle back.
+const dispose = Symbol.dispose ?? Symbol.for("dispose");
+
+// Does the work and gives back what the call was lent. The bindings would as well, and remember each handle for ever: memory
+// runs out after some thousand calls.
+//
+// An exception ends in a trap, which has no words: they go to the log before.
+function answer(lent, work) {
     try {
         return work();
     } catch (problem) {
         log.write("error", `${problem}\n${problem.stack ?? ""}`);
         throw problem;
+    } finally {
+        lent.forEach((handle) => handle[dispose]());
     }
 }
 

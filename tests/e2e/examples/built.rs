@@ -4,9 +4,8 @@ use std::sync::Mutex;
 use std::{env, fs, io};
 
 use sha2::{Digest, Sha256};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
+use crate::broker::amqtt;
 use crate::round::TOOLS_HINT;
 
 /// What the interfaces of plugins and the world of the examples are in.
@@ -67,15 +66,11 @@ pub(super) fn c(program: &Path) -> PathBuf {
         command.args(["--target=wasm32", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-nostdlib"]);
         command.arg("-Wl,--no-entry").arg(program).arg("-o").arg(output);
         run(command);
-        // What `wasm-tools component embed` and `wasm-tools component new` do.
-        let mut module = fs::read(output).expect("was made");
-        let mut resolve = Resolve::default();
-        let (package, _) = resolve.push_dir(wit()).expect("reads");
-        let world = resolve.select_world(&[package], Some("acl")).expect("is there");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("fits");
-        let encoder = ComponentEncoder::default().validate(true).module(&module);
-        let component = encoder.and_then(|mut encoder| encoder.encode()).expect("fits the world");
-        fs::write(output, component).expect("can write");
+        let component = output.with_extension("component");
+        let mut command = amqtt();
+        command.args(["plugin", "pack", "--world", "acl", "--wit"]).arg(wit()).arg(&*output).arg("-o").arg(&component);
+        run(command);
+        fs::rename(component, output).expect("can rename");
     })
 }
 

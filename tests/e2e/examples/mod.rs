@@ -11,6 +11,8 @@ use rumqttc::SubscribeReasonCode;
 
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
+use crate::conformance::packets::{Q0, publish};
+use crate::conformance::peer::Peer;
 
 use self::built::{c, examples, javascript, python};
 
@@ -143,6 +145,17 @@ fn check(component: &Path) {
     assert_eq!(alice.subscribe("plant/7/#", AtMostOnce), SubscribeReasonCode::Success(AtMostOnce));
 }
 
+/// That so many checks, none of which is remembered, do not make a plugin fail.
+fn stands(component: &Path, limits: &str, checks: u32) {
+    let mut broker = Setup::new(&config(component, &format!("{{{limits}acl: {ACL}}}"))).slow_to_start().start();
+    let mut peer = Peer::connected(&broker, "busy");
+    for first in (0..checks).step_by(500) {
+        let packets = (first..first + 500).flat_map(|number| publish(Q0, &format!("news/{number}"), 0, ""));
+        peer.send(packets.collect::<Vec<u8>>()).publish(0, "news/all", "");
+    }
+    assert!(!broker.log_so_far().contains(" in topic-check"), "{}", broker.log_so_far());
+}
+
 /// What the others are measured by.
 #[test]
 fn the_plugin_that_comes_with_the_broker_decides_these_cases() {
@@ -151,15 +164,25 @@ fn the_plugin_that_comes_with_the_broker_decides_these_cases() {
 
 #[test]
 fn an_example_in_python_decides_alike() {
-    check(&python("acl_python", &[&examples().join("python")], false));
+    let component = python("acl_python", &[&examples().join("python")], false);
+    check(&component);
+    stands(&component, "", 5_000);
 }
 
 #[test]
 fn an_example_in_javascript_decides_alike() {
-    check(&javascript(&examples().join("javascript/acl_javascript.js"), false));
+    let component = javascript(&examples().join("javascript/acl_javascript.js"), false);
+    check(&component);
+    // What its README sets it needs: without, it fails within this many checks.
+    const LIMITS: &str = "memory: 256 MiB, deadline: 500 ms, ";
+    let readme = std::fs::read_to_string(examples().join("javascript/README.md")).expect("is there");
+    assert!(readme.contains(&format!("{{{LIMITS}")), "{readme}");
+    stands(&component, LIMITS, 20_000);
 }
 
 #[test]
 fn an_example_in_c_decides_alike() {
-    check(&c(&examples().join("c/acl_c.c")));
+    let component = c(&examples().join("c/acl_c.c"));
+    check(&component);
+    stands(&component, "", 20_000);
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use amqtt::hooks::{PackError, inspect_bytes, pack};
+use amqtt::hooks::{PackError, declare_world, inspect_bytes, pack};
 use clap::Args;
 
 use crate::command::{Failure, print};
 
-/// Make a plugin of the module that `cargo build --target wasm32-unknown-unknown` has made
+/// Make a plugin of the module that `cargo build --target wasm32-unknown-unknown` or another compiler has made
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The module: target/wasm32-unknown-unknown/release/NAME.wasm
@@ -18,20 +18,33 @@ pub(super) struct Arguments {
     /// The file to write, or a folder for it; without it, this folder
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+
+    /// The world that a module has which does not say so itself, for example one in C; its package is that of `--wit`
+    #[arg(long, value_name = "NAME", requires = "wit")]
+    world: Option<String>,
+
+    /// A folder with a package of WIT files, and those that it needs in `deps`
+    #[arg(long, value_name = "DIR", requires = "world")]
+    wit: Option<PathBuf>,
 }
 
 /// Bytes of the largest module that is read. With its sections for debuggers it is many times what it is without.
 const MODULE_BYTES_MAX: u64 = 1 << 30;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { file, output } = arguments;
+    let Arguments { file, output, world, wit } = arguments;
     let shown = file.display();
     let failed = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
     let size = fs::metadata(file).map_err(failed)?.len();
     if size > MODULE_BYTES_MAX {
         return Err(format!("`{shown}` has {size} bytes, which is no plugin").into());
     }
-    let bytes = fs::read(file).map_err(failed)?;
+    let mut bytes = fs::read(file).map_err(failed)?;
+    let refused = |error: PackError| format!("cannot make a plugin of `{shown}`: {error}");
+    // What is not a module is refused in the words of `pack`.
+    if let (Some(world), Some(wit), [0, b'a', b's', b'm', _, _, 0, _, ..]) = (world, wit, &bytes[..]) {
+        declare_world(&mut bytes, wit, world).map_err(refused)?;
+    }
     let component = match pack(&bytes) {
         Ok(component) => component,
         Err(PackError::AlreadyComponent) => {
@@ -41,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
             bytes
         }
-        Err(error) => return Err(format!("cannot make a plugin of `{shown}`: {error}").into()),
+        Err(error) => return Err(refused(error).into()),
     };
     let inspection = inspect_bytes(&component);
     if let Some(problem) = inspection.problem {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use amqtt::config::{PluginTrial, Tried};
+use amqtt::config::{PluginTrial, Tried, add_grant};
 use amqtt::hooks::inspect_built_in;
 use clap::Args;
 
@@ -31,6 +31,17 @@ pub(super) struct Grants {
     /// without `grants` in the settings, it has all that can be granted
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
+}
+
+impl Grants {
+    /// What the words say; none if there are none.
+    fn read(&self) -> Result<Option<amqtt::hooks::Grants>, Failure> {
+        let mut grants = amqtt::hooks::Grants::default();
+        for word in &self.grants {
+            add_grant(&mut grants, word).map_err(|error| format!("`--grant {word}`: {error}"))?;
+        }
+        Ok(Some(grants).filter(|_| !self.grants.is_empty()))
+    }
 }
 
 impl Arguments {
@@ -66,5 +77,6 @@ fn with<R>(file: &Path, grants: &Grants, read: impl FnOnce(Tried<'_>) -> Result<
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").replace('-', "_");
     let path = std::path::absolute(file)?;
     let path = if built_in.is_some() { None } else { Some(path.as_path()) };
-    read(Tried { name: &name, path, grants: &grants.grants })
+    let grants = grants.read()?;
+    read(Tried { name: &name, path, grants: grants.as_ref() })
 }

@@ -1,12 +1,13 @@
 //! Runs plugins as WebAssembly components: the only place that knows wasmtime.
 //!
-//! `pack` makes a component of a module · `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
+//! `pack` makes a component of a module, which `declare` says the world of · `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
 //! `instance` is one running copy · `bindings` translates.
 
 mod anatomy;
 mod bindings;
 mod code_cache;
 mod compiled;
+mod declare;
 mod embedded;
 mod engine;
 mod engine_config;
@@ -23,6 +24,7 @@ mod wasi;
 #[cfg(test)]
 mod newer_host;
 
+pub use declare::declare_world;
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;
 pub(crate) use inspect::{inspect, inspect_embedded, inspect_file};

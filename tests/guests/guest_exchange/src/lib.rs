@@ -1,4 +1,5 @@
-//! Serves the authentication method `STEPS`, whose exchanges go as the client says.
+//! Serves the authentication method `STEPS`, whose exchanges go as the client says, and two that do what they must not: once
+//! they have asked, `CREDULOUS` believes everything and `FRAGILE` fails.
 
 #![allow(clippy::panic, reason = "it is what it is for")]
 
@@ -14,7 +15,8 @@ impl Plugin for Exchange {
     }
 
     fn interests(&self) -> Interests {
-        Interests { methods: vec!["STEPS".to_owned(), "OTHER-STEPS".to_owned()], ..Interests::default() }
+        let methods = ["STEPS", "OTHER-STEPS", "CREDULOUS", "FRAGILE"].map(str::to_owned).into();
+        Interests { methods, ..Interests::default() }
     }
 }
 
@@ -23,7 +25,12 @@ impl EnhancedAuth for Exchange {
         step(client, "", data)
     }
 
-    fn proceed(&mut self, client: &Client, _: &str, state: &[u8], data: Option<&[u8]>) -> Step {
+    fn proceed(&mut self, client: &Client, method: &str, state: &[u8], data: Option<&[u8]>) -> Step {
+        match method {
+            "CREDULOUS" => return Step::Success { username: None, data: None },
+            "FRAGILE" => panic!("at a second step"),
+            _ => {}
+        }
         step(client, &String::from_utf8_lossy(state), data)
     }
 }
