@@ -39,7 +39,9 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 fn main() {
     let files = std::env::args_os().skip(1).map(PathBuf::from).filter(|file| file.extension().is_some());
     let files: Vec<Option<PathBuf>> = std::iter::once(None).chain(files.map(Some)).collect();
-    println!("| | file | to compile | to start | an instance | after {CHECKS} checks | after as many again | a check | longest |");
+    println!(
+        "| | file | to compile | to start | an instance | after {CHECKS} checks | after as many again | a check | longest |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut compared = None;
     for file in files {
@@ -147,8 +149,7 @@ fn load(file: Option<&Path>, cache: &Path) -> Arc<Hooks> {
         deadline: Some(Duration::from_secs(5)),
         ..PluginLimits::default()
     };
-    let plugin =
-        PluginSpec { path: file.map(Path::to_owned), limits, ..plugin("topic_acl", json!({ "acl": acl })) };
+    let plugin = PluginSpec { path: file.map(Path::to_owned), limits, ..plugin("topic_acl", json!({ "acl": acl })) };
     let spec = HookSpec {
         plugins: vec![plugin],
         topic_check: TopicCheckSpec::All,

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use amqtt::hooks::{
-    Action, Event, EventKind, Grants, HookSpec, Hooks, PluginSpec, TopicChecker, TopicFacts,
-};
+use amqtt::hooks::{Action, Event, EventKind, Grants, HookSpec, Hooks, PluginSpec, TopicChecker, TopicFacts};
 use amqtt::types::{ClientInfo, ConnectFacts, Message, QoS, TopicFilter, UserProperty};
 use criterion::{BenchmarkId, Criterion};
 use serde_json::json;

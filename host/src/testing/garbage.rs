@@ -32,7 +32,8 @@ pub(super) fn put(trial: &mut Trial, client: &Arc<ClientInfo>, method: &str) -> 
 
 fn kinds() -> Vec<Option<Vec<u8>>> {
     let mut kinds = vec![None];
-    let texts: [&[u8]; 8] = [b"", b"\0", b"=", b",,,,,", b"n,,n=,r=", b"n,,n=nobody-of-this-name,r=0", b"{}", b"\xff\xfe\xc0\x80"];
+    let texts: [&[u8]; 8] =
+        [b"", b"\0", b"=", b",,,,,", b"n,,n=,r=", b"n,,n=nobody-of-this-name,r=0", b"{}", b"\xff\xfe\xc0\x80"];
     kinds.extend(texts.map(|text| Some(text.to_vec())));
     kinds.push(Some((0..=u8::MAX).collect()));
     kinds.push(Some(vec![b'a'; LONGEST]));
