@@ -63,7 +63,7 @@ struct Measured {
 
 impl Measured {
     fn print(&self, compared: Duration) {
-        let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+        let mib = |bytes: u64| format!("{:.2} MiB", bytes as f64 / f64::from(1 << 20));
         println!(
             "| {} | {} bytes | {:.1?} | {:.1?} | {} | {} | {} | {:.2?}, {:.1} × | {:.1?} |",
             self.name,
