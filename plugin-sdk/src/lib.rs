@@ -37,6 +37,7 @@
 pub mod broker_info;
 mod client;
 pub mod clock;
+mod entries;
 mod event;
 mod exchange;
 mod export;
@@ -70,6 +71,7 @@ pub use client::Client;
 pub use client::ClientFacts;
 #[cfg(not(target_family = "wasm"))]
 pub use event::EventFacts;
+pub use entries::{BadLine, Entries};
 pub use event::{Event, EventKind, Packet};
 pub use exchange::Step;
 pub use facts::{Certificate, UserProperty};

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::files::{self, FileError};
+use crate::log;
 
 /// What a file says, for a plugin that decides by it and follows its changes.
 ///
@@ -9,7 +10,7 @@ use crate::files::{self, FileError};
 /// A file that cannot be read or understood leaves the one before in force, for instances that start later too.
 ///
 /// ```
-/// use amqtt_plugin_sdk::{Looked, Watched, log};
+/// use amqtt_plugin_sdk::Watched;
 /// # amqtt_plugin_sdk::files::stand_in("names-file", Ok(b"alice\nbob".to_vec()));
 ///
 /// fn parse(content: &[u8], _in_force: Option<&Vec<String>>) -> Result<Vec<String>, String> {
@@ -19,11 +20,7 @@ use crate::files::{self, FileError};
 ///
 /// let mut names = Watched::open("names-file", parse)?;
 /// // In `tick`:
-/// match names.look() {
-///     Ok(Looked::Same) => {}
-///     Ok(Looked::Changed) => log::info("there are new names"),
-///     Err(problem) => log::error(problem),
-/// }
+/// names.look_and_log(|names| format!("{} names", names.len()));
 /// // Where they are needed:
 /// assert_eq!(names.follow().len(), 2);
 /// # Ok::<(), String>(())
@@ -119,6 +116,23 @@ impl<T> Watched<T> {
         (self.value, self.number) = read.map_err(|reason| Unusable { key: self.key, reason })?;
         Ok(Looked::Changed)
     }
+
+    /// The same, and says in the log what came of it: that the file has changed and what is in force now, or why it cannot
+    /// be used. Whether it is another one.
+    pub fn look_and_log(&mut self, in_force: impl FnOnce(&T) -> String) -> bool {
+        match self.look() {
+            Ok(Looked::Same) => false,
+            Ok(Looked::Changed) => {
+                let Watched { key, value, .. } = self;
+                log::info(format_args!("`{key}` has changed and is in force: {}", in_force(value)));
+                true
+            }
+            Err(problem) => {
+                log::error(problem);
+                false
+            }
+        }
+    }
 }
 
 /// Reads the file and, if it is understood, has it accepted.
@@ -173,10 +187,15 @@ mod tests {
         assert_eq!(looking.look(), Ok(Looked::Same));
         // Also for one that was never asked while 2 was the file, and for one that starts now.
         assert_eq!((*looking.follow(), *idle.follow(), *open().follow()), (2, 2, 2));
+        write("y");
+        assert!(!looking.look_and_log(u32::to_string) && !looking.look_and_log(u32::to_string));
+        assert_eq!(log::take_written(), [(log::Level::Error, expected.to_owned())]);
         files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
         assert!(looking.look().expect_err("gone").to_string().ends_with("cannot read the file: gone"));
         write("3");
-        assert_eq!(looking.look(), Ok(Looked::Changed));
+        assert!(looking.look_and_log(u32::to_string));
+        let expected = "`file` has changed and is in force: 3";
+        assert_eq!(log::take_written(), [(log::Level::Info, expected.to_owned())]);
         assert_eq!((*idle.follow(), *open().follow()), (3, 3));
     }
 

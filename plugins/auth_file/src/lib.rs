@@ -3,7 +3,7 @@
 mod hash;
 mod users;
 
-use amqtt_plugin_sdk::{Auth, Client, Decision, Interests, Looked, Plugin, Ticks, Watched, log, plugin};
+use amqtt_plugin_sdk::{Auth, Client, Decision, Interests, Plugin, Ticks, Watched, log, plugin};
 use serde::Deserialize;
 
 use users::Users;
@@ -11,9 +11,6 @@ use users::Users;
 /// The longest password that is looked at, in bytes, as in libxcrypt: hashing takes time in proportion, and whoever
 /// connects may send 64 KiB.
 const PASSWORD_BYTES_MAX: usize = 511;
-
-/// How many bad lines of a password file are told one by one.
-const WARNINGS_MAX: usize = 20;
 
 /// How often it is looked whether the file has changed.
 const LOOK_SECS: u32 = 1;
@@ -51,14 +48,8 @@ impl Plugin for AuthFile {
 impl Ticks for AuthFile {
     fn tick(&mut self) {
         let Some(users) = &mut self.users else { return };
-        match users.look() {
-            Ok(Looked::Same) => {}
-            Ok(Looked::Changed) => {
-                let users = users.follow();
-                log::info(format_args!("`password-file` has changed and is in force: {} users", users.len()));
-                warn_of_bad_lines(users);
-            }
-            Err(problem) => log::error(problem),
+        if users.look_and_log(|users| format!("{} users", users.len())) {
+            warn_of_bad_lines(users.follow());
         }
     }
 }
@@ -67,20 +58,14 @@ impl Ticks for AuthFile {
 fn read_users(content: &[u8], in_force: Option<&Users>) -> Result<Users, String> {
     let users = Users::parse(content);
     if users.len() == 0 && in_force.is_some_and(|users| users.len() > 0) {
-        let reason = users.bad_lines().first().map_or_else(String::new, |line| format!(" ({line})"));
+        let reason = users.bad_lines().first().map_or_else(String::new, |line| format!(" (password file {line})"));
         return Err(format!("there is no user in it{reason}"));
     }
     Ok(users)
 }
 
 fn warn_of_bad_lines(users: &Users) {
-    let bad = users.bad_lines();
-    for line in bad.iter().take(WARNINGS_MAX) {
-        log::warn(line);
-    }
-    if let Some(more) = bad.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
-        log::warn(format_args!("{more} more bad lines in the password file"));
-    }
+    users.warn_of_bad_lines();
     if users.len() == 0 {
         log::warn("no user in the password file: whoever names one is refused");
     }

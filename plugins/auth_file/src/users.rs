@@ -1,66 +1,30 @@
-use std::collections::HashMap;
-use std::fmt;
+use amqtt_plugin_sdk::{BadLine, Entries};
 
 use crate::hash::PasswordHash;
 
 /// The users of a password file.
-#[derive(Debug, Default)]
-pub(crate) struct Users {
-    entries: Vec<Entry>,
-    by_name: HashMap<String, usize>,
-    bad_lines: Vec<BadLine>,
-}
-
 #[derive(Debug)]
-struct Entry {
-    hash: PasswordHash,
-    /// Where it stands in the file, counted from 1.
-    line: usize,
-}
-
-/// A line of a password file that does not count.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadLine {
-    /// Counted from 1.
-    line: usize,
-    reason: String,
-}
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "password file line {} is left out: {}", self.line, self.reason)
-    }
-}
+pub(crate) struct Users(Entries<PasswordHash>);
 
 impl Users {
     /// Reads `username:hash` lines.
     pub(crate) fn parse(content: &[u8]) -> Self {
-        let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
-        let mut users = Users::default();
-        for (index, text) in content.split(|byte| *byte == b'\n').enumerate() {
-            let line = index + 1;
-            match parse_line(text) {
-                Ok(Some((name, hash))) => {
-                    if let Some(line_before) = users.insert(name, Entry { hash, line }) {
-                        let reason = format!("line {line} has the same user name");
-                        users.bad_lines.push(BadLine { line: line_before, reason });
-                    }
-                }
-                Ok(None) => {}
-                Err(reason) => users.bad_lines.push(BadLine { line, reason }),
-            }
-        }
-        users
+        Users(Entries::parse(content, PasswordHash::parse))
     }
 
     /// The lines of the file that do not count.
     pub(crate) fn bad_lines(&self) -> &[BadLine] {
-        &self.bad_lines
+        self.0.bad_lines()
+    }
+
+    /// Writes them to the log.
+    pub(crate) fn warn_of_bad_lines(&self) {
+        self.0.warn_of_bad_lines("password file");
     }
 
     /// How many users there are.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.0.len()
     }
 
     /// Whether a user has this password. An unknown user takes the time of a wrong password.
@@ -76,33 +40,11 @@ impl Users {
     ///
     /// The stand-in depends on the name alone, so that lines that differ in their rounds tell nothing either.
     fn hash_to_verify(&self, name: &str) -> Option<(&PasswordHash, bool)> {
-        let known = self.by_name.get(name).copied();
-        let index = known.unwrap_or_else(|| stand_in(name) % self.entries.len().max(1));
-        self.entries.get(index).map(|entry| (&entry.hash, known.is_some()))
-    }
-
-    /// Adds a user, or replaces one and gives the line where that one stood.
-    fn insert(&mut self, name: &str, entry: Entry) -> Option<usize> {
-        if let Some(index) = self.by_name.get(name) {
-            return Some(std::mem::replace(&mut self.entries[*index], entry).line);
+        match self.0.get(name) {
+            Some(hash) => Some((hash, true)),
+            None => self.0.nth(stand_in(name) % self.0.len().max(1)).map(|hash| (hash, false)),
         }
-        self.by_name.insert(name.to_owned(), self.entries.len());
-        self.entries.push(entry);
-        None
     }
-}
-
-/// Reads one line; none where it is blank or a comment.
-fn parse_line(text: &[u8]) -> Result<Option<(&str, PasswordHash)>, String> {
-    let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?.trim();
-    if text.is_empty() || text.starts_with('#') {
-        return Ok(None);
-    }
-    let (name, hash) = text.split_once(':').ok_or("there is no `:` between user name and hash")?;
-    if name.is_empty() {
-        return Err("there is no user name before the `:`".to_owned());
-    }
-    Ok(Some((name, PasswordHash::parse(hash)?)))
 }
 
 /// A number that is always the same for a name (FNV-1a).
@@ -147,7 +89,7 @@ mod tests {
     #[test]
     fn tells_bad_lines_by_number_and_keeps_the_rest() {
         let content = format!("alice\n:{HASH}\nbob:secret\ncarol:{HASH}:x\ndave:{HASH}\n");
-        let expected = [(1, "no `:`"), (2, "no user name"), (3, "`$6$`"), (4, "86 characters")];
+        let expected = [(1, "no `:`"), (2, "no name"), (3, "`$6$`"), (4, "86 characters")];
         check_bad_lines(content.as_bytes(), 1, &expected);
         check_bad_lines(b"al\xffice:x", 0, &[(1, "UTF-8")]);
     }
@@ -168,7 +110,7 @@ mod tests {
     #[test]
     fn the_last_of_two_equal_names_wins() {
         let content = format!("alice:{TEST_HASH}\nalice:{HASH}\n");
-        check_bad_lines(content.as_bytes(), 1, &[(1, "line 2 has the same user name")]);
+        check_bad_lines(content.as_bytes(), 1, &[(1, "line 2 has the same name")]);
         let users = Users::parse(content.as_bytes());
         assert!(users.accept("alice", b"secret"));
         assert!(!users.accept("alice", b"test"));
@@ -180,6 +122,6 @@ mod tests {
         let (_, known) = users.hash_to_verify("mallory").expect("a hash to verify");
         assert!(!known);
         assert!(!users.accept("mallory", b"secret"), "the stand-in's password lets nobody in");
-        assert!(Users::default().hash_to_verify("mallory").is_none());
+        assert!(Users::parse(b"").hash_to_verify("mallory").is_none());
     }
 }

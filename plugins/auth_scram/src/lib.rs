@@ -6,7 +6,7 @@ mod users;
 mod verifier;
 
 use amqtt_plugin_sdk::{
-    Client, EnhancedAuth, Interests, Looked, Plugin, Reason, Step, Ticks, Watched, log, plugin, random,
+    Client, EnhancedAuth, Interests, Plugin, Reason, Step, Ticks, Watched, log, plugin, random,
 };
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
@@ -21,9 +21,6 @@ const NONCE_BYTES: u32 = 18;
 
 /// What stands between the parts of a state. No message has one.
 const SEPARATOR: char = '\0';
-
-/// How many bad lines of a password file are told one by one.
-const WARNINGS_MAX: usize = 20;
 
 /// How often it is looked whether the file has changed.
 const LOOK_SECS: u32 = 1;
@@ -61,14 +58,8 @@ impl Plugin for AuthScram {
 
 impl Ticks for AuthScram {
     fn tick(&mut self) {
-        match self.users.look() {
-            Ok(Looked::Same) => {}
-            Ok(Looked::Changed) => {
-                let users = self.users.follow();
-                log::info(format_args!("`password-file` has changed and is in force: {} users", users.len()));
-                warn_of_bad_lines(users);
-            }
-            Err(problem) => log::error(problem),
+        if self.users.look_and_log(|users| format!("{} users", users.len())) {
+            warn_of_bad_lines(self.users.follow());
         }
     }
 }
@@ -83,11 +74,7 @@ fn read_users(content: &[u8], in_force: Option<&Users>) -> Result<Users, String>
 }
 
 fn warn_of_bad_lines(users: &Users) {
-    let bad = users.bad_lines();
-    bad.iter().take(WARNINGS_MAX).for_each(log::warn);
-    if let Some(more) = bad.len().checked_sub(WARNINGS_MAX).filter(|more| *more > 0) {
-        log::warn(format_args!("{more} more bad lines in the password file"));
-    }
+    users.warn_of_bad_lines();
     if users.len() == 0 {
         log::warn("no user in the password file: everybody is refused");
     }
