@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn lines_comments_and_blanks_are_read() {
         let entries = parse("\u{feff}# numbers\r\n\r\n  a:1\r\n   \n #b:2\nc:3");
-        assert_eq!((entries.len(), entries.get("a"), entries.get("b"), entries.get("c")), (2, Some(&1), None, Some(&3)));
+        assert_eq!(
+            (entries.len(), entries.get("a"), entries.get("b"), entries.get("c")),
+            (2, Some(&1), None, Some(&3))
+        );
         assert_eq!((entries.nth(0), entries.nth(1), entries.nth(2)), (Some(&1), Some(&3), None));
         assert!(entries.bad_lines().is_empty() && !entries.is_empty() && parse("#\n").is_empty());
     }

@@ -69,9 +69,9 @@ struct Readme;
 pub use client::Client;
 #[cfg(not(target_family = "wasm"))]
 pub use client::ClientFacts;
+pub use entries::{BadLine, Entries};
 #[cfg(not(target_family = "wasm"))]
 pub use event::EventFacts;
-pub use entries::{BadLine, Entries};
 pub use event::{Event, EventKind, Packet};
 pub use exchange::Step;
 pub use facts::{Certificate, UserProperty};

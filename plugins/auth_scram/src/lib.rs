@@ -5,9 +5,7 @@ mod messages;
 mod users;
 mod verifier;
 
-use amqtt_plugin_sdk::{
-    Client, EnhancedAuth, Interests, Plugin, Reason, Step, Ticks, Watched, log, plugin, random,
-};
+use amqtt_plugin_sdk::{Client, EnhancedAuth, Interests, Plugin, Reason, Step, Ticks, Watched, log, plugin, random};
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
 
