@@ -12,10 +12,10 @@ struct Options {
     /// The broker of this project.
     #[arg(long, value_name = "FILE", default_value = "target/release/amqtt")]
     amqtt: PathBuf,
-    /// Another broker: `mosquitto=PATH`, `rumqttd=PATH`, or any `NAME=COMMAND --port {port}`.
+    /// Another broker: `mosquitto=PATH`, `rumqttd=PATH`, `flashmq=PATH`, or any `NAME=COMMAND --port {port}`.
     #[arg(long = "peer", value_name = "NAME=COMMAND")]
     peers: Vec<String>,
-    /// Do not look for mosquitto and rumqttd.
+    /// Do not look for mosquitto, rumqttd and flashmq.
     #[arg(long)]
     no_search: bool,
     /// Groups of cases; all without this.

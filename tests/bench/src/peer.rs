@@ -26,6 +26,7 @@ enum Kind {
     },
     Mosquitto(PathBuf),
     Rumqttd(PathBuf),
+    FlashMq(PathBuf),
     /// Words of a command line, `{port}` among them.
     Other(Vec<String>),
 }
@@ -55,16 +56,21 @@ impl Peer {
         Self { name: "amqtt+plugins".to_owned(), kind: Kind::Amqtt { command: command.to_owned(), plugins: true } }
     }
 
-    /// Those that are found as commands: mosquitto and rumqttd.
+    /// Those that are found as commands: mosquitto, rumqttd and FlashMQ.
     #[must_use]
     pub fn found() -> Vec<Self> {
         let mosquitto = find("mosquitto").map(|path| ("mosquitto", Kind::Mosquitto(path)));
         let rumqttd = find("rumqttd").map(|path| ("rumqttd", Kind::Rumqttd(path)));
-        [mosquitto, rumqttd].into_iter().flatten().map(|(name, kind)| Self { name: name.to_owned(), kind }).collect()
+        let flashmq = find("flashmq").map(|path| ("flashmq", Kind::FlashMq(path)));
+        [mosquitto, rumqttd, flashmq]
+            .into_iter()
+            .flatten()
+            .map(|(name, kind)| Self { name: name.to_owned(), kind })
+            .collect()
     }
 
-    /// `NAME=COMMAND`. mosquitto and rumqttd are known by their names and need a path only; any other command says with
-    /// `{port}` where the port goes.
+    /// `NAME=COMMAND`. mosquitto, rumqttd and flashmq are known by their names and need a path only; any other command says
+    /// with `{port}` where the port goes.
     pub fn parse(text: &str) -> Result<Self> {
         let Some((name, command)) = text.split_once('=') else {
             bail!("`{text}` is not `NAME=COMMAND`");
@@ -74,6 +80,7 @@ impl Peer {
             (_, []) => bail!("`{text}` has no command"),
             ("mosquitto", [path]) => Kind::Mosquitto(path.into()),
             ("rumqttd", [path]) => Kind::Rumqttd(path.into()),
+            ("flashmq", [path]) => Kind::FlashMq(path.into()),
             _ if !command.contains("{port}") => {
                 bail!("`{text}` has no `{{port}}`\n  hint: write it where the command takes the port to listen on")
             }
@@ -89,7 +96,7 @@ impl Peer {
 
     /// Whether it can be told here to listen that way.
     pub(crate) fn speaks(&self, carrier: Carrier) -> bool {
-        carrier == Carrier::Tcp || matches!(self.kind, Kind::Amqtt { .. } | Kind::Mosquitto(_))
+        carrier == Carrier::Tcp || matches!(self.kind, Kind::Amqtt { .. } | Kind::Mosquitto(_) | Kind::FlashMq(_))
     }
 
     /// Writes its configuration into `dir`: the command that starts it.
@@ -116,6 +123,12 @@ impl Peer {
                 let config = write("rumqttd.toml", rumqttd(purpose))?;
                 let mut command = Command::new(path);
                 command.arg("-c").arg(config);
+                command
+            }
+            Kind::FlashMq(path) => {
+                let config = write("flashmq.conf", flashmq(purpose, dir))?;
+                let mut command = Command::new(path);
+                command.arg("--config-file").arg(config);
                 command
             }
             Kind::Other(words) => {
@@ -190,6 +203,27 @@ fn rumqttd(Purpose { version, port, .. }: Purpose) -> String {
          [{table}.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 1048576\n\
          max_inflight_count = 1000\ndynamic_filters = true\n"
     )
+}
+
+fn flashmq(Purpose { carrier, port, .. }: Purpose, dir: &Path) -> String {
+    // By default it delivers at most 2,048 retained messages, and drops what does not fit into its buffers.
+    let mut text = "allow_anonymous true\nlog_level error\nretained_messages_delivery_limit 1000000\n\
+         max_qos_msg_pending_per_client 65535\nmax_qos_bytes_pending_per_client 1073741824\n\
+         client_max_write_buffer_size 1073741824\n"
+        .to_owned();
+    let (protocol, more) = match carrier {
+        Carrier::Tcp => ("mqtt", String::new()),
+        Carrier::Tls => {
+            let dir = dir.display();
+            ("mqtt", format!("fullchain {dir}/{CERTIFICATE}\nprivkey {dir}/{KEY}\n"))
+        }
+        Carrier::Ws => ("websockets", String::new()),
+    };
+    let _ = write!(
+        text,
+        "listen {{\nprotocol {protocol}\nport {port}\ninet_protocol ip4\ninet4_bind_address 127.0.0.1\n{more}}}\n"
+    );
+    text
 }
 
 #[cfg(test)]
