@@ -13,7 +13,7 @@ pub(crate) fn embed(workspace: &Path) -> Result<String, String> {
     let sdk = workspace.join("plugin-sdk");
     let manifest = standalone(&read(&sdk.join("Cargo.toml"))?, &read(&workspace.join("Cargo.toml"))?)?;
     let mut code = format!("static SDK: &[(&str, &str)] = &[\n    (\"Cargo.toml\", {manifest:?}),\n");
-    let mut files = vec!["README.md".to_owned()];
+    let mut files = vec!["LICENSE".to_owned(), "README.md".to_owned()];
     for folder in ["src", "wit"] {
         files.extend(files_in(&sdk.join(folder))?.into_iter().map(|file| format!("{folder}/{file}")));
     }

@@ -11,6 +11,9 @@ pub(crate) const LOADED_AT_ONCE_MAX: usize = 4;
 /// Plugins whose compiled code is kept in `plugin-cache`: older ones are deleted. One takes some three times its file.
 pub(crate) const CODE_CACHE_FILES_MAX: usize = 32;
 
+/// Time after which a file there that a broker has not finished is taken for left behind.
+pub(crate) const CODE_CACHE_UNFINISHED_MAX: Duration = Duration::from_secs(3_600);
+
 /// Bytes of the largest file of compiled code that is read.
 pub(crate) const COMPILED_BYTES_MAX: u64 = 16 * COMPONENT_BYTES_MAX;
 

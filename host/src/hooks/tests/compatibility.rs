@@ -57,6 +57,14 @@ fn released() -> BTreeSet<Version> {
     named.map(|version| Version::parse(version).expect("the changelog names a version")).collect()
 }
 
+/// The versions that the interface's own README tells authors of.
+fn told_to_authors() -> BTreeSet<Version> {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/README.md")).expect("a README");
+    let table = readme.split("| version | first in |").nth(1).expect("it has a table of versions");
+    let cells = table.lines().skip(2).map_while(|row| row.strip_prefix("| ")?.split(' ').next());
+    cells.map(|version| Version::parse(version).expect("the README names a version")).collect()
+}
+
 /// Writes the plugins of this version down, where that is asked for and was not done yet.
 fn record() {
     static ONCE: Once = Once::new();
@@ -86,6 +94,8 @@ fn compatibility_every_released_version_has_its_compiled_plugins() {
     record();
     let (entries, released) = (entries(), released());
     assert!(released.contains(&wasm::INTERFACE_VERSION), "CHANGELOG.md does not tell of {}", wasm::INTERFACE_VERSION);
+    // What three files tell of is not taken back in silence.
+    assert_eq!(told_to_authors(), released, "wit/README.md and CHANGELOG.md tell of different versions");
     for version in &released {
         for (name, _) in RECORDED {
             let found = entries.iter().any(|entry| entry.version == *version && entry.is(name));

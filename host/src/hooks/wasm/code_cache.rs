@@ -3,22 +3,36 @@
 //! Whoever can write compiled code can make the broker do anything: only files are taken that this very user has
 //! written, from a folder that nobody else can write to. A folder or a file that is not so is left alone, with a word in
 //! the log, and the plugin is compiled.
+//!
+//! The folder is opened once and looked at as what was opened; files are found in it by that, whatever its path leads to
+//! meanwhile, and never by way of a link. A file begins with a sum over its code and the plugin that it was made of: one that is
+//! damaged, or has got another's name, is not run. The sum does not keep out who can write as this user, who needs no plugin
+//! for that.
 
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::engine::{check_kind, compile, load_compiled};
 use super::inspect::hex;
 use super::unusable::Unusable;
-use crate::hooks::limits::{CODE_CACHE_FILES_MAX, COMPILED_BYTES_MAX};
+
+#[cfg(unix)]
+use folder::Folder;
+#[cfg(not(unix))]
+use no_folder::Folder;
 
 /// How the names of files with compiled code end.
-const ENDING: &str = "cwasm";
+const ENDING: &str = ".cwasm";
+
+/// What a file begins with, before its sum. Another layout has another one.
+const MAGIC: &[u8; 16] = b"amqtt code 1\n\0\0\0";
+
+/// Bytes of the sum.
+const SUM_BYTES: usize = 32;
 
 pub(super) struct CodeCache<'a> {
     pub(super) folder: &'a Path,
@@ -29,187 +43,181 @@ impl CodeCache<'_> {
     /// The component of these bytes, whose SHA-256 this is: from the folder, else compiled and put there.
     pub(super) fn component(&self, digest: &[u8; 32], bytes: &[u8]) -> Result<Component, Unusable> {
         check_kind(bytes)?;
-        let file = self.file(digest);
-        if let Err(error) = private_folder(self.folder) {
-            tracing::warn!("`plugin-cache` is not used: `{}`: {error}", self.folder.display());
-            return compile(self.engine, bytes);
-        }
-        match read(&file).and_then(|code| load_compiled(self.engine, &code).map_err(io::Error::other)) {
+        let folder = match Folder::open(self.folder) {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::warn!("`plugin-cache` is not used: `{}`: {error}", self.folder.display());
+                return compile(self.engine, bytes);
+            }
+        };
+        let name = self.file_name(digest);
+        let shown = self.folder.join(&name);
+        let kept = folder.read(&name).and_then(|file| {
+            load_compiled(self.engine, code_of(&file, digest)?).map_err(io::Error::other)
+        });
+        match kept {
             Ok(component) => return Ok(component),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!("compiling a plugin, as `{}` is not used: {error}", file.display()),
+            Err(error) => tracing::warn!("compiling a plugin, as `{}` is not used: {error}", shown.display()),
         }
         let component = compile(self.engine, bytes)?;
-        if let Err(error) = self.keep(&file, &component) {
-            tracing::warn!("compiled code is not kept in `plugin-cache`: `{}`: {error}", file.display());
+        let code = component.serialize().map_err(io::Error::other);
+        let written = code.and_then(|code| folder.write(&name, &[MAGIC, &sum(&code, digest), &code]));
+        if let Err(error) = written.and_then(|()| folder.delete_old()) {
+            tracing::warn!("compiled code is not kept in `plugin-cache`: `{}`: {error}", shown.display());
         }
         Ok(component)
     }
 
     /// Code for another compiler or CPU has another name.
-    fn file(&self, digest: &[u8; 32]) -> PathBuf {
+    fn file_name(&self, digest: &[u8; 32]) -> String {
+        use std::hash::{DefaultHasher, Hash, Hasher};
         let mut settings = DefaultHasher::new();
         self.engine.precompile_compatibility_hash().hash(&mut settings);
-        self.folder.join(format!("{}-{:016x}.{ENDING}", hex(digest), settings.finish()))
+        format!("{}-{:016x}{ENDING}", hex(digest), settings.finish())
     }
+}
 
-    fn keep(&self, file: &Path, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(io::Error::other)?;
-        let unfinished = file.with_extension(format!("{}.new", std::process::id()));
-        let written = private_file(&unfinished)
-            .and_then(|mut file| file.write_all(&code))
-            .and_then(|()| fs::rename(&unfinished, file));
-        if written.is_err() {
-            // It may not even be there.
-            let _ = fs::remove_file(&unfinished);
+/// Over the code, and what it was made of.
+fn sum(code: &[u8], digest: &[u8; 32]) -> [u8; SUM_BYTES] {
+    Sha256::new_with_prefix(digest).chain_update(code).finalize().into()
+}
+
+/// The code in a file, if it is whole and of this plugin.
+fn code_of<'a>(file: &'a [u8], digest: &[u8; 32]) -> io::Result<&'a [u8]> {
+    let parts = file.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk::<SUM_BYTES>());
+    match parts {
+        Some((found, code)) if *found == sum(code, digest) => Ok(code),
+        Some(_) => Err(io::Error::other("it is damaged, or was made of another plugin")),
+        None => Err(io::Error::other("it is none of ours, or of another version of the broker")),
+    }
+}
+
+#[cfg(unix)]
+mod folder {
+    use std::fs::{DirBuilder, File};
+    use std::io::{self, Read, Write};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use rustix::fs::{AtFlags, Dir, Mode, OFlags, open, openat, renameat, statat, unlinkat};
+
+    use super::ENDING;
+    use crate::hooks::limits::{CODE_CACHE_FILES_MAX, CODE_CACHE_UNFINISHED_MAX, COMPILED_BYTES_MAX};
+
+    /// How the names of files end that are being written.
+    const UNFINISHED: &str = ".new";
+
+    /// A folder that nobody else can write to.
+    pub(super) struct Folder(File);
+
+    impl Folder {
+        /// Makes it if it is missing.
+        pub(super) fn open(path: &Path) -> io::Result<Self> {
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = File::from(open(path, flags, Mode::empty())?);
+            check_owner(&folder)?;
+            Ok(Self(folder))
         }
-        written.and_then(|()| self.delete_old())
+
+        pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+            // A pipe would wait for somebody to write.
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = File::from(openat(&self.0, name, flags, Mode::empty())?);
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a file"));
+            }
+            check_owner(&file)?;
+            let mut content = Vec::new();
+            file.take(COMPILED_BYTES_MAX).read_to_end(&mut content)?;
+            Ok(content)
+        }
+
+        /// Puts a file there at one moment, in place of one of its name.
+        pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+            // Several plugins are compiled at once.
+            static NUMBER: AtomicU64 = AtomicU64::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let unfinished = format!("{name}.{}-{number}{UNFINISHED}", std::process::id());
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut file = File::from(openat(&self.0, &*unfinished, flags, Mode::RUSR | Mode::WUSR)?);
+            let written = parts.iter().try_for_each(|part| file.write_all(part));
+            let written = written.and_then(|()| Ok(renameat(&self.0, &*unfinished, &self.0, name)?));
+            if written.is_err() {
+                // It may have got its name in the end.
+                let _ = unlinkat(&self.0, &*unfinished, AtFlags::empty());
+            }
+            written
+        }
+
+        /// Deletes what there is too much of, and what a broker has left unfinished.
+        pub(super) fn delete_old(&self) -> io::Result<()> {
+            let mut by_age = Vec::new();
+            for entry in Dir::read_from(&self.0)? {
+                let name = entry?.file_name().to_owned();
+                let is = |ending: &str| name.to_bytes().ends_with(ending.as_bytes());
+                // It may be gone.
+                let Ok(stat) = statat(&self.0, &*name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+                let written = (stat.st_mtime, stat.st_mtime_nsec);
+                if is(ENDING) {
+                    by_age.push((written, name));
+                } else if is(UNFINISHED) && stat.st_mtime < now_secs() - CODE_CACHE_UNFINISHED_MAX.as_secs() as i64 {
+                    unlinkat(&self.0, &*name, AtFlags::empty())?;
+                }
+            }
+            by_age.sort();
+            let too_many = by_age.len().saturating_sub(CODE_CACHE_FILES_MAX);
+            by_age.iter().take(too_many).try_for_each(|(_, name)| Ok(unlinkat(&self.0, &**name, AtFlags::empty())?))
+        }
     }
 
-    fn delete_old(&self) -> io::Result<()> {
-        let entries = fs::read_dir(self.folder)?.filter_map(Result::ok).map(|entry| entry.path());
-        let compiled = entries.filter(|path| path.extension().is_some_and(|extension| extension == ENDING));
-        let written = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let mut by_age: Vec<_> = compiled.map(|path| (written(&path), path)).collect();
-        by_age.sort();
-        let too_many = by_age.len().saturating_sub(CODE_CACHE_FILES_MAX);
-        by_age.iter().take(too_many).try_for_each(|(_, path)| fs::remove_file(path))
+    fn now_secs() -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
-}
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    // Of what was opened: what the name leads to may change meanwhile.
-    check_owner(&file.metadata()?)?;
-    let mut code = Vec::new();
-    file.take(COMPILED_BYTES_MAX).read_to_end(&mut code)?;
-    Ok(code)
-}
-
-/// Makes the folder if it is missing.
-#[cfg(unix)]
-fn private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    check_owner(&fs::metadata(folder)?)
-}
-
-#[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-#[cfg(unix)]
-fn check_owner(metadata: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other("it belongs to another user"));
+    /// Of what was opened: what a name leads to may change meanwhile.
+    fn check_owner(file: &File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::other("it belongs to another user"));
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(io::Error::other("others can write to it; hint: `chmod go-w`"));
+        }
+        Ok(())
     }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::other("others can write to it; hint: `chmod go-w`"));
-    }
-    Ok(())
 }
 
 #[cfg(not(unix))]
-fn private_folder(_: &Path) -> io::Result<()> {
-    Err(io::Error::other("who can write to a folder is known on Unix only"))
-}
+mod no_folder {
+    use std::io;
+    use std::path::Path;
 
-#[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<File> {
-    File::create(path)
-}
+    /// There is none.
+    pub(super) enum Folder {}
 
-#[cfg(not(unix))]
-fn check_owner(_: &fs::Metadata) -> io::Result<()> {
-    Ok(())
+    impl Folder {
+        pub(super) fn open(_: &Path) -> io::Result<Self> {
+            Err(io::Error::other("who can write to a folder is known on Unix only"))
+        }
+
+        pub(super) fn read(&self, _: &str) -> io::Result<Vec<u8>> {
+            match *self {}
+        }
+
+        pub(super) fn write(&self, _: &str, _: &[&[u8]]) -> io::Result<()> {
+            match *self {}
+        }
+
+        pub(super) fn delete_old(&self) -> io::Result<()> {
+            match *self {}
+        }
+    }
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use sha2::{Digest, Sha256};
-
-    use super::*;
-    use crate::hooks::wasm::engine_config::base_config;
-
-    /// A component that nothing is in, and one that has a name beside it.
-    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-    const OTHER: &[u8] = b"\0asm\x0d\0\x01\0\0\x02\x01a";
-
-    fn ask(folder: &Path, bytes: &[u8]) {
-        let engine = Engine::new(&base_config()).expect("an engine");
-        let cache = CodeCache { folder, engine: &engine };
-        assert!(cache.component(&Sha256::digest(bytes).into(), bytes).is_ok());
-    }
-
-    /// The files of a folder, with their content.
-    fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-        let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).expect("a file"))).collect();
-        files.sort();
-        files
-    }
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
-    }
-
-    #[test]
-    fn code_is_kept_by_what_it_was_made_of_for_nobody_else_to_write() {
-        let outer = tempfile::tempdir().expect("a folder");
-        let folder = outer.path().join("made/by/it");
-        ask(&folder, EMPTY);
-        ask(&folder, OTHER);
-        let kept = content(&folder);
-        assert_eq!(kept.len(), 2);
-        for path in kept.iter().map(|(path, _)| path.as_path()).chain([folder.as_path()]) {
-            let mode = fs::metadata(path).expect("is there").permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{}", path.display());
-        }
-        let times =
-            || content(&folder).into_iter().map(|(path, _)| fs::metadata(path).and_then(|it| it.modified()).ok());
-        let before: Vec<_> = times().collect();
-        ask(&folder, EMPTY);
-        assert_eq!(times().collect::<Vec<_>>(), before, "nothing was compiled again");
-    }
-
-    /// Code of another plugin under this one's name shows what is taken.
-    #[test]
-    fn what_others_can_write_is_not_taken() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let folder = folder.path();
-        ask(folder, EMPTY);
-        let (file, whole) = content(folder).remove(0);
-        let is_taken = |folder_mode, file_mode| {
-            fs::write(&file, b"not code").expect("can write");
-            set_mode(&file, file_mode);
-            set_mode(folder, folder_mode);
-            ask(folder, EMPTY);
-            // What is looked at and is no code is replaced; what may not be looked at stays where the folder is not used.
-            content(folder)[0].1 == whole
-        };
-        assert!(is_taken(0o700, 0o600));
-        assert!(!is_taken(0o777, 0o600) && !is_taken(0o720, 0o600), "the folder");
-        set_mode(folder, 0o700);
-        set_mode(&file, 0o622);
-        fs::write(&file, &whole).expect("can write");
-        assert!(read(&file).is_err_and(|error| error.to_string().contains("others can write")));
-    }
-
-    #[test]
-    fn old_code_is_deleted() {
-        let folder = tempfile::tempdir().expect("a folder");
-        for number in 0..CODE_CACHE_FILES_MAX + 5 {
-            fs::write(folder.path().join(format!("{number}.{ENDING}")), "").expect("can write");
-        }
-        fs::write(folder.path().join("something else"), "").expect("can write");
-        ask(folder.path(), EMPTY);
-        assert_eq!(content(folder.path()).len(), CODE_CACHE_FILES_MAX + 1);
-        ask(folder.path(), EMPTY);
-        assert!(content(folder.path()).iter().any(|(_, code)| !code.is_empty()), "the newest is kept");
-    }
-}
+mod tests;

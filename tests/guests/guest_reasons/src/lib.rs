@@ -2,7 +2,7 @@
 //!
 //! A client whose CONNECT has a user property `refuse` is refused with the code in it, two hexadecimal digits; one with
 //! `refuse-will` may not publish to `will`. Nobody may use `refused/CODE/…`; the answer holds for topics that end with
-//! `/kept`, and not for others; the reason says how often the topic was asked about, but for those that end with `/same`. `refused/silent` is refused without a reason. What happens goes to `told/KIND/CLIENT`.
+//! `/kept`, and not for others; the reason says how often the topic was asked about, but for those that end with `/same`. `refused/silent` is refused without a reason, and `refused/CODE/long` with more words than anybody is told. What happens goes to `told/KIND/CLIENT`.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,14 @@ impl TopicCheck for Reasons {
         if let Some(code) = code {
             let asked = self.asked.entry(topic.to_owned()).or_default();
             *asked = if topic.ends_with("/same") { 1 } else { *asked + 1 };
-            let reason = Reason::code(code).text(format!("not {topic}")).property("asked", asked.to_string());
+            let reason = if topic.ends_with("/long") {
+                let long = |first: &str| first.to_owned() + &"é".repeat(600);
+                (0..20).fold(Reason::code(code).text(long("t\n")), |reason, number| {
+                    reason.property(format!("{number}"), long("")).property(long("n"), "")
+                })
+            } else {
+                Reason::code(code).text(format!("not {topic}")).property("asked", asked.to_string())
+            };
             client.request().explain(&reason);
         }
         Verdict { decision: Decision::Deny, cache }
