@@ -67,6 +67,32 @@ fn a_fault_denies_what_was_still_open_and_nothing_else() {
     check(".E.", &[votes(Does::Answer(0)), votes(Does::Answer(0))], &["free/1", "trapped/2"], "?d", true);
 }
 
+/// What is known of each topic's message is its own.
+#[test]
+fn each_topic_has_its_own_facts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spec = guest_spec(folder.path(), &[]);
+    spec.plugins.push(everything(folder.path()));
+    let (hooks, _) = load(spec).expect("it loads");
+    let asked = [10, 1_000, 20].map(|len| ("short/a", TopicFacts { payload_len: Some(len), ..FACTS }));
+    let verdicts = hooks.topic_checker().check_many(&client(None), Action::Publish, &asked);
+    assert_eq!(verdicts.iter().map(|verdict| verdict.allowed).collect::<Vec<_>>(), [true, false, true]);
+}
+
+/// Aside there is time for fresh instances: the topic that makes a plugin fail is denied, and no other.
+#[test]
+fn a_topic_that_makes_a_plugin_fail_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spec = guest_spec(folder.path(), &[]);
+    spec.plugins.push(everything(folder.path()));
+    let (hooks, _) = load(spec).expect("it loads");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let asked = ["free/1", "trapped/2", "free/3"].map(|topic| (topic.into(), FACTS)).into();
+    let verdicts = runtime.block_on(hooks.topic_checker().ask(client(None), Action::Publish, asked));
+    assert_eq!(verdicts.iter().map(|verdict| verdict.allowed).collect::<Vec<_>>(), [true, false, true]);
+    assert!(faults(&hooks) > 0);
+}
+
 #[test]
 fn an_answer_of_another_length_is_a_fault() {
     let short = Guest { verdicts_left_out: 1, ..votes(Does::Answer(0)) };

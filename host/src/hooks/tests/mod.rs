@@ -5,6 +5,7 @@ mod compatibility;
 mod guest;
 mod log;
 mod many;
+mod methods;
 mod reasons;
 mod reload;
 mod sandbox;

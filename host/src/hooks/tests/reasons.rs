@@ -22,14 +22,20 @@ fn long_reasons_are_cut_and_too_many_properties_are_left_out() {
         assert_eq!(text.as_deref(), Some(expected.as_str()));
         assert_eq!(user_properties.len(), REASON_PROPERTIES_MAX);
         for (number, pair) in user_properties.chunks(2).enumerate() {
-            assert_eq!((&*pair[0].name, &*pair[0].value), (&*number.to_string(), &*"é".repeat(REASON_TEXT_BYTES_MAX / 2)));
+            assert_eq!(
+                (&*pair[0].name, &*pair[0].value),
+                (&*number.to_string(), &*"é".repeat(REASON_TEXT_BYTES_MAX / 2))
+            );
             let name = format!("n{}", "é".repeat((REASON_TEXT_BYTES_MAX - 1) / 2));
             assert_eq!((&*pair[1].name, &*pair[1].value), (&*name, ""));
         }
     }
     // The other's is its own.
     let other = verdicts[1].reason.as_deref().expect("a reason");
-    assert_eq!((other.code, other.text.as_deref(), other.user_properties.len()), (Some(0x97), Some("not refused/97/short"), 1));
+    assert_eq!(
+        (other.code, other.text.as_deref(), other.user_properties.len()),
+        (Some(0x97), Some("not refused/97/short"), 1)
+    );
     drop(checker);
     hooks.stop();
     assert_eq!(faults(&hooks), 0);

@@ -52,9 +52,9 @@ impl CodeCache<'_> {
         };
         let name = self.file_name(digest);
         let shown = self.folder.join(&name);
-        let kept = folder.read(&name).and_then(|file| {
-            load_compiled(self.engine, code_of(&file, digest)?).map_err(io::Error::other)
-        });
+        let kept = folder
+            .read(&name)
+            .and_then(|file| load_compiled(self.engine, code_of(&file, digest)?).map_err(io::Error::other));
         match kept {
             Ok(component) => return Ok(component),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -3,19 +3,32 @@
 
 #![allow(clippy::panic, reason = "it is what it is for")]
 
-use amqtt_plugin_sdk::{Client, EnhancedAuth, Interests, NoSettings, Plugin, Reason, Step, plugin};
+use amqtt_plugin_sdk::{Client, EnhancedAuth, Interests, Plugin, Reason, Step, plugin};
+use serde::Deserialize;
 
-struct Exchange;
+struct Exchange {
+    settings: Settings,
+}
+
+/// More methods that it serves.
+#[derive(Deserialize)]
+struct Settings {
+    /// The bytes of the name of each.
+    #[serde(default)]
+    methods: Vec<usize>,
+}
 
 impl Plugin for Exchange {
-    type Settings = NoSettings;
+    type Settings = Settings;
 
-    fn new(_: NoSettings) -> Result<Self, String> {
-        Ok(Exchange)
+    fn new(settings: Settings) -> Result<Self, String> {
+        Ok(Exchange { settings })
     }
 
     fn interests(&self) -> Interests {
-        let methods = ["STEPS", "OTHER-STEPS", "CREDULOUS", "FRAGILE"].map(str::to_owned).into();
+        let more = self.settings.methods.iter().map(|bytes| "M".repeat(*bytes));
+        let methods =
+            ["STEPS", "OTHER-STEPS", "CREDULOUS", "FRAGILE"].map(str::to_owned).into_iter().chain(more).collect();
         Interests { methods, ..Interests::default() }
     }
 }
