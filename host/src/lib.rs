@@ -2,7 +2,7 @@
 //!
 //! # The journey of a PUBLISH
 //!
-//! 1. [`net`]`::listener` accepts the connection, if there is room for it, and hands it to a worker.
+//! 1. [`net`]`::listener` accepts the connection, if there is room for it, on one of the workers, for that whose turn it is.
 //! 2. [`net`]`::transport` makes one stream of bytes of it.
 //! 3. [`codec`] finds packets in the bytes and borrows their fields.
 //! 4. [`protocol`] checks that the packet may come now and what it means for the session.

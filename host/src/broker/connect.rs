@@ -103,14 +103,26 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         let why = format!("client {:?}: sent to another server", request.client.client_id);
         return Err(Rejected::Explained(request.terms, Box::new(reason), why));
     }
-    let mut proven = None;
+    let (mut proven, mut has_waited) = (None, false);
     match request.asked.take() {
         // In a box: few clients do this.
         Some(asked) => {
             let proving = prove(worker, wire, *asked, request.terms, &mut request.client);
             proven = Some(Box::new(Box::pin(proving).await?));
+            has_waited = true;
         }
-        None => check_credentials(worker, &request).await?,
+        None => {
+            let greeted = worker.borrow_mut().greeter.greet(&request.client, &request.credentials);
+            let outcome = match greeted {
+                Some(outcome) => outcome,
+                None => {
+                    has_waited = true;
+                    let hooks = Arc::clone(&worker.borrow().hooks);
+                    hooks.authenticate(Arc::clone(&request.client), request.credentials.clone()).await
+                }
+            };
+            check_outcome(outcome, &request)?;
+        }
     }
     let client = &request.client;
     let mut verdicts = VerdictCache::default();
@@ -119,9 +131,12 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         let asking = Asking::begin(&mut worker.borrow_mut(), client, Action::Publish, topic);
         if let Some(mut asking) = asking {
             poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
+            has_waited = true;
         }
     }
-    doorway.pass().await;
+    if has_waited {
+        doorway.pass().await;
+    }
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let worker = &mut *worker.borrow_mut();
     let opened = open(worker, wire, request, proven, verdicts, waker);
@@ -129,12 +144,10 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     opened
 }
 
-/// Asks the plugins whether user name and password are right.
-async fn check_credentials(worker: &Rc<RefCell<Worker>>, request: &Request) -> Result<(), Rejected> {
+/// What the plugins' answer to user name and password means for the client.
+fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected> {
     let Request { client, credentials, .. } = request;
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
-    let hooks = Arc::clone(&worker.borrow().hooks);
-    let outcome = hooks.authenticate(Arc::clone(client), credentials.clone()).await;
     let version = request.terms.version;
     let refused =
         |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));

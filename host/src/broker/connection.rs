@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 use tokio::time::{Sleep, sleep_until};
 
 use super::aside::Asking;
@@ -158,6 +158,15 @@ impl From<End> for Ending {
     }
 }
 
+/// Serves a connection that another worker has accepted.
+pub(super) fn tie(worker: &Rc<RefCell<Worker>>, accepted: Accepted<std::net::TcpStream>) {
+    let remote_address = accepted.peer.remote_address;
+    match accepted.tie() {
+        Ok(accepted) => drop(spawn_local(serve(Rc::clone(worker), accepted))),
+        Err(error) => tracing::warn!("connection from {remote_address} is lost: {error}"),
+    }
+}
+
 /// Serves one connection to its end.
 ///
 /// How it begins and how it ends lie in boxes of their own that go when they are through: what a connection holds while
@@ -174,9 +183,6 @@ pub(super) fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> impl Fut
 /// From the first byte to the CONNACK; none for a connection that does not become a client.
 async fn begin(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> Option<Live> {
     let Accepted { stream, mut peer, upgrade, admission } = accepted;
-    let stream = TcpStream::from_std(stream)
-        .inspect_err(|error| tracing::warn!("connection from {} is lost: {error}", peer.remote_address))
-        .ok()?;
     let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let transport = match upgrade {
         None => Transport::Tcp(stream),

@@ -3,19 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use super::core::Core;
+use super::accept::{Accepting, Turns};
 use super::worker::Task;
 use crate::config::{ListenerConfig, ListenerKind};
 use crate::net::{
-    BindError, Gate, Listener, Reload, Terms, TlsAcceptor, TlsErrors, TlsWarning, Upgrade, WebSocketSettings,
+    BindError, Gate, Reload, Terms, TlsAcceptor, TlsErrors, TlsWarning, Upgrade, WebSocketSettings,
 };
 use crate::types::Limits;
 
@@ -56,9 +55,9 @@ pub enum ListenerFault {
 /// The listeners of a broker. They accept until this is dropped.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    core: Arc<Core>,
-    workers: Vec<mpsc::Sender<Task>>,
-    next_worker: Arc<AtomicUsize>,
+    turns: Turns,
+    /// The worker that the next socket is given to.
+    next: usize,
     open: Vec<Open>,
     /// The gates of `open`, for whoever watches their certificates.
     gates: Arc<Mutex<Vec<Arc<Gate>>>>,
@@ -72,7 +71,15 @@ struct Open {
     config: ListenerConfig,
     gate: Arc<Gate>,
     addresses: Vec<SocketAddr>,
-    accepting: Vec<AbortHandle>,
+    accepting: Vec<OnWorker>,
+}
+
+/// A socket that a worker accepts on, until this is dropped.
+#[derive(Debug)]
+struct OnWorker {
+    stop: oneshot::Sender<()>,
+    /// Fails when it is closed.
+    closed: oneshot::Receiver<()>,
 }
 
 /// Listeners that will accept once they are put in force.
@@ -85,16 +92,16 @@ enum Entry {
     /// One at the same address goes on under other terms.
     Kept(Terms),
     /// It begins.
-    New(Arc<Gate>, Vec<(Listener, SocketAddr)>),
+    New(Arc<Gate>, Vec<(std::net::TcpListener, SocketAddr)>),
 }
 
 impl Listeners {
     /// No listeners. What they accept goes to the workers in turn.
-    pub(super) fn new(core: Arc<Core>, workers: Vec<mpsc::Sender<Task>>) -> Self {
+    pub(super) fn new(workers: Vec<mpsc::Sender<Task>>) -> Self {
         let gates: Arc<Mutex<Vec<Arc<Gate>>>> = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(watch_certificates(Arc::clone(&gates)));
-        Self { core, workers, next_worker: Arc::default(), open: Vec::new(), gates, addresses: Vec::new(), tasks }
+        Self { turns: Turns::new(workers), next: 0, open: Vec::new(), gates, addresses: Vec::new(), tasks }
     }
 
     /// Loads and opens what a configuration has and is not open yet.
@@ -107,7 +114,7 @@ impl Listeners {
     }
 
     /// Puts prepared listeners in force, in place of those that there were. Connections stay.
-    pub(super) fn apply(&mut self, prepared: Prepared) {
+    pub(super) async fn apply(&mut self, prepared: Prepared) {
         let mut before = std::mem::take(&mut self.open);
         for (config, entry) in prepared.0 {
             match entry {
@@ -118,14 +125,14 @@ impl Listeners {
                     self.open.push(Open { config, ..open });
                 }
                 Entry::New(gate, sockets) => {
-                    let open = self.start(config, gate, sockets);
+                    let open = self.start(config, gate, sockets).await;
                     self.open.push(open);
                 }
             }
         }
         for gone in before {
             tracing::info!("listener `{}`: no longer listens on `{}`", gone.config.name, gone.config.bind);
-            gone.accepting.iter().for_each(AbortHandle::abort);
+            gone.close().await;
         }
         *self.gates.lock() = self.open.iter().map(|open| Arc::clone(&open.gate)).collect();
         self.addresses = self.open.iter().flat_map(Open::named_addresses).collect();
@@ -139,23 +146,43 @@ impl Listeners {
     /// Ends accepting, and lets go of the workers.
     pub(super) async fn shutdown(&mut self) {
         self.tasks.shutdown().await;
-        self.workers.clear();
+        for open in self.open.drain(..) {
+            open.close().await;
+        }
+        self.turns = Turns::new(Vec::new());
     }
 
-    fn start(&mut self, config: ListenerConfig, gate: Arc<Gate>, sockets: Vec<(Listener, SocketAddr)>) -> Open {
+    async fn start(
+        &mut self,
+        config: ListenerConfig,
+        gate: Arc<Gate>,
+        sockets: Vec<(std::net::TcpListener, SocketAddr)>,
+    ) -> Open {
         let transport = gate.terms().transport().name();
         let mut open = Open { config, gate, addresses: Vec::new(), accepting: Vec::new() };
-        for (listener, address) in sockets {
+        for (socket, address) in sockets {
             tracing::info!("listener `{}` ({transport}): listening on {address}", open.config.name);
             open.addresses.push(address);
-            let (workers, next_worker) = (self.workers.clone(), Arc::clone(&self.next_worker));
-            open.accepting.push(self.tasks.spawn(accept(listener, Arc::clone(&self.core), workers, next_worker)));
+            let ((stop, stopped), (close, closed)) = (oneshot::channel(), oneshot::channel());
+            let accepting = Accepting { socket, gate: Arc::clone(&open.gate), turns: self.turns.clone(), stopped, close };
+            self.turns.give(self.next, Task::Accept(Box::new(accepting))).await;
+            self.next += 1;
+            open.accepting.push(OnWorker { stop, closed });
         }
         open
     }
 }
 
 impl Open {
+    /// Ends accepting; afterwards nobody can connect there.
+    async fn close(self) {
+        for OnWorker { stop, closed } in self.accepting {
+            drop(stop);
+            // It is only ever dropped.
+            drop(closed.await);
+        }
+    }
+
     fn named_addresses(&self) -> impl Iterator<Item = (Arc<str>, SocketAddr)> {
         let name: Arc<str> = self.config.name.as_str().into();
         self.addresses.iter().map(move |address| (Arc::clone(&name), *address))
@@ -183,10 +210,9 @@ pub(super) async fn prepare(
             None => Entry::Kept(terms),
             Some(sockets) => {
                 let gate = Arc::new(Gate::new(terms));
-                let listening = |socket| {
-                    let listener = Listener::new(socket, Arc::clone(&gate))?;
-                    let address = listener.address()?;
-                    Ok((listener, address))
+                let listening = |socket: std::net::TcpListener| {
+                    let address = socket.local_addr()?;
+                    Ok((socket, address))
                 };
                 let listening: io::Result<_> = sockets.into_iter().map(listening).collect();
                 let listening = listening.map_err(|error| of_system(&config.name, error))?;
@@ -253,23 +279,6 @@ fn terms(config: &ListenerConfig, limits: &Limits) -> Result<Terms, TlsErrors> {
         connect_rate_max: limits.connect_rate_max,
         upgrade: Upgrade::new(tls, websocket, limits.handshakes_max),
     })
-}
-
-/// Accepts connections and hands them to the workers in turn.
-async fn accept(
-    mut listener: Listener,
-    core: Arc<Core>,
-    workers: Vec<mpsc::Sender<Task>>,
-    next_worker: Arc<AtomicUsize>,
-) {
-    loop {
-        let accepted = listener.accept(|turned_away| core.totals.turn_away(turned_away)).await;
-        let worker = next_worker.fetch_add(1, Ordering::Relaxed) % workers.len();
-        // A worker with a full queue is waited for: the rest stays in the kernel's.
-        if workers[worker].send(Task::Connection(accepted)).await.is_err() {
-            return;
-        }
-    }
 }
 
 /// Puts certificates in force when their files change.

@@ -1,5 +1,6 @@
 //! The broker itself: threads, connections, sessions, and the way of a message between them.
 
+mod accept;
 mod aside;
 mod connect;
 mod connection;
@@ -113,8 +114,8 @@ impl Broker {
         }
         // Just spawned: it has room.
         drop(senders[0].try_send(Task::Internal(internal_receiver)));
-        let mut listeners = Listeners::new(Arc::clone(&core), senders.clone());
-        listeners.apply(prepared);
+        let mut listeners = Listeners::new(senders.clone());
+        listeners.apply(prepared).await;
         let mut broker = Self { core, config, hooks, listeners, tasks: JoinSet::new(), workers: senders, threads };
         broker.tasks.spawn(expiry::end_expired(Arc::clone(&broker.core), Arc::clone(&broker.hooks)));
         broker.hooks.start();

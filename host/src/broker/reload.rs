@@ -42,7 +42,7 @@ impl Broker {
         let listeners = self.listeners.prepare(&config.listeners, &limits).await?;
         self.reload_plugins(config.hooks.clone()).await?;
         // From here on nothing fails.
-        self.listeners.apply(listeners);
+        self.listeners.apply(listeners).await;
         self.core = Arc::new(self.core.held_to(limits, capabilities, delay));
         for worker in &self.workers {
             // It fails where a worker has ended, and that one has no connections.

@@ -27,8 +27,7 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     let (internal, _receiver) = mpsc::channel(1);
     let core = Arc::new(Core::new(Limits::default(), Capabilities::default(), Overlapping::Once, None, 1, internal));
     let hooks = Hooks::load(&HookSpec::default(), Arc::clone(&core) as _).expect("nothing to load");
-    let checker = hooks.topic_checker();
-    let worker = Rc::new(RefCell::new(Worker::new(Arc::clone(&core), hooks, 0, checker)));
+    let worker = Rc::new(RefCell::new(Worker::new(Arc::clone(&core), hooks, 0)));
     let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
     let (client_id, connect) = (ClientId::new("c"), ConnectFacts::default());
     let info = Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect });

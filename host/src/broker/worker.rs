@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_local};
 
+use super::accept::{Accepting, accept};
 use super::aside::Asking;
 use super::connection;
 use super::core::{Core, Internal};
@@ -22,7 +23,7 @@ use super::session::LastWill;
 use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
-use crate::hooks::{Hooks, TopicChecker};
+use crate::hooks::{Greeter, Hooks, TopicChecker};
 use crate::net::Accepted;
 use crate::protocol::Scratch;
 use crate::types::ClientInfo;
@@ -42,6 +43,7 @@ pub(super) struct Worker {
     /// Which of the workers this is.
     pub(super) index: usize,
     pub(super) checker: TopicChecker,
+    pub(super) greeter: Greeter,
     /// For connections that come or go.
     pub(super) doorway: Doorway,
     pub(super) routes: RouteCache,
@@ -58,8 +60,10 @@ pub(super) struct Worker {
 /// What a worker is handed.
 #[derive(Debug)]
 pub(super) enum Task {
+    /// Accept connections, for all workers.
+    Accept(Box<Accepting>),
     /// Serve a new connection.
-    Connection(Accepted),
+    Connection(Accepted<std::net::TcpStream>),
     /// Publish what no connection asks for, until the channel ends.
     Internal(mpsc::Receiver<Internal>),
     /// Go over to plugins that were loaded anew, without waiting for somebody to ask them.
@@ -80,8 +84,7 @@ pub(super) fn spawn(
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!("worker {index} cannot start: {error}"),
         };
-        let checker = hooks.topic_checker();
-        let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index, checker)));
+        let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index)));
         runtime.block_on(serve(&worker, receiver));
     })?;
     Ok((sender, thread))
@@ -92,12 +95,17 @@ async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {
     let doorway = worker.borrow().doorway.clone();
     while let Some(task) = tasks.recv().await {
         match task {
+            Task::Accept(accepting) => drop(spawn_local(accept(Rc::clone(worker), *accepting))),
             Task::Connection(accepted) => {
                 doorway.pass().await;
-                drop(spawn_local(connection::serve(Rc::clone(worker), accepted)));
+                connection::tie(worker, accepted);
             }
             Task::Internal(messages) => drop(spawn_local(publish_internal(Rc::clone(worker), messages))),
-            Task::FollowPlugins => worker.borrow_mut().checker.follow(),
+            Task::FollowPlugins => {
+                let worker = &mut *worker.borrow_mut();
+                worker.checker.follow();
+                worker.greeter.follow();
+            }
             Task::HoldTo(core) => worker.borrow_mut().core = core,
         }
     }
@@ -165,12 +173,14 @@ fn read_buffer() -> Box<[u8]> {
 }
 
 impl Worker {
-    pub(super) fn new(core: Arc<Core>, hooks: Arc<Hooks>, index: usize, checker: TopicChecker) -> Self {
+    pub(super) fn new(core: Arc<Core>, hooks: Arc<Hooks>, index: usize) -> Self {
+        let (checker, greeter) = (hooks.topic_checker(), hooks.greeter());
         Self {
             core,
             hooks,
             index,
             checker,
+            greeter,
             doorway: Doorway::default(),
             routes: RouteCache::default(),
             scratch: Scratch::default(),

@@ -13,7 +13,7 @@ use super::Credentials;
 use super::combine::{AuthOutcome, combine_auth};
 use super::exchange::{Exchange, Step};
 use super::faults::Call;
-use super::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRESH_INSTANCE_PATIENCE};
+use super::limits::{AUTH_DEADLINE, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRESH_INSTANCE_PATIENCE};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
@@ -197,7 +197,7 @@ fn answer_all(queue: &BoundedQueue<Job>, suspects: &Suspects, plugins: Vec<Arc<S
 fn vote(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, credentials: &Credentials) -> AuthOutcome {
     let asked = plugins.iter().filter(|shared| shared.plugin.wasm.manifest().exports.auth);
     combine_auth(asked.map(|shared| {
-        shared.with(|warm| warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials)))
+        shared.with(|warm| warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials, AUTH_DEADLINE)))
     }))
 }
 

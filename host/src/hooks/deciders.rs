@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use super::combine::{NoAnswer, Verdict, Votes, combine_topic};
@@ -7,7 +6,7 @@ use super::faults::Call;
 use super::limits::{ASIDE_TIME, CHECK_MANY_BYTES_MAX, CHECK_MANY_MAX, FRESH_INSTANCE_PATIENCE, FRESH_INSTANCE_WAIT};
 use super::loaded::Loaded;
 use super::pace::Pace;
-use super::warm::Warm;
+use super::warm::{self, Warm};
 use super::wasm::Instance;
 use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
@@ -135,15 +134,7 @@ impl Deciders {
 
     /// Ends the instances in good order, on a thread of its own: somebody waits for this one.
     pub(crate) fn retire(self) {
-        if self.plugins.is_empty() {
-            return;
-        }
-        let stopping = thread::Builder::new().name("amqtt-retire".into()).spawn(move || self.stop());
-        if let Err(error) = stopping {
-            tracing::warn!(
-                "plugins that were replaced are dropped without their `stop`, as there is no thread: {error}"
-            );
-        }
+        warm::retire(self.plugins.into_iter().filter_map(|decider| decider.warm).collect());
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Generation {
     pub(crate) deciding: Vec<Arc<Loaded>>,
     pub(crate) decided: ActionSet,
     pub(crate) auth: AuthPool,
+    /// Those that answer auth, in order, if workers may ask all of them in place; else none.
+    pub(crate) greeting: Vec<Arc<Loaded>>,
     pub(crate) aside: Aside,
 }
 
@@ -63,8 +65,16 @@ impl Generation {
         let payloads = observing().filter(|interests| interests.payloads).fold(EventSet::default(), union);
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
         let aside = Aside::new(&topic_check, &common.tally.suspects);
-        let generation =
-            Self { number, spec: spec.clone(), plugins: all, deciding: topic_check, decided, auth: pool, aside };
+        let generation = Self {
+            number,
+            spec: spec.clone(),
+            plugins: all,
+            deciding: topic_check,
+            decided,
+            auth: pool,
+            greeting: greeting(auth),
+            aside,
+        };
         Ok((generation, Observing { wanted, payloads, observers }))
     }
 
@@ -87,6 +97,12 @@ impl Generation {
             }
         }
     }
+}
+
+/// Those that answer auth, if that takes none of them any time; else none.
+fn greeting(mut auth: Vec<Arc<Loaded>>) -> Vec<Arc<Loaded>> {
+    auth.retain(|plugin| plugin.wasm.manifest().exports.auth);
+    if auth.iter().all(|plugin| plugin.answers_at_once()) { auth } else { Vec::new() }
 }
 
 impl Drop for Generation {

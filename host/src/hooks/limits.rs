@@ -50,6 +50,10 @@ pub(crate) const TOPIC_CHECK_DEADLINE: Duration = Duration::from_millis(10);
 /// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
 pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Running time of one auth call on a worker: it holds up the thread that moves messages. Only plugins that need some
+/// microseconds are asked there.
+pub(crate) const GREETING_DEADLINE: Duration = TOPIC_CHECK_DEADLINE;
+
 /// Bytes of what a plugin keeps between two steps of an exchange: each client that connects may have one under way.
 pub(crate) const EXCHANGE_STATE_BYTES_MAX: usize = 4_096;
 

@@ -1,7 +1,7 @@
 //! What plugins are asked and told.
 //!
 //! [`Hooks`] is the whole of it for the broker. A question goes `topic_checker` (in place) or `auth_pool` (on threads of
-//! its own) → `warm`, one instance per thread and plugin → `wasm`; the votes are combined in `combine`. What happened
+//! its own, or in place by a `greeter` where that takes no time) → `warm`, one instance per thread and plugin → `wasm`; the votes are combined in `combine`. What happened
 //! goes through `event_queue` to the thread of `observers`. Faults lead to `faults`, which says them, to `suspects`, who
 //! are asked more slowly, and to a `circuit`, which keeps a plugin from being called in vain. What would hold up a worker
 //! is asked `aside`. All plugins of one loading are a `generation`; a reload puts another in its place.
@@ -20,6 +20,7 @@ mod event_queue;
 mod exchange;
 mod faults;
 mod generation;
+mod greeter;
 mod inspection;
 mod interests;
 mod limits;
@@ -66,6 +67,7 @@ pub use check::{Mishap, check};
 pub use combine::{AuthOutcome, CacheFor, Decision, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
+pub use greeter::Greeter;
 pub use inspection::Inspection;
 pub use load::LoadError;
 pub use loaded::Origin;
@@ -249,6 +251,11 @@ impl Hooks {
     /// Makes what decides topics on one thread, with instances of its own.
     pub fn topic_checker(self: &Arc<Self>) -> TopicChecker {
         TopicChecker::new(self)
+    }
+
+    /// Makes what asks who may connect on one thread, with instances of its own.
+    pub fn greeter(self: &Arc<Self>) -> Greeter {
+        Greeter::new(self)
     }
 
     /// Asks who may connect, on threads that do nothing else. A client whose address has made plugins fail waits first.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::combine::Decision;
 use super::common::Common;
 use super::exchange::{Exchange, Proof, Step};
+use super::limits::AUTH_DEADLINE;
 use super::load::load_one;
 use super::loaded::Loaded;
 use super::stand_in::StandIn;
@@ -126,7 +127,7 @@ impl Trial {
     /// When a broker would not ask it, or it has no answer.
     pub fn authenticate(&mut self, client: &Arc<ClientInfo>, credentials: &Credentials) -> Result<Ballot, Unanswered> {
         self.exported("auth")?;
-        let ask = |instance: &mut Instance| instance.authenticate(client, credentials);
+        let ask = |instance: &mut Instance| instance.authenticate(client, credentials, AUTH_DEADLINE);
         let vote = call(&self.plugin, &mut self.auth, "auth", ask)?;
         Ok(Ballot { decision: vote.decision, cache: None, reason: vote.reason.map(|reason| *reason) })
     }

@@ -25,6 +25,17 @@ pub(crate) struct Warm {
     timed_out: bool,
 }
 
+/// Ends instances in good order, on a thread of their own: somebody waits for this one.
+pub(crate) fn retire(instances: Vec<Warm>) {
+    if instances.is_empty() {
+        return;
+    }
+    let stop = move || instances.into_iter().for_each(Warm::stop);
+    if let Err(error) = thread::Builder::new().name("amqtt-retire".into()).spawn(stop) {
+        tracing::warn!("plugins that were replaced are dropped without their `stop`, as there is no thread: {error}");
+    }
+}
+
 #[expect(clippy::large_enum_variant, reason = "there is one for each thread and plugin, and it is called in place")]
 enum State {
     Ready(Instance),

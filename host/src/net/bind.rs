@@ -67,6 +67,8 @@ fn listen_on(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpList
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Without it, acknowledgements wait for each other. Connections have it from their listener.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -90,5 +92,13 @@ mod tests {
         let sockets = BindAddress { host: None, port: 0 }.listen().expect("a free port");
         let port = sockets[0].local_addr().expect("has an address").port();
         std::net::TcpStream::connect(("127.0.0.1", port)).expect("reaches it by IPv4");
+    }
+
+    #[test]
+    fn what_is_written_to_a_connection_leaves_at_once() {
+        let listener = &BindAddress { host: Some("127.0.0.1".into()), port: 0 }.listen().expect("a free port")[0];
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("has one")).expect("is accepted");
+        listener.set_nonblocking(false).expect("can set");
+        assert!(listener.accept().expect("comes").0.nodelay().expect("is known"));
     }
 }

@@ -1,12 +1,11 @@
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::tls::TlsAcceptor;
 use super::upgrade::Upgrade;
@@ -59,9 +58,9 @@ pub enum TurnedAway {
 
 /// A new connection that the listener had room for.
 #[derive(Debug)]
-pub struct Accepted {
-    /// The connection, not tied to a runtime.
-    pub stream: std::net::TcpStream,
+pub struct Accepted<S = TcpStream> {
+    /// The connection: one of tokio stays with the runtime that has accepted it.
+    pub stream: S,
     /// The other end.
     pub peer: Peer,
     /// What comes before MQTT.
@@ -77,6 +76,28 @@ pub struct Admission(Arc<AtomicUsize>);
 impl Drop for Admission {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Accepted {
+    /// Unties the connection from its runtime, for another one.
+    ///
+    /// # Errors
+    /// When it is lost by that.
+    pub fn untie(self) -> io::Result<Accepted<std::net::TcpStream>> {
+        let Self { stream, peer, upgrade, admission } = self;
+        Ok(Accepted { stream: stream.into_std()?, peer, upgrade, admission })
+    }
+}
+
+impl Accepted<std::net::TcpStream> {
+    /// Ties the connection to the runtime around it.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn tie(self) -> io::Result<Accepted> {
+        let Self { stream, peer, upgrade, admission } = self;
+        Ok(Accepted { stream: TcpStream::from_std(stream)?, peer, upgrade, admission })
     }
 }
 
@@ -118,21 +139,13 @@ impl Gate {
 }
 
 impl Listener {
-    /// Listens on an open socket, within a runtime.
+    /// Listens on an open socket, within a runtime: what it accepts belongs to that.
     ///
     /// # Errors
     /// When the runtime cannot watch the socket.
     pub fn new(socket: std::net::TcpListener, gate: Arc<Gate>) -> io::Result<Self> {
         let rate_max = gate.terms().connect_rate_max;
         Ok(Self { socket: TcpListener::from_std(socket)?, gate, rate: rate(rate_max), rate_max })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// When the system does not know.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
     }
 
     /// The next connection; `turned_away` is told when one is not accepted, or not yet.
@@ -164,16 +177,8 @@ impl Listener {
                 turned_away(TurnedAway::Full);
                 continue;
             };
-            // Without it, acknowledgements wait for each other.
-            let prepared = stream.set_nodelay(true).and_then(|()| stream.into_std());
-            match prepared {
-                Ok(stream) => {
-                    let peer =
-                        Peer { transport: terms.transport(), ..Peer::tcp(remote_address, Arc::clone(&terms.name)) };
-                    return Accepted { stream, peer, upgrade: terms.upgrade.clone(), admission };
-                }
-                Err(error) => tracing::debug!("connection from {remote_address} was lost at once: {error}"),
-            }
+            let peer = Peer { transport: terms.transport(), ..Peer::tcp(remote_address, Arc::clone(&terms.name)) };
+            return Accepted { stream, peer, upgrade: terms.upgrade.clone(), admission };
         }
     }
 }

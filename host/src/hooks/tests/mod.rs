@@ -2,6 +2,7 @@
 
 mod broker;
 mod compatibility;
+mod greeter;
 mod guest;
 mod log;
 mod many;

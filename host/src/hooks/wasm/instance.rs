@@ -48,13 +48,14 @@ impl Instance {
         Ok((Self { store, hooks }, registration))
     }
 
-    /// Asks for a vote on a CONNECT.
+    /// Asks for a vote on a CONNECT, which may take so long unless the configuration says otherwise.
     pub(crate) fn authenticate(
         &mut self,
         client: &Arc<ClientInfo>,
         credentials: &Credentials,
+        deadline: Duration,
     ) -> Result<AuthVote, Fault> {
-        self.begin(AUTH_DEADLINE);
+        self.begin(deadline);
         self.store.data_mut().call.begin(client, None);
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let vote = self.hooks.authenticate(&mut self.store, username, password)?;
