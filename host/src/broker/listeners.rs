@@ -13,9 +13,7 @@ use tokio::time::sleep;
 use super::accept::{Accepting, Turns};
 use super::worker::Task;
 use crate::config::{ListenerConfig, ListenerKind};
-use crate::net::{
-    BindError, Gate, Reload, Terms, TlsAcceptor, TlsErrors, TlsWarning, Upgrade, WebSocketSettings,
-};
+use crate::net::{BindError, Gate, Reload, Terms, TlsAcceptor, TlsErrors, TlsWarning, Upgrade, WebSocketSettings};
 use crate::types::Limits;
 
 /// How often the files of certificates are looked at.
@@ -164,7 +162,8 @@ impl Listeners {
             tracing::info!("listener `{}` ({transport}): listening on {address}", open.config.name);
             open.addresses.push(address);
             let ((stop, stopped), (close, closed)) = (oneshot::channel(), oneshot::channel());
-            let accepting = Accepting { socket, gate: Arc::clone(&open.gate), turns: self.turns.clone(), stopped, close };
+            let accepting =
+                Accepting { socket, gate: Arc::clone(&open.gate), turns: self.turns.clone(), stopped, close };
             self.turns.give(self.next, Task::Accept(Box::new(accepting))).await;
             self.next += 1;
             open.accepting.push(OnWorker { stop, closed });

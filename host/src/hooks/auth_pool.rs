@@ -197,7 +197,9 @@ fn answer_all(queue: &BoundedQueue<Job>, suspects: &Suspects, plugins: Vec<Arc<S
 fn vote(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, credentials: &Credentials) -> AuthOutcome {
     let asked = plugins.iter().filter(|shared| shared.plugin.wasm.manifest().exports.auth);
     combine_auth(asked.map(|shared| {
-        shared.with(|warm| warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials, AUTH_DEADLINE)))
+        shared.with(|warm| {
+            warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials, AUTH_DEADLINE))
+        })
     }))
 }
 

@@ -36,9 +36,7 @@ impl Greeter {
             return None;
         }
         let votes = self.plugins.iter_mut().map(|warm| {
-            let ask = |instance: &mut Instance| {
-                instance.authenticate(client, credentials, GREETING_DEADLINE)
-            };
+            let ask = |instance: &mut Instance| instance.authenticate(client, credentials, GREETING_DEADLINE);
             warm.call(Call::Auth, Some(client), ask)
         });
         Some(combine_auth(votes))
