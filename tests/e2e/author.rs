@@ -135,12 +135,16 @@ fn a_project_has_all_of_the_sdk() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let list = ["package", "--package", "amqtt-plugin-sdk", "--list", "--allow-dirty", "--offline", "--quiet"];
     let listed = succeed(Command::new(env!("CARGO")).args(list), &workspace);
+    for needed in ["LICENSE", "README.md", "wit/types.wit", "wit/hooks.wit", "wit/capabilities.wit", "wit/worlds.wit"] {
+        assert!(listed.lines().any(|file| file == needed), "{needed} is not published: {listed}");
+    }
     let made_by_cargo = ["Cargo.lock", "Cargo.toml.orig", ".cargo_vcs_info.json"];
     let listed = listed.lines().filter(|file| !made_by_cargo.contains(file));
     let missing: Vec<_> = listed.filter(|file| !home.path().join("a/sdk").join(file).is_file()).collect();
     assert!(missing.is_empty(), "{missing:?}");
     let manifest = std::fs::read_to_string(home.path().join("a/sdk/Cargo.toml")).expect("is there");
-    assert!(!manifest.contains("workspace"), "{manifest}");
+    // What a registry would not find: it has neither this workspace nor these folders.
+    assert!(!manifest.contains("workspace") && !manifest.contains("path ="), "{manifest}");
 }
 
 #[test]

@@ -79,6 +79,18 @@ fn each_topic_has_its_own_facts() {
     assert_eq!(verdicts.iter().map(|verdict| verdict.allowed).collect::<Vec<_>>(), [true, false, true]);
 }
 
+/// The guest takes some 20 ms for each: longer for all than the deadline of one.
+#[test]
+fn a_call_has_the_time_of_all_its_topics() {
+    let path = Some(amqtt_tests::guests::SLOW_CHECK.into());
+    let mut plugin = PluginSpec { path, ..embedded("guest_slow_check", json!({})) };
+    plugin.limits.deadline = Some(Duration::from_millis(80));
+    let (hooks, _) = load(HookSpec { plugins: vec![plugin], ..HookSpec::default() }).expect("it loads");
+    let verdicts = hooks.topic_checker().check_many(&client(None), Action::Publish, &[("slow-publish/a", FACTS); 8]);
+    assert!(verdicts.iter().all(|verdict| verdict.allowed) && verdicts.len() == 8);
+    assert_eq!(faults(&hooks), 0);
+}
+
 /// Aside there is time for fresh instances: the topic that makes a plugin fail is denied, and no other.
 #[test]
 fn a_topic_that_makes_a_plugin_fail_takes_no_other_with_it() {
