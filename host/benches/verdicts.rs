@@ -6,6 +6,10 @@
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "a part of the broker that it does not show to others")]
 mod verdicts;
 
+mod types {
+    pub(crate) use amqtt::types::TopicFilter;
+}
+
 /// What `verdicts.rs` takes from the broker.
 mod hooks {
     pub(crate) use amqtt::hooks::{Action, CacheFor, Reason, Verdict};

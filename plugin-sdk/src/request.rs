@@ -1,5 +1,5 @@
-use crate::Qos;
 use crate::bindings::capabilities::amqtt::plugin::types as wit;
+use crate::{Qos, TopicFilter};
 
 /// What a client wants at the moment: its CONNECT, or one topic.
 pub struct Request<'a> {
@@ -52,6 +52,8 @@ pub struct RequestFacts {
     pub payload_length: Option<u64>,
     /// What [`Request::explain`] was called with.
     pub explained: std::cell::RefCell<Vec<Reason>>,
+    /// What [`Request::extend_to`] was called with last.
+    pub extended_to: std::cell::RefCell<Option<TopicFilter>>,
 }
 
 #[derive(Default)]
@@ -98,6 +100,35 @@ impl<'a> Request<'a> {
             #[cfg(not(target_family = "wasm"))]
             Source::StandIn(facts) => facts.payload_length,
             Source::None | Source::Auth(_) => None,
+        }
+    }
+
+    /// Says that the answer holds for every topic name that a topic filter matches, for as long as its
+    /// [`CacheFor`](crate::CacheFor) says: the broker then need not ask about each of them.
+    ///
+    /// Only for an answer that hangs on nothing but client, action and topic, and is the same for all of them: a rule
+    /// `sensors/#` that no other rule contradicts. For [`Action::Subscribe`](crate::Action::Subscribe) and a CONNECT it says
+    /// nothing. A filter that does not match the topic asked about extends nothing.
+    ///
+    /// ```
+    /// use amqtt_plugin_sdk::{Action, CacheFor, Client, Decision, TopicFilter, Verdict};
+    ///
+    /// fn check(rules: &[TopicFilter], client: &Client, topic: &str) -> Verdict {
+    ///     let rule = rules.iter().find(|rule| rule.covers(topic));
+    ///     if let Some(rule) = rule {
+    ///         client.request().extend_to(rule);
+    ///     }
+    ///     let decision = if rule.is_some() { Decision::Allow } else { Decision::Deny };
+    ///     Verdict { decision, cache: CacheFor::Reload }
+    /// }
+    /// # let _ = check;
+    /// ```
+    pub fn extend_to(&self, filter: &TopicFilter) {
+        match self.source {
+            Source::Topic(request, item) => request.extend_to(*item, filter.as_str()),
+            #[cfg(not(target_family = "wasm"))]
+            Source::StandIn(facts) => *facts.extended_to.borrow_mut() = Some(filter.clone()),
+            Source::None | Source::Auth(_) => {}
         }
     }
 

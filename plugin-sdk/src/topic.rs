@@ -89,6 +89,26 @@ impl TopicFilter {
     }
 }
 
+impl TopicFilter {
+    /// Whether there is a topic name that both filters match.
+    pub fn overlaps(&self, other: &TopicFilter) -> bool {
+        let wildcard = |filter: &TopicFilter| filter.0.starts_with(['+', '#']);
+        // [MQTT-4.7.2-1]
+        if self.0.starts_with('$') && wildcard(other) || other.0.starts_with('$') && wildcard(self) {
+            return false;
+        }
+        let (mut levels, mut others) = (self.0.split('/'), other.0.split('/'));
+        loop {
+            match (levels.next(), others.next()) {
+                (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+                (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+                (Some(level), Some(other)) if level == other => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for TopicFilter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(FilterVisitor)
@@ -207,6 +227,40 @@ mod tests {
             for topic in &texts {
                 assert_eq!(filter.covers(topic), covers_by_levels(rule, topic), "{rule} covers {topic}");
             }
+        }
+    }
+
+    #[test]
+    fn filters_overlap_where_a_topic_matches_both() {
+        let mut texts = vec![String::new()];
+        let mut longest = texts.clone();
+        for _ in 0..4 {
+            longest = longest.iter().flat_map(|text| ["a", "+", "#", "/", "$"].map(|end| text.clone() + end)).collect();
+            texts.extend(longest.iter().filter(|text| TopicFilter::new(text).is_ok()).cloned());
+        }
+        texts.remove(0);
+        let names: Vec<_> = texts.iter().filter(|text| !text.contains(['+', '#'])).collect();
+        let filters: Vec<_> = texts.iter().map(|text| TopicFilter::new(text).expect(text)).collect();
+        for (one, other) in filters.iter().flat_map(|one| filters.iter().map(move |other| (one, other))) {
+            let shared = names.iter().find(|name| one.covers(name) && other.covers(name));
+            // A name of four characters is long enough for most of them.
+            if let Some(name) = shared {
+                assert!(one.overlaps(other), "{one:?} and {other:?} match {name}");
+            }
+            assert_eq!(one.overlaps(other), other.overlaps(one), "{one:?} {other:?}");
+        }
+        for (one, other, expected) in [
+            ("a/+/c", "a/b/+", true),
+            ("a/+", "a/b/#", true),
+            ("a/+", "a/b/c", false),
+            ("a/#", "a", true),
+            ("a/+", "a", false),
+            ("a/b/#", "a/c/#", false),
+            ("#", "$SYS/#", false),
+            ("+/a", "$SYS/a", false),
+        ] {
+            let [one, other] = [one, other].map(|text| TopicFilter::new(text).expect(text));
+            assert_eq!(one.overlaps(&other), expected, "{one:?} {other:?}");
         }
     }
 

@@ -9,11 +9,12 @@ use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
+use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Property, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
 use crate::hooks::{Action, CacheFor, Event, EventKind, Reason, TopicFacts};
 use crate::queue::Queued;
-use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
+use crate::types::{ClientInfo, QoS, ReasonCode, RetainHandling, TopicFilter};
 
 impl Worker {
     /// Makes the subscriptions of a SUBSCRIBE and answers it `[MQTT-3.8.4-1]`.
@@ -174,7 +175,8 @@ impl Worker {
         if found.is_empty() {
             return Ok(());
         }
-        found.retain(|found| self.may_still_be_published(found, generation));
+        let mut asked_before = None;
+        found.retain(|found| self.may_still_be_published(found, generation, &mut asked_before));
         if self.hooks.decides(Action::Receive) {
             let asked: Vec<_> =
                 found.iter().map(|Found { message, .. }| (message.topic.as_str(), message_facts(message))).collect();
@@ -195,24 +197,35 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether a retained message may still be published by who published it.
-    fn may_still_be_published(&mut self, found: &Found, generation: u64) -> bool {
+    /// Whether a retained message may still be published by who published it. `asked_before` has what was said of the
+    /// publisher of the message before, who mostly is the same.
+    fn may_still_be_published(
+        &mut self,
+        found: &Found,
+        generation: u64,
+        asked_before: &mut Option<(Arc<ClientInfo>, VerdictCache)>,
+    ) -> bool {
         let Found { message, publisher, is_allowed } = found;
+        let Some(publisher) = publisher.as_ref().filter(|_| !is_allowed && self.hooks.decides(Action::Publish)) else {
+            return true;
+        };
         let topic = message.topic.as_str();
-        if let Some(publisher) = publisher
-            && !is_allowed
-            && self.hooks.decides(Action::Publish)
-        {
+        let verdicts = match asked_before {
+            Some((client, verdicts)) if Arc::ptr_eq(client, publisher) => verdicts,
+            other => &mut other.insert((Arc::clone(publisher), VerdictCache::default())).1,
+        };
+        let allowed = verdicts.verdict(topic, generation).map(|result| result.is_ok()).unwrap_or_else(|| {
             let verdict = self.checker.check(publisher, Action::Publish, topic, message_facts(message));
-            if !verdict.allowed {
-                tracing::debug!("retained message of {topic:?}: {:?} may not publish it any more", publisher.client_id);
-                return false;
-            }
-            if verdict.cache == CacheFor::UntilReload {
+            verdicts.remember(topic, &verdict, generation);
+            if verdict.allowed && verdict.cache == CacheFor::UntilReload && verdict.extended_to.is_empty() {
                 self.core.retained.remember_allowed(message, generation);
             }
+            verdict.allowed
+        });
+        if !allowed {
+            tracing::debug!("retained message of {topic:?}: {:?} may not publish it any more", publisher.client_id);
         }
-        true
+        allowed
     }
 
     fn emit_subscription(&self, kind: EventKind, client: &Client, filter: &TopicFilter, qos: Option<QoS>) {

@@ -6,12 +6,19 @@ use std::time::{Duration, Instant};
 use ahash::RandomState;
 
 use crate::hooks::{Action, CacheFor, Reason, Verdict};
+use crate::types::TopicFilter;
 
 /// Topics whose verdict one connection remembers.
 const SLOTS: usize = 32;
 
 /// Slots that one topic may be in: where only one is, a few topics that take turns drive each other out all the time.
 const WAYS: usize = 4;
+
+/// Verdicts that hold for a whole topic filter which one connection remembers: each is looked at with every message.
+const EXTENDED_MAX: usize = 8;
+
+/// Bytes of the longest topic filters of one of those: what they are matched with is not for a plugin to choose alone.
+const EXTENDED_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of the longest reason that is remembered with a refusal: a plugin that says more is asked again each time, so that
 /// its words do not fill the memory of the broker.
@@ -39,6 +46,12 @@ struct Slots {
     /// Which of its slots the next new topic takes.
     next_way: usize,
     entries: [Option<Kept>; SLOTS],
+    /// Whether one of the entries is used: where topics are under a few filters, none is.
+    any_entry: bool,
+    /// What holds for more than one topic.
+    extended: Vec<Extended>,
+    /// Which of those the next one replaces, once there is no room.
+    next_extended: usize,
     hasher: RandomState,
 }
 
@@ -46,12 +59,24 @@ struct Slots {
 struct Kept {
     hash: u64,
     topic: Box<str>,
+    answer: Answer,
+}
+
+/// A verdict on every topic that all of these filters match.
+#[derive(Debug)]
+struct Extended {
+    filters: Box<[TopicFilter]>,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+struct Answer {
     until: Option<Instant>,
     /// None: allowed.
     refused: Option<Arc<Reason>>,
 }
 
-impl Kept {
+impl Answer {
     /// What was said, if it still holds.
     fn result(&self) -> Option<Result<(), Arc<Reason>>> {
         let holds = self.until.is_none_or(|until| Instant::now() < until);
@@ -86,15 +111,24 @@ impl Remembered {
 
 impl VerdictCache {
     /// What was said of `topic`, if it still holds for `number`.
+    ///
+    /// What was said of the topic alone goes before what was said of a filter; of several filters that match, a refusal
+    /// goes before the rest. So no answer is given that a plugin has not given, and what it has refused stays refused for
+    /// as long as it is remembered.
     pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<Result<(), Arc<Reason>>> {
         let slots = self.slots.as_deref_mut().filter(|slots| slots.number == number)?;
-        // Most publishers repeat a topic, and comparing costs less than hashing.
-        if let Some(entry) = slots.entries[slots.last].as_ref().filter(|entry| *entry.topic == *topic) {
-            return entry.result();
+        if slots.any_entry {
+            // Most publishers repeat a topic, and comparing costs less than hashing.
+            if let Some(entry) = slots.entries[slots.last].as_ref().filter(|entry| *entry.topic == *topic) {
+                return entry.answer.result().or_else(|| slots.extended(topic));
+            }
+            if let Some(slot) = slots.find(topic, slots.hasher.hash_one(topic)) {
+                slots.last = slot;
+                let said = slots.entries[slot].as_ref().and_then(|entry| entry.answer.result());
+                return said.or_else(|| slots.extended(topic));
+            }
         }
-        let slot = slots.find(topic, slots.hasher.hash_one(topic))?;
-        slots.last = slot;
-        slots.entries[slot].as_ref()?.result()
+        slots.extended(topic)
     }
 
     /// Remembers a verdict for as long as it may be. `number` is that of before it was asked for.
@@ -108,10 +142,16 @@ impl VerdictCache {
             Some(slots) if slots.number == number => slots,
             slots => slots.insert(Box::new(Slots::new(number))),
         };
+        let answer = Answer { until, refused };
+        let bytes: usize = verdict.extended_to.iter().map(|filter| filter.as_str().len()).sum();
+        if !verdict.extended_to.is_empty() && bytes <= EXTENDED_BYTES_MAX {
+            slots.extend(Extended { filters: verdict.extended_to.as_slice().into(), answer });
+            return;
+        }
         let hash = slots.hasher.hash_one(topic);
         let slot = slots.find(topic, hash).unwrap_or_else(|| slots.free(hash));
-        slots.entries[slot] = Some(Kept { hash, topic: topic.into(), until, refused });
-        slots.last = slot;
+        slots.entries[slot] = Some(Kept { hash, topic: topic.into(), answer });
+        (slots.last, slots.any_entry) = (slot, true);
     }
 
     /// Leaves answers for the next packet, and remembers those that may be.
@@ -150,7 +190,42 @@ impl VerdictCache {
 
 impl Slots {
     fn new(number: u64) -> Self {
-        Self { number, last: 0, next_way: 0, entries: [const { None }; SLOTS], hasher: RandomState::new() }
+        Self {
+            number,
+            last: 0,
+            next_way: 0,
+            entries: [const { None }; SLOTS],
+            any_entry: false,
+            extended: Vec::new(),
+            next_extended: 0,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// What was said of a filter that matches `topic`: a refusal, if there is one that holds.
+    fn extended(&self, topic: &str) -> Option<Result<(), Arc<Reason>>> {
+        let matching = self.extended.iter().filter(|extended| extended.filters.iter().all(|it| it.matches(topic)));
+        let mut said = None;
+        for extended in matching {
+            match extended.answer.result() {
+                Some(Err(refused)) => return Some(Err(refused)),
+                Some(Ok(())) => said = Some(Ok(())),
+                None => {}
+            }
+        }
+        said
+    }
+
+    /// Remembers what holds for more than one topic, in place of what was said of the same before, or of the oldest.
+    fn extend(&mut self, new: Extended) {
+        if let Some(same) = self.extended.iter_mut().find(|extended| extended.filters == new.filters) {
+            *same = new;
+        } else if self.extended.len() < EXTENDED_MAX {
+            self.extended.push(new);
+        } else {
+            self.extended[self.next_extended] = new;
+            self.next_extended = (self.next_extended + 1) % EXTENDED_MAX;
+        }
     }
 
     /// Where a topic is, if it is there.
@@ -177,7 +252,7 @@ mod tests {
     use super::*;
 
     fn verdict(allowed: bool, cache: CacheFor) -> Verdict {
-        Verdict { allowed, cache, reason: None }
+        Verdict { allowed, cache, ..Verdict::UNDECIDED }
     }
 
     /// Whether a topic is known to be allowed.
@@ -240,7 +315,7 @@ mod tests {
         let mut refuse = |text: String| {
             let reason = Arc::new(Reason { code: Some(0x97), text: Some(text.into()), ..Reason::default() });
             let reason = Some(reason);
-            let verdict = Verdict { allowed: false, cache: CacheFor::UntilReload, reason: reason.clone() };
+            let verdict = Verdict { allowed: false, reason: reason.clone(), ..Verdict::UNDECIDED };
             cache.remember("a", &verdict, 1);
             (cache.verdict("a", 1), reason.map(Err))
         };
@@ -249,10 +324,73 @@ mod tests {
         let mut cache = VerdictCache::default();
         let text = Some("x".repeat(REASON_BYTES_MAX + 1).into());
         let reason = Some(Arc::new(Reason { text, ..Reason::default() }));
-        cache.remember("a", &Verdict { allowed: false, cache: CacheFor::UntilReload, reason }, 1);
+        cache.remember("a", &Verdict { allowed: false, reason, ..Verdict::UNDECIDED }, 1);
         assert_eq!(cache.verdict("a", 1), None);
         // No larger than without reasons: two words for the hash and the time, two for the topic.
         assert!(size_of::<Option<Kept>>() <= 48, "{}", size_of::<Option<Kept>>());
+    }
+
+    fn extended(allowed: bool, cache: CacheFor, filters: &[&str]) -> Verdict {
+        let extended_to = filters.iter().map(|filter| TopicFilter::new(filter).expect(filter)).collect();
+        Verdict { extended_to, ..verdict(allowed, cache) }
+    }
+
+    #[test]
+    fn a_verdict_may_hold_for_all_that_its_filters_match() {
+        let mut cache = VerdictCache::default();
+        cache.remember("a/b", &extended(true, CacheFor::UntilReload, &["a/#", "+/+"]), 1);
+        for (topic, expected) in [("a/b", Some(true)), ("a/c", Some(true)), ("a/c/d", None), ("b/c", None)] {
+            assert_eq!(known(&mut cache, topic, 1), expected, "{topic}");
+        }
+        assert_eq!(known(&mut cache, "a/c", 2), None, "with the number all go");
+        cache.remember("a", &extended(true, CacheFor::UntilReload, &["#"]), 2);
+        assert_eq!((known(&mut cache, "b/c", 2), known(&mut cache, "$SYS/a", 2)), (Some(true), None)); // [MQTT-4.7.2-1]
+        for cache_for in [CacheFor::Never, CacheFor::Seconds(0)] {
+            let mut cache = VerdictCache::default();
+            cache.remember("a/b", &extended(true, cache_for, &["a/#"]), 1);
+            assert_eq!(known(&mut cache, "a/b", 1), None);
+        }
+    }
+
+    #[test]
+    fn what_was_refused_stays_refused_whatever_is_said_of_a_filter() {
+        let held = CacheFor::UntilReload;
+        let mut cache = VerdictCache::default();
+        cache.remember("a/b", &verdict(false, held), 1);
+        cache.remember("a/c", &extended(true, held, &["a/#"]), 1);
+        assert_eq!((known(&mut cache, "a/b", 1), known(&mut cache, "a/d", 1)), (Some(false), Some(true)));
+        // Of filters that overlap, whichever was there first.
+        for order in [[0, 1], [1, 0]] {
+            let verdicts = [extended(false, held, &["a/keys/+"]), extended(true, held, &["a/#"])];
+            let mut cache = VerdictCache::default();
+            order.into_iter().for_each(|at| cache.remember("a/keys/1", &verdicts[at], 1));
+            assert_eq!((known(&mut cache, "a/keys/2", 1), known(&mut cache, "a/b", 1)), (Some(false), Some(true)));
+        }
+        // One that has run out says nothing any more.
+        let mut cache = VerdictCache::default();
+        cache.remember("a/b", &extended(true, held, &["a/#"]), 1);
+        cache.remember("a/b", &verdict(false, CacheFor::Seconds(0)), 1);
+        assert_eq!(known(&mut cache, "a/b", 1), Some(true));
+    }
+
+    #[test]
+    fn verdicts_for_filters_are_bounded() {
+        let mut cache = VerdictCache::default();
+        let held = CacheFor::UntilReload;
+        for index in 0..3 * EXTENDED_MAX {
+            let filter = format!("{index}/#");
+            cache.remember(&filter, &extended(true, held, &[&filter]), 1);
+            cache.remember(&filter, &extended(index % 2 == 0, held, &[&filter]), 1);
+            assert_eq!(known(&mut cache, &format!("{index}/a"), 1), Some(index % 2 == 0), "the last word counts");
+        }
+        let slots = cache.slots.as_ref().expect("there are some");
+        assert_eq!(slots.extended.len(), EXTENDED_MAX);
+        assert!(!slots.any_entry);
+        // A long filter is not kept; what was said holds for the topic.
+        let filter = format!("{}/#", "x".repeat(EXTENDED_BYTES_MAX));
+        cache.remember("x", &extended(true, held, &[&filter]), 1);
+        assert_eq!(known(&mut cache, "x", 1), Some(true));
+        assert_eq!(known(&mut cache, &filter.replace('#', "a"), 1), None);
     }
 
     #[test]

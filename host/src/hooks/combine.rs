@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::types::UserProperty;
+use super::limits::EXTENSIONS_MAX;
+use crate::types::{TopicFilter, UserProperty};
 
 /// A plugin's answer to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +77,18 @@ pub struct Verdict {
     pub cache: CacheFor,
     /// Why not, if the plugin that denied says so.
     pub reason: Option<Arc<Reason>>,
+    /// It holds for every topic name that all of these match as well; where there are none, for the topic alone.
+    pub extended_to: Vec<TopicFilter>,
 }
 
 impl Verdict {
     /// What holds where no plugin decides.
-    pub const UNDECIDED: Self = Self { allowed: true, cache: CacheFor::UntilReload, reason: None };
+    pub const UNDECIDED: Self =
+        Self { allowed: true, cache: CacheFor::UntilReload, reason: None, extended_to: Vec::new() };
 
     /// What a fault of a plugin leads to: a refusal of this one request.
-    pub(crate) const FAULT: Self = Self { allowed: false, cache: CacheFor::Never, reason: None };
+    pub(crate) const FAULT: Self =
+        Self { allowed: false, cache: CacheFor::Never, reason: None, extended_to: Vec::new() };
 
     /// Nothing, or what there is to be told of the refusal, which says nothing where nobody gave a reason.
     pub fn result(&self) -> Result<(), Arc<Reason>> {
@@ -113,6 +118,8 @@ pub(crate) struct Vote {
     pub(crate) cache: CacheFor,
     /// What it says of a deny.
     pub(crate) reason: Option<Arc<Reason>>,
+    /// It is the same for every topic name that this matches.
+    pub(crate) extended_to: Option<TopicFilter>,
 }
 
 /// A plugin's vote on a CONNECT.
@@ -137,13 +144,23 @@ impl Votes {
             *self = Self { verdict: Some(Verdict::FAULT), closed: true };
             return;
         };
-        let none = || Verdict { allowed: false, cache: CacheFor::UntilReload, reason: None };
+        let Vote { decision, cache, reason, extended_to } = vote;
+        let is_first = self.verdict.is_none();
+        let none = || Verdict { allowed: false, ..Verdict::UNDECIDED };
         let verdict = self.verdict.get_or_insert_with(none);
-        verdict.cache = verdict.cache.min(vote.cache);
-        match vote.decision {
+        verdict.cache = verdict.cache.min(cache);
+        match extended_to {
+            // A veto asks nobody for agreement.
+            filter if is_first || decision == Decision::Deny => verdict.extended_to = filter.into_iter().collect(),
+            Some(filter) if !verdict.extended_to.is_empty() && verdict.extended_to.len() < EXTENSIONS_MAX => {
+                verdict.extended_to.push(filter);
+            }
+            Some(_) | None => verdict.extended_to.clear(),
+        }
+        match decision {
             Decision::Deny => {
                 verdict.allowed = false;
-                verdict.reason = vote.reason;
+                verdict.reason = reason;
                 self.closed = true;
             }
             Decision::Allow => verdict.allowed = true,
@@ -235,9 +252,9 @@ mod tests {
         let check = |votes: &[(char, CacheFor)], allowed: bool, cache: CacheFor| {
             let asked = votes.iter().map(|&(c, cache)| {
                 let decision = decisions(&c.to_string()).next().expect("one character is one vote")?;
-                Ok(Vote { decision, cache, reason: None })
+                Ok(Vote { decision, cache, reason: None, extended_to: None })
             });
-            assert_eq!(combine_topic(asked), Verdict { allowed, cache, reason: None }, "{votes:?}");
+            assert_eq!(combine_topic(asked), Verdict { allowed, cache, ..Verdict::UNDECIDED }, "{votes:?}");
         };
         check(&[], true, UntilReload);
         check(&[('-', UntilReload)], false, UntilReload);
@@ -257,10 +274,39 @@ mod tests {
         let vote = |decision, code| Ok(AuthVote { decision, reason: Some(Box::new(reason(code))) });
         let votes = [vote(Decision::Allow, 1), vote(Decision::Deny, 2), vote(Decision::Deny, 3)];
         assert_eq!(combine_auth(votes.into_iter()), AuthOutcome::Denied(Some(Box::new(reason(2)))));
-        let vote = |decision, code| Ok(Vote { decision, cache: CacheFor::Never, reason: Some(Arc::new(reason(code))) });
+        let vote = |decision, code| {
+            let reason = Some(Arc::new(reason(code)));
+            Ok(Vote { decision, cache: CacheFor::Never, reason, extended_to: None })
+        };
         let votes = [vote(Decision::Allow, 1), vote(Decision::Deny, 2), vote(Decision::Deny, 3)];
         assert_eq!(combine_topic(votes.into_iter()).reason, Some(Arc::new(reason(2))));
         assert_eq!(combine_topic([vote(Decision::Abstain, 1)].into_iter()).reason, None);
+    }
+
+    #[test]
+    fn an_answer_is_extended_to_what_all_agree_on_and_a_veto_to_what_it_says() {
+        let check = |script: &[(char, &str)], expected: &[&str]| {
+            let asked = script.iter().map(|&(c, filter)| {
+                let decision = decisions(&c.to_string()).next().expect("one character is one vote")?;
+                let extended_to = TopicFilter::new(filter).ok();
+                Ok(Vote { decision, cache: CacheFor::UntilReload, reason: None, extended_to })
+            });
+            let extended_to = combine_topic(asked).extended_to;
+            let filters: Vec<_> = extended_to.iter().map(TopicFilter::as_str).collect();
+            assert_eq!(filters, expected, "{script:?}");
+        };
+        check(&[('a', "a/#")], &["a/#"]);
+        check(&[('a', "")], &[]);
+        check(&[('a', "a/#"), ('-', "+/b")], &["a/#", "+/b"]);
+        check(&[('-', "a/#"), ('a', "")], &[]);
+        check(&[('-', ""), ('a', "a/#")], &[]);
+        check(&[('a', ""), ('a', "a/#"), ('a', "b")], &[]);
+        check(&[('a', "a/#"), ('d', "a/b/#")], &["a/b/#"]);
+        check(&[('a', "a/#"), ('d', "")], &[]);
+        check(&[('a', ""), ('d', "a/b/#")], &["a/b/#"]);
+        check(&[('a', "a/#"), ('!', "a/#")], &[]);
+        check(&[('a', "#"); EXTENSIONS_MAX], &["#"; EXTENSIONS_MAX]);
+        check(&[('a', "#"); EXTENSIONS_MAX + 1], &[]);
     }
 
     #[test]

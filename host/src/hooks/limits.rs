@@ -47,6 +47,9 @@ pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(5);
 /// each of its topics.
 pub(crate) const TOPIC_CHECK_DEADLINE: Duration = Duration::from_millis(10);
 
+/// Topic filters that one verdict holds for, if several plugins decide: each is matched with every message.
+pub(crate) const EXTENSIONS_MAX: usize = 4;
+
 /// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
 pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -1,8 +1,11 @@
 //! Rules in a file, in the format that mosquitto reads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use amqtt_plugin_sdk::{Action, TopicFilter};
+
+use crate::rules::Judgement;
 
 /// The entry for clients without a user name in rules that are not in a file: no user's name here.
 const ANONYMOUS: &str = "anonymous";
@@ -63,26 +66,35 @@ impl FileRules {
     /// Whether a client may do something with a topic, or with all that a topic filter can match.
     ///
     /// A filter that is denied in part is granted if a rule covers it: what is denied is then not delivered.
-    pub(crate) fn allow(&self, who: Who<'_>, action: Action, topic: &str) -> bool {
-        let own = match who.username.filter(|name| !name.is_empty()) {
-            None => &self.anonymous[..],
-            Some(name) => self.by_username.get(name).map_or(&[][..], |rules| rules),
-        };
-        let mut allowed = false;
-        let mut judge = |access: Access, filter: &TopicFilter| {
-            let counts = access == Access::Deny || access.allows(action);
-            if !counts || !filter.covers(topic) {
-                return false;
+    pub(crate) fn judge(&self, who: Who<'_>, action: Action, topic: &str) -> Judgement<'_> {
+        if self.own(who).is_empty() && self.patterns.is_empty() {
+            return Judgement::nothing_is_allowed();
+        }
+        let counting = || self.of(who).filter(|(access, _)| *access == Access::Deny || access.allows(action));
+        let mut allowing = None;
+        for (access, filter) in counting().filter(|(_, filter)| filter.covers(topic)) {
+            if access == Access::Deny {
+                return Judgement::DENIED;
             }
-            allowed |= access != Access::Deny;
-            access == Access::Deny
-        };
-        let denied = own.iter().any(|rule| judge(rule.access, &rule.filter))
-            || self.patterns.iter().any(|pattern| {
-                let filter = pattern.of(who);
-                filter.is_some_and(|filter| judge(pattern.access, &filter))
-            });
-        allowed && !denied
+            allowing = allowing.or(Some(filter));
+        }
+        let Some(filter) = allowing else { return Judgement::DENIED };
+        let denied_in_part = counting().any(|(access, denied)| access == Access::Deny && denied.overlaps(&filter));
+        Judgement { allowed: true, extends_to: (!denied_in_part).then_some(filter) }
+    }
+
+    /// The rules for a client, patterns last.
+    fn of(&self, who: Who<'_>) -> impl Iterator<Item = (Access, Cow<'_, TopicFilter>)> {
+        let own = self.own(who).iter().map(|rule| (rule.access, Cow::Borrowed(&rule.filter)));
+        let patterns = self.patterns.iter();
+        own.chain(patterns.filter_map(move |pattern| Some((pattern.access, Cow::Owned(pattern.of(who)?)))))
+    }
+
+    fn own(&self, who: Who<'_>) -> &[Rule] {
+        match who.username.filter(|name| !name.is_empty()) {
+            None => &self.anonymous,
+            Some(name) => self.by_username.get(name).map_or(&[], |rules| rules),
+        }
     }
 
     fn add(&mut self, line: &str, user: &mut Option<String>) -> Result<(), String> {
@@ -205,7 +217,7 @@ mod tests {
     fn check(username: Option<&str>, action: Action, topic: &str, expected: bool) {
         let rules = FileRules::parse(FILE.as_bytes()).expect("well-formed");
         let who = Who { username, client_id: "c1" };
-        assert_eq!(rules.allow(who, action, topic), expected, "{username:?} {action:?} {topic}");
+        assert_eq!(rules.judge(who, action, topic).allowed, expected, "{username:?} {action:?} {topic}");
     }
 
     #[test]
@@ -239,6 +251,32 @@ mod tests {
         check(Some("alice"), Action::Receive, "plant/keys", true);
     }
 
+    /// An answer that holds for a whole filter must not open what another rule denies below it.
+    #[test]
+    fn an_answer_is_extended_as_far_as_no_rule_contradicts() {
+        let rules = FileRules::parse(FILE.as_bytes()).expect("well-formed");
+        let check = |username, action, topic, expected: Option<&str>| {
+            let who = Who { username, client_id: "c1" };
+            let extends_to = rules.judge(who, action, topic).extends_to;
+            assert_eq!(extends_to.as_deref().map(TopicFilter::as_str), expected, "{username:?} {action:?} {topic}");
+        };
+        check(None, Action::Receive, "news/today", Some("news/#"));
+        check(Some("alice"), Action::Publish, "plant/1", None);
+        check(Some("alice"), Action::Publish, "plant/keys/1", None);
+        check(Some("alice"), Action::Publish, "log", Some("log"));
+        check(Some("carol"), Action::Publish, "home/carol/lamp", Some("home/carol/#"));
+        check(Some("carol"), Action::Publish, "home/dave/lamp", None);
+        let nothing = FileRules::parse(b"user alice\n").expect("well-formed");
+        let judged = nothing.judge(Who { username: Some("alice"), client_id: "c1" }, Action::Publish, "a");
+        assert_eq!(judged, Judgement::nothing_is_allowed());
+        // A deny of one action is a deny of all.
+        let rules = FileRules::parse(b"topic read a/#\npattern deny +/%c/x\n").expect("well-formed");
+        let judge =
+            |client_id, topic| rules.judge(Who { username: None, client_id }, Action::Receive, topic).extends_to;
+        assert_eq!(judge("c1", "a/b"), None);
+        assert_eq!(judge("a/b", "a/b").as_deref().map(TopicFilter::as_str), Some("a/#"), "the pattern is not for it");
+    }
+
     #[test]
     fn patterns_are_filled_with_the_names_of_the_client() {
         check(Some("carol"), Action::Publish, "home/carol/lamp", true);
@@ -262,8 +300,8 @@ mod tests {
         let rules = FileRules::parse(b"pattern home/%u/%c").expect("well-formed");
         for client_id in ["+", "#", "a/b"] {
             let who = Who { username: Some("bob"), client_id };
-            assert!(!rules.allow(who, Action::Subscribe, "home/bob/+"), "{client_id}");
-            assert!(!rules.allow(who, Action::Subscribe, "home/bob/a/b"), "{client_id}");
+            assert!(!rules.judge(who, Action::Subscribe, "home/bob/+").allowed, "{client_id}");
+            assert!(!rules.judge(who, Action::Subscribe, "home/bob/a/b").allowed, "{client_id}");
         }
     }
 
@@ -272,7 +310,7 @@ mod tests {
         for content in ["", "# nothing\n", "user alice\n"] {
             let rules = FileRules::parse(content.as_bytes()).expect("well-formed");
             for username in [None, Some("alice")] {
-                assert!(!rules.allow(Who { username, client_id: "c1" }, Action::Publish, "a"), "{content:?}");
+                assert!(!rules.judge(Who { username, client_id: "c1" }, Action::Publish, "a").allowed, "{content:?}");
             }
         }
     }
@@ -296,7 +334,7 @@ mod tests {
     fn words_of_access_may_be_topics() {
         let rules = FileRules::parse(b"topic read\ntopic deny deny\n").expect("well-formed");
         let who = Who { username: None, client_id: "c1" };
-        assert!(rules.allow(who, Action::Publish, "read"));
-        assert!(!rules.allow(who, Action::Publish, "deny"));
+        assert!(rules.judge(who, Action::Publish, "read").allowed);
+        assert!(!rules.judge(who, Action::Publish, "deny").allowed);
     }
 }

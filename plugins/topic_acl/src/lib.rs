@@ -10,7 +10,7 @@ use amqtt_plugin_sdk::{
 use serde::Deserialize;
 
 use file::{FileRules, Who};
-use rules::Rules;
+use rules::{Judgement, Rules};
 
 /// How often it is looked whether the file has changed.
 const LOOK_SECS: u32 = 1;
@@ -85,13 +85,18 @@ impl Plugin for TopicAcl {
 impl TopicCheck for TopicAcl {
     fn check(&mut self, client: &Client, action: Action, topic: &str) -> Verdict {
         let username = client.username();
-        let allowed = match self {
-            TopicAcl::Lists(lists) => lists.of(action).is_some_and(|rules| rules.allow(username.as_deref(), topic)),
+        let Judgement { allowed, extends_to } = match self {
+            TopicAcl::Lists(lists) => {
+                lists.of(action).map_or(Judgement::DENIED, |rules| rules.judge(username.as_deref(), topic))
+            }
             TopicAcl::File(rules) => {
                 let who = Who { username: username.as_deref(), client_id: &client.client_id() };
-                rules.follow().allow(who, action, topic)
+                rules.follow().judge(who, action, topic)
             }
         };
+        if let Some(filter) = extends_to.filter(|_| action != Action::Subscribe) {
+            client.request().extend_to(&filter);
+        }
         Verdict { decision: if allowed { Decision::Allow } else { Decision::Deny }, cache: CacheFor::Reload }
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -17,13 +18,38 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Whether one rule of a user covers a topic name, or all that a topic filter can match.
-    pub(crate) fn allow(&self, username: Option<&str>, topic: &str) -> bool {
+    pub(crate) fn judge(&self, username: Option<&str>, topic: &str) -> Judgement<'_> {
         let entry = match username.unwrap_or_default() {
             "" => ANONYMOUS,
-            ANONYMOUS => return false,
+            ANONYMOUS => return Judgement::nothing_is_allowed(),
             name => name,
         };
-        self.by_username.get(entry).is_some_and(|list| list.0.iter().any(|rule| rule.covers(topic)))
+        match self.by_username.get(entry) {
+            None => Judgement::nothing_is_allowed(),
+            // No rule denies: what one of them allows it allows altogether.
+            Some(List(rules)) => match rules.iter().find(|rule| rule.covers(topic)) {
+                Some(rule) => Judgement { allowed: true, extends_to: Some(Cow::Borrowed(rule)) },
+                None => Judgement::DENIED,
+            },
+        }
+    }
+}
+
+/// What the rules say of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement<'a> {
+    pub(crate) allowed: bool,
+    /// They say the same of every topic name that this matches.
+    pub(crate) extends_to: Option<Cow<'a, TopicFilter>>,
+}
+
+impl Judgement<'_> {
+    /// Of this topic, and nothing of others.
+    pub(crate) const DENIED: Self = Self { allowed: false, extends_to: None };
+
+    /// There are no rules for a client.
+    pub(crate) fn nothing_is_allowed() -> Self {
+        Self { allowed: false, extends_to: TopicFilter::new("#").ok().map(Cow::Owned) }
     }
 }
 

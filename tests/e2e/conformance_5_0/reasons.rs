@@ -48,6 +48,25 @@ fn a_refusal_that_is_remembered_keeps_its_reason() {
     }
 }
 
+/// A plugin that says that its answer holds for a topic filter is not asked about every topic that it matches; another client
+/// is another question.
+#[test]
+fn a_refusal_may_hold_for_a_topic_filter() {
+    let broker = with_reasons("");
+    for first in ["1", "5"] {
+        let mut peer = Peer::connected(&broker, first);
+        let words = said(&format!("refused/97/wide/{first}"), 1);
+        for (id, topic) in [(1, first), (2, "2"), (3, "3/4")] {
+            let topic = format!("refused/97/wide/{topic}");
+            peer.send(publish(Q1, &topic, id, &[], "x")).expect(with_words(&puback(id), 0x97, &words));
+        }
+        // To publish is not to subscribe.
+        let again = said("refused/97/wide/2", if first == "1" { 1 } else { 2 });
+        let answer = suback_with_words(5, &[0x97], &again);
+        peer.send(subscribe(5, &[], &[("refused/97/wide/2", 0)])).expect(answer);
+    }
+}
+
 /// `[MQTT-3.9.3-1]` `[MQTT-3.9.3-2]`: a code for each filter, and the words of the first refusal that has some.
 #[test]
 fn a_refused_subscription_is_told_why() {

@@ -10,7 +10,7 @@ use std::sync::Once;
 use semver::Version;
 
 use super::*;
-use crate::types::{SubscriptionId, SubscriptionOptions, UserProperty};
+use crate::types::{SubscriptionId, SubscriptionOptions, TopicFilter, UserProperty};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/compatibility");
 
@@ -233,11 +233,14 @@ fn everything_answers(path: &Path) {
     let mut check = |action, topic: &str, allowed: bool, cache| {
         let reason = topic.starts_with("denied/").then(|| Arc::new(denied(0x97, "denied", ("topic", topic))));
         let verdict = checker.check(&client, action, topic, FACTS);
-        assert_eq!(verdict, Verdict { allowed, cache, reason }, "{topic}");
+        let extended_to = topic.strip_prefix("extended/").map(|_| TopicFilter::new("extended/#").expect("is one"));
+        let extended_to = extended_to.into_iter().collect();
+        assert_eq!(verdict, Verdict { allowed, cache, reason, extended_to }, "{topic}");
     };
     check(Action::Publish, "free/a", true, CacheFor::Never);
     check(Action::Subscribe, "free/#", true, CacheFor::Seconds(60));
     check(Action::Receive, "free/a", true, CacheFor::UntilReload);
+    check(Action::Receive, "extended/a", true, CacheFor::UntilReload);
     check(Action::Publish, "own/c1", true, CacheFor::Never);
     check(Action::Publish, "own/c2", false, CacheFor::Never);
     check(Action::Publish, "user/alice", true, CacheFor::Never);

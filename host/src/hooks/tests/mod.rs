@@ -150,9 +150,16 @@ fn topic_acl_decides_in_place() {
     assert!(hooks.decides(Action::Publish) && hooks.decides(Action::Subscribe) && !hooks.decides(Action::Receive));
     let mut checker = hooks.topic_checker();
     let verdict = checker.check(&client(None), Action::Publish, "a/b", FACTS);
-    assert_eq!(verdict, Verdict { allowed: true, cache: CacheFor::UntilReload, reason: None });
-    assert!(!checker.check(&client(None), Action::Publish, "b", FACTS).allowed);
-    assert!(!checker.check(&client(Some("mallory")), Action::Publish, "a/b", FACTS).allowed);
+    let filter = |filter| TopicFilter::new(filter).expect(filter);
+    assert_eq!(verdict, Verdict { extended_to: vec![filter("a/#")], ..Verdict::UNDECIDED });
+    let verdict = checker.check(&client(None), Action::Publish, "b", FACTS);
+    assert_eq!(verdict, Verdict { allowed: false, ..Verdict::UNDECIDED });
+    let verdict = checker.check(&client(Some("mallory")), Action::Publish, "a/b", FACTS);
+    assert_eq!(verdict, Verdict { allowed: false, extended_to: vec![filter("#")], ..Verdict::UNDECIDED });
+    let asked = [("a/b", FACTS), ("b", FACTS), ("a", FACTS)];
+    let many = checker.check_many(&client(None), Action::Publish, &asked);
+    let extended: Vec<_> = many.iter().map(|verdict| verdict.extended_to.as_slice()).collect();
+    assert_eq!(extended, [&[filter("a/#")][..], &[], &[filter("a/#")]]);
     assert_eq!(checker.check(&client(None), Action::Receive, "b", FACTS), Verdict::UNDECIDED);
 }
 

@@ -11,7 +11,7 @@ use crate::hooks::capabilities::Capabilities;
 use crate::hooks::interests::Registration;
 use crate::hooks::limits::{DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX};
 use crate::hooks::{Event, PluginLimits, Reason, TopicFacts};
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, TopicFilter};
 
 /// What belongs to one instance on the broker's side.
 pub(super) struct State {
@@ -76,6 +76,8 @@ pub(super) struct Call {
     pub(super) topics: Vec<TopicFacts>,
     /// What the plugin says of its answers, by position; empty for most.
     reasons: Vec<(u32, Reason)>,
+    /// What the plugin extends its answers to, by position; empty for most.
+    extensions: Vec<(u32, TopicFilter)>,
 }
 
 impl Call {
@@ -91,6 +93,19 @@ impl Call {
         self.client = None;
         self.event = None;
         self.reasons.clear();
+        self.extensions.clear();
+    }
+
+    /// Extends the answer at a position.
+    pub(super) fn extend(&mut self, item: u32, filter: TopicFilter) {
+        self.take_extension(item);
+        self.extensions.push((item, filter));
+    }
+
+    /// Takes what the answer at a position was extended to.
+    pub(super) fn take_extension(&mut self, item: u32) -> Option<TopicFilter> {
+        let place = self.extensions.iter().position(|(of, _)| *of == item)?;
+        Some(self.extensions.swap_remove(place).1)
     }
 
     /// What the plugin says of the answer at a position, to be added to.

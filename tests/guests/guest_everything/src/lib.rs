@@ -5,8 +5,8 @@
 
 use amqtt_plugin_sdk::{
     Action, Auth, CacheFor, Client, Decision, EnhancedAuth, Event, EventKind, Events, Interests, NoSettings, Plugin,
-    Qos, Reason, Step, Ticks, TopicCheck, Verdict, broker_info, clock, files, invalidate, log, plugin, publisher,
-    random, sessions,
+    Qos, Reason, Step, Ticks, TopicCheck, TopicFilter, Verdict, broker_info, clock, files, invalidate, log, plugin,
+    publisher, random, sessions,
 };
 
 #[derive(Default)]
@@ -71,6 +71,10 @@ impl TopicCheck for Everything {
         let request = client.request();
         let allowed = match what {
             "free" => Some(true),
+            "extended" => {
+                TopicFilter::new("extended/#").iter().for_each(|filter| request.extend_to(filter));
+                Some(true)
+            }
             "own" => Some(rest == client.client_id()),
             "user" => Some(client.username().as_deref() == Some(rest)),
             "address" => Some(client.remote_address().starts_with(rest)),

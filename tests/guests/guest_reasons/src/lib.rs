@@ -2,13 +2,15 @@
 //!
 //! A client whose CONNECT has a user property `refuse` is refused with the code in it, two hexadecimal digits; one with
 //! `refuse-will` may not publish to `will`. Nobody may use `refused/CODE/…`; the answer holds for topics that end with
-//! `/kept`, and not for others; the reason says how often the topic was asked about, but for those that end with `/same`. `refused/silent` is refused without a reason, and `refused/CODE/long` with more words than anybody is told. What happens goes to `told/KIND/CLIENT`.
+//! `/kept`, and not for others; the reason says how often the topic was asked about, but for those that end with `/same`.
+//! `refused/silent` is refused without a reason, `refused/CODE/long` with more words than anybody is told, and
+//! `refused/CODE/wide/…` for all that is below. What happens goes to `told/KIND/CLIENT`.
 
 use std::collections::HashMap;
 
 use amqtt_plugin_sdk::{
     Action, Auth, CacheFor, Client, Decision, Event, EventKind, Events, Interests, NoSettings, Plugin, Qos, Reason,
-    TopicCheck, Verdict, log, plugin, publisher,
+    TopicCheck, TopicFilter, Verdict, log, plugin, publisher,
 };
 
 #[derive(Default)]
@@ -63,6 +65,10 @@ impl TopicCheck for Reasons {
                 Reason::code(code).text(format!("not {topic}")).property("asked", asked.to_string())
             };
             client.request().explain(&reason);
+        }
+        if let Some((above, _)) = topic.split_once("/wide/") {
+            TopicFilter::new(&format!("{above}/wide/#")).iter().for_each(|filter| client.request().extend_to(filter));
+            return Verdict { decision: Decision::Deny, cache: CacheFor::Reload };
         }
         Verdict { decision: Decision::Deny, cache }
     }

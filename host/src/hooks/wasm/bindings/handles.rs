@@ -10,7 +10,7 @@ use crate::hooks::interests::Registration;
 use crate::hooks::limits::{METHOD_BYTES_MAX, METHODS_MAX, REASON_PROPERTIES_MAX, REASON_TEXT_BYTES_MAX};
 use crate::hooks::wasm::state::State;
 use crate::hooks::{Event, EventKind, PacketFacts, Reason, TopicFacts};
-use crate::types::{CertificateFacts, ClientInfo, UserProperty};
+use crate::types::{CertificateFacts, ClientInfo, TopicFilter, UserProperty};
 
 impl State {
     fn current_client(&self) -> wasmtime::Result<&ClientInfo> {
@@ -160,6 +160,14 @@ impl types::HostTopicRequest for State {
     ) -> wasmtime::Result<()> {
         self.current_topic(item)?;
         self.call.reason(item).add_property(&name, &value);
+        Ok(())
+    }
+
+    fn extend_to(&mut self, _: Resource<Current>, item: u32, filter: String) -> wasmtime::Result<()> {
+        self.current_topic(item)?;
+        let filter = TopicFilter::new(&filter)
+            .map_err(|error| Error::msg(format!("an answer is extended to {filter:?}, but {error}")))?;
+        self.call.extend(item, filter);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use crate::hooks::exchange::{Proof, StepVote};
 use crate::hooks::interests::Registration;
 use crate::hooks::limits::EXCHANGE_STATE_BYTES_MAX;
 use crate::hooks::{Action, Event, SessionInfo};
-use crate::types::{ClientInfo, QoS};
+use crate::types::{ClientInfo, QoS, TopicFilter};
 
 use self::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, random, sessions, types};
 use self::exports::amqtt::plugin::{auth, enhanced_auth, events, lifecycle, ticks, topic_check};
@@ -207,7 +207,7 @@ impl HookCalls {
             action.into(),
             topic,
         )?;
-        Ok(store.data_mut().vote(0, &verdict))
+        Ok(store.data_mut().vote(0, &verdict, topic))
     }
 
     /// `client` and the topics' facts are those of the store's state.
@@ -226,7 +226,8 @@ impl HookCalls {
         if verdicts.len() != topics.len() {
             return Err(Error::msg(format!("{} verdicts on {} topics", verdicts.len(), topics.len())));
         }
-        Ok((0..).zip(&verdicts).map(|(item, verdict)| store.data_mut().vote(item, verdict)).collect())
+        let answers = verdicts.iter().zip(topics);
+        Ok((0..).zip(answers).map(|(item, (verdict, topic))| store.data_mut().vote(item, verdict, topic)).collect())
     }
 
     /// The event is the one of the store's state.
@@ -245,9 +246,16 @@ fn hook<T>(hook: &Option<T>) -> wasmtime::Result<&T> {
 }
 
 impl State {
-    fn vote(&mut self, item: u32, verdict: &topic_check::Verdict) -> Vote {
-        let reason = self.call.take_reason(item).map(Arc::new);
-        Vote { decision: verdict.decision.into(), cache: CacheFor::from_seconds(verdict.cache_seconds), reason }
+    /// A filter that does not match its topic, as one of a shared subscription never does, extends nothing.
+    fn vote(&mut self, item: u32, verdict: &topic_check::Verdict, topic: &str) -> Vote {
+        let cache = CacheFor::from_seconds(verdict.cache_seconds);
+        let extended_to = self.call.take_extension(item);
+        Vote {
+            decision: verdict.decision.into(),
+            cache,
+            reason: self.call.take_reason(item).map(Arc::new),
+            extended_to: extended_to.filter(|filter| !TopicFilter::is_shared(filter.as_str()) && filter.matches(topic)),
+        }
     }
 }
 
