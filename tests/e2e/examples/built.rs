@@ -68,7 +68,7 @@ pub(super) fn c(program: &Path) -> PathBuf {
         run(command);
         let component = output.with_extension("component");
         let mut command = amqtt();
-        command.args(["plugin", "pack", "--world", "acl", "--wit"]).arg(wit()).arg(&*output).arg("-o").arg(&component);
+        command.args(["plugin", "pack", "--world", "acl", "--wit"]).arg(wit()).arg(output).arg("-o").arg(&component);
         run(command);
         fs::rename(component, output).expect("can rename");
     })

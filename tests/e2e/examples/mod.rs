@@ -162,7 +162,7 @@ fn stands(component: &Path, checks: u32) {
     let mut broker = Setup::whole(&config).slow_to_start().start();
     let mut peer = Peer::connected(&broker, "busy");
     for first in (0..checks).step_by(500) {
-        let packets = (first..first + 500).flat_map(|number| publish(Q0, &format!("news/{number}"), 0, ""));
+        let packets = (first..first + 500).flat_map(|number| publish(Q0, format!("news/{number}"), 0, ""));
         peer.send(packets.collect::<Vec<u8>>()).publish(0, "news/all", "");
     }
     assert!(!broker.log_so_far().contains(" in topic-check"), "{}", broker.log_so_far());
