@@ -94,7 +94,8 @@ impl TopicCheck for TopicAcl {
                 rules.follow().judge(who, action, topic)
             }
         };
-        if let Some(filter) = extends_to.filter(|_| action != Action::Subscribe) {
+        // A rule that is a topic says nothing of others.
+        if let Some(filter) = extends_to.filter(|filter| action != Action::Subscribe && filter.as_str() != topic) {
             client.request().extend_to(&filter);
         }
         Verdict { decision: if allowed { Decision::Allow } else { Decision::Deny }, cache: CacheFor::Reload }
