@@ -12,7 +12,7 @@ use super::subscriptions::Wanted;
 use super::worker::Worker;
 use crate::codec::{Property, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
 use crate::hooks::{Action, CacheFor, Event, EventKind, Reason, TopicFacts};
-use crate::queue::Queued;
+use crate::queue::{Queued, Standing};
 use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
 
 impl Worker {
@@ -175,7 +175,10 @@ impl Worker {
             return Ok(());
         }
         found.retain(|found| self.may_still_be_published(found, generation));
-        if self.hooks.decides(Action::Receive) {
+        let mut standing = Standing::Judged;
+        if self.checker.holds_up(&client.info, Action::Receive) {
+            standing = Standing::Unjudged { is_told: false };
+        } else if self.hooks.decides(Action::Receive) {
             let asked: Vec<_> =
                 found.iter().map(|Found { message, .. }| (message.topic.as_str(), message_facts(message))).collect();
             let mut verdicts = self.checker.check_many(&client.info, Action::Receive, &asked).into_iter();
@@ -188,7 +191,7 @@ impl Worker {
             subscription_id: wanted.id,
             message,
         });
-        let dropped = client.session.deliver_retained(client.link_id, queued, &self.core.limits, now)?;
+        let dropped = client.session.deliver_retained(client.link_id, queued, standing, &self.core.limits, now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), client.session.client_id.as_str());
         }
