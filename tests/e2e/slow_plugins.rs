@@ -147,3 +147,127 @@ fn a_slow_check_of_wills_holds_up_nobody() {
     });
     assert!(round_trips > WILLS, "{round_trips} round trips meanwhile");
 }
+
+/// Publishes until the worker knows that the plugin is slow, to a client that is subscribed to all of that.
+fn make_slow(broker: &mut Broker, publisher: &mut Client, receiver: &mut Client) {
+    for number in 0..4 {
+        publisher.publish("slow-receive/first", AtLeastOnce, false, number.to_string());
+        receiver.receive();
+    }
+    broker.wait_for_log("is slow: a topic-check took");
+}
+
+/// The publisher has its acknowledgement before the plugin is asked, others are not held up, and what a receiver waits for
+/// comes in order, with what needs no answer in its place.
+#[test]
+fn a_slow_check_of_a_receiver_holds_up_only_that() {
+    const MESSAGES: usize = 100;
+    let mut broker = start();
+    let mut receiver = Client::connect(&broker, "receiver");
+    receiver.subscribe("slow-receive/#", AtLeastOnce);
+    receiver.subscribe("quick", AtLeastOnce);
+    let mut publisher = Client::connect(&broker, "publisher");
+    make_slow(&mut broker, &mut publisher, &mut receiver);
+    for number in 0..MESSAGES {
+        let topic = if number % 5 == 4 { "quick".to_owned() } else { format!("slow-receive/{number}") };
+        publisher.publish(&topic, AtLeastOnce, false, number.to_string());
+    }
+    let mut received = receiver.received_so_far();
+    assert!(received.len() < MESSAGES / 2, "{} were delivered before the last was acknowledged", received.len());
+    received.extend((received.len()..MESSAGES).map(|_| receiver.receive()));
+    let payloads: Vec<_> = received.into_iter().map(|publish| publish.payload).collect();
+    assert_eq!(payloads, (0..MESSAGES).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+/// What comes for a client that is away is asked about when it is back.
+#[test]
+fn what_waits_for_a_slow_check_is_not_lost_while_its_receiver_is_away() {
+    const MESSAGES: usize = 20;
+    let mut broker = start();
+    // It acknowledges nothing.
+    let mut away = open(&broker);
+    away.write_all(b"\x10\x10\0\x04MQTT\x04\0\0\x3c\0\x04away").expect("is open");
+    away.write_all(b"\x82\x18\0\x01\0\x13slow-receive/away/#\x01").expect("is open");
+    away.read_exact(&mut [0; 4 + 5]).expect("is answered");
+    let mut publisher = Client::connect(&broker, "publisher");
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("slow-receive/first", AtMostOnce);
+    make_slow(&mut broker, &mut publisher, &mut watcher);
+    // Some wait when the connection breaks, others come after that.
+    for number in 0..MESSAGES / 2 {
+        publisher.publish(&format!("slow-receive/away/{number}"), AtLeastOnce, false, number.to_string());
+    }
+    drop(away);
+    for number in MESSAGES / 2..MESSAGES {
+        publisher.publish(&format!("slow-receive/away/{number}"), AtLeastOnce, false, number.to_string());
+    }
+    let mut options = options(&broker, "away");
+    options.set_clean_session(false);
+    let mut back = Client::connect_with(options).expect("accepted");
+    assert!(back.session_present);
+    for number in 0..MESSAGES {
+        assert_eq!(back.receive().payload, number.to_string());
+    }
+}
+
+/// A receiver who may not have a message does not get it, the ones after it come all the same, and of a shared
+/// subscription another member gets what one may not have.
+#[test]
+fn a_slow_check_that_denies_is_heeded() {
+    const MESSAGES: usize = 10;
+    let mut broker = start();
+    let mut publisher = Client::connect(&broker, "publisher");
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("slow-receive/first", AtLeastOnce);
+    make_slow(&mut broker, &mut publisher, &mut watcher);
+    let mut refused = Client::connect(&broker, "refused");
+    refused.subscribe("slow-receive/single", AtLeastOnce);
+    refused.subscribe("after", AtLeastOnce);
+    refused.subscribe("$share/group/slow-receive/shared", AtLeastOnce);
+    let mut member = Client::connect(&broker, "member");
+    member.subscribe("$share/group/slow-receive/shared", AtLeastOnce);
+    for number in 0..MESSAGES {
+        publisher.publish("slow-receive/single", AtLeastOnce, false, number.to_string());
+        publisher.publish("slow-receive/shared", AtLeastOnce, false, number.to_string());
+    }
+    publisher.publish("after", AtLeastOnce, false, "after");
+    assert_eq!(refused.receive().topic, "after");
+    let mut shared: Vec<_> = (0..MESSAGES).map(|_| member.receive().payload).collect();
+    shared.sort();
+    assert_eq!(shared, (0..MESSAGES).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert!(refused.received_so_far().is_empty() && member.received_so_far().is_empty());
+}
+
+/// A subscription is granted before plugins have said of each retained message whether its receiver may have it.
+#[test]
+fn a_slow_check_of_retained_messages_holds_up_only_their_receiver() {
+    const MESSAGES: usize = 50;
+    const RETAINED: &[u8] = b"\x31\x12\0\x0fslow-receive/00x";
+    let mut broker = start();
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("slow-receive/first", AtLeastOnce);
+    let _idle = others(&broker);
+    // Like the watcher of the first worker, which learns that the plugin is slow.
+    let mut publisher = Client::connect(&broker, "publisher");
+    make_slow(&mut broker, &mut publisher, &mut watcher);
+    for number in 0..MESSAGES {
+        publisher.publish(&format!("slow-receive/{number:02}"), AtLeastOnce, true, "x");
+    }
+    let _idle = others(&broker);
+    let mut quick = Client::connect(&broker, "quick");
+    let _idle = others(&broker);
+    let mut receiver = connected(&broker);
+    receiver.write_all(b"\x82\x13\0\x01\0\x0eslow-receive/#\0").expect("is open");
+    receiver.set_nonblocking(true).expect("can set");
+    let (mut come, mut round_trips) = (Vec::new(), 0);
+    while come.len() < 5 + MESSAGES * RETAINED.len() {
+        quick.publish("quick/x", AtLeastOnce, false, "");
+        round_trips += 1;
+        assert!(round_trips < 100_000, "{} bytes have come", come.len());
+        // Ends with what says that there is no more now.
+        drop(receiver.read_to_end(&mut come));
+    }
+    assert_eq!(come[..5], [0x90, 3, 0, 1, 0]);
+    assert!(come[5..].chunks(RETAINED.len()).all(|message| message[..2] == RETAINED[..2]), "{come:x?}");
+    assert!(round_trips > MESSAGES, "{round_trips} round trips meanwhile");
+}

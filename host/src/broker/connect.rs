@@ -19,7 +19,7 @@ use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
 use super::explanation;
-use super::publish::Publisher;
+use super::publish::{Asks, Publisher};
 use super::reader::{Filled, Read};
 use super::session::Link;
 use super::stats::WorkerStats;
@@ -391,7 +391,7 @@ fn open(
     if let Some((old, ended)) = ended {
         core.subscriptions.remove_all(&ended.filters, &old);
         worker.now = now;
-        worker.pass_on(ended.orphans);
+        worker.pass_on(ended.orphans, Asks::Aside);
     }
     worker.now = now;
     if let Some((client, will)) = will {
@@ -405,7 +405,18 @@ fn open(
     if worker.hooks.wants(EventKind::ClientConnected) {
         worker.hooks.emit(Event::of_client(EventKind::ClientConnected, &client));
     }
-    Ok(Client { info: client, session, link_id, terms, told: core, verdicts, review: None, asking: None, proven })
+    Ok(Client {
+        info: client,
+        session,
+        link_id,
+        terms,
+        told: core,
+        verdicts,
+        review: None,
+        asking: None,
+        receiving: None,
+        proven,
+    })
 }
 
 /// The CONNACK of a client that was accepted; without response information where that makes it too large for the client.

@@ -16,8 +16,9 @@ use super::core::Core;
 use super::events;
 use super::exchange::Proven;
 use super::explanation;
-use super::publish::Publisher;
+use super::publish::{Asks, Publisher};
 use super::reader::{Filled, Read, Reader};
+use super::received::Receiving;
 use super::revocation::Review;
 use super::session::{Displaced, SessionHandle};
 use super::verdicts::VerdictCache;
@@ -60,6 +61,8 @@ pub(super) struct Client {
     pub(super) review: Option<Box<Review>>,
     /// What has to be answered before its next packet is dealt with.
     pub(super) asking: Option<Box<Asking>>,
+    /// What is asked about messages that wait for it.
+    pub(super) receiving: Option<Box<Receiving>>,
     /// How it has proved who it is, if by an exchange.
     pub(super) proven: Option<Box<Proven>>,
 }
@@ -296,6 +299,7 @@ fn take_turn(
         .and_then(|()| read(worker, wire, client, cx))
         .and_then(|()| client.poll_exchange(worker, wire.writer.replies(), cx))
         .and_then(|()| flush(worker, wire, client, cx))
+        .and_then(|has_unjudged| judge_waiting(worker, client, has_unjudged, cx))
         .and_then(|()| check_silence(wire, timer, cx));
     match turn {
         Ok(()) => Poll::Pending,
@@ -453,8 +457,22 @@ fn farewell(client: &Client, disconnect: Disconnect<'_>, limits: &Limits) -> Res
     Ok(disconnect.into())
 }
 
-/// Writes answers and what the session has for the client, as far as the peer takes it.
-fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<(), End> {
+/// Finds out whether the client may have what waits for that, and sends it in another turn.
+fn judge_waiting(
+    worker: &mut Worker,
+    client: &mut Client,
+    has_unjudged: bool,
+    cx: &mut Context<'_>,
+) -> Result<(), End> {
+    if worker.judge_waiting(client, has_unjudged, cx)? {
+        cx.waker().wake_by_ref();
+    }
+    Ok(())
+}
+
+/// Writes answers and what the session has for the client, as far as the peer takes it. Says whether messages wait to be
+/// judged.
+fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<bool, End> {
     loop {
         let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
         let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, has_room)?;
@@ -473,7 +491,7 @@ fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context
         wire.writer.end(&mut worker.scratch.spare);
         match written {
             Poll::Ready(Ok(())) if turn.more => {}
-            Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) | Poll::Pending => return Ok(turn.unjudged),
             Poll::Ready(Err(error)) => return Err(error.into()),
         }
     }
@@ -507,7 +525,7 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
     let (will, ended) = left.unwrap_or_default();
     if let Some(ended) = ended {
         worker.core.subscriptions.remove_all(&ended.filters, &client.session);
-        worker.pass_on(ended.orphans);
+        worker.pass_on(ended.orphans, Asks::Aside);
     }
     tracing::info!("client {:?} disconnected: {end}", client.info.client_id);
     if worker.hooks.wants(EventKind::ClientDisconnected) {

@@ -16,6 +16,7 @@ mod listeners;
 mod process;
 mod publish;
 mod reader;
+mod received;
 mod reload;
 mod retained;
 mod revocation;

@@ -27,6 +27,15 @@ pub(super) struct Publisher<'a> {
     pub(super) verdicts: &'a mut VerdictCache,
 }
 
+/// Where plugins are asked what is not known of a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Aside, if they are slow: the message waits in the receiver's session.
+    Aside,
+    /// In place, so that the next one can be tried at once.
+    InPlace,
+}
+
 /// A message on its way from its publisher.
 #[derive(Debug)]
 struct Routed<'a> {
@@ -112,19 +121,31 @@ impl Worker {
     }
 
     /// Gives messages of shared subscriptions to other members, in their order: those who had them will not come back.
-    pub(super) fn pass_on(&mut self, orphans: Vec<Queued>) {
+    pub(super) fn pass_on(&mut self, orphans: Vec<Queued>, asks: Asks) {
         for Queued { message, qos, retain, .. } in orphans {
-            let filter = message.properties.as_ref().and_then(|properties| properties.share.as_ref());
-            let members = filter.and_then(|filter| self.core.subscriptions.members(filter));
+            let members = message.share().and_then(|filter| self.core.subscriptions.members(filter));
             let Some((subscribers, share)) = members.filter(|_| !message.is_expired(self.now)) else { continue };
             let route = Route::new(message.topic.clone(), subscribers, Box::default());
             let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
             let stats = &core.stats[self.index];
             let delivery = Delivery::new(&route.topic, Payload::Kept(&message), qos, *now, scratch);
-            let (route, facts) = (&route, TopicFacts::message(qos, retain, message.payload.len()));
+            let (route, facts) = (&route, message_facts(&message));
             let (publisher, is_told) = (None, false);
-            ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told }
-                .deliver_shared(&share);
+            ToSubscribers {
+                core,
+                hooks,
+                checker,
+                stats,
+                wakes,
+                route,
+                delivery,
+                retain,
+                facts,
+                publisher,
+                is_told,
+                asks,
+            }
+            .deliver_shared(&share);
         }
     }
 
@@ -169,7 +190,8 @@ impl Worker {
         let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
         let stats = &core.stats[self.index];
         let payload_len = payload.len();
-        let mut delivery = Delivery::new(&route.topic, payload, qos.min(core.capabilities.max_qos), *now, scratch);
+        let max_qos = core.capabilities.max_qos;
+        let mut delivery = Delivery::new(&route.topic, payload, qos.min(max_qos), *now, scratch).with_retain(retain);
         let (properties, expiry_secs, has_alias) = properties;
         if !properties.is_empty() {
             delivery = delivery.with_properties(properties, expiry_secs, has_alias);
@@ -185,8 +207,8 @@ impl Worker {
         let publisher = origin.client().map(|client| &client.client_id);
         let is_told = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
         let facts = TopicFacts::message(qos, retain, payload_len);
-        let route = &*route;
-        ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told }
+        let (route, asks) = (&*route, Asks::Aside);
+        ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told, asks }
             .deliver();
         if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }

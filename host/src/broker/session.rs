@@ -9,10 +9,11 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::received::Received;
 use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
-use crate::queue::{Outgoing, Queued};
+use crate::queue::{Outgoing, Queued, Standing};
 use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter};
 pub(super) use figures::MessageCounts;
 pub(super) use judgement::{Judgement, ToJudge};
@@ -88,6 +89,8 @@ struct Shared {
     away: Option<Box<Away>>,
     /// Over: nothing may be added any more.
     ended: bool,
+    /// What a slow `receive` has said lately.
+    received: Option<Box<Received>>,
 }
 
 /// What happens while the client of a session is away.
@@ -166,6 +169,7 @@ impl SessionHandle {
                 expiry: SessionExpiry::WITH_CONNECTION,
                 away: None,
                 ended: false,
+                received: None,
             }),
             queued,
         }
@@ -266,14 +270,17 @@ impl SessionHandle {
         let (outgoing, messages) =
             if has_room { session.outbound.take_outgoing(limits, now) } else { Default::default() };
         let undelivered = session.outbound.take_undelivered();
-        Ok(Turn { outgoing, messages, undelivered, more: session.outbound.has_outgoing(), close: link.close })
+        let (more, unjudged) = (session.outbound.has_outgoing(), session.outbound.has_unjudged());
+        Ok(Turn { outgoing, messages, undelivered, more, unjudged, close: link.close })
     }
 
-    /// Takes a message for the client. If its connection has to be woken for it, its waker is added to `wakes`.
+    /// Takes a message for the client, which may be sent or is to be judged first. If its connection has to be woken for it,
+    /// its waker is added to `wakes`.
     pub(super) fn deliver(
         &self,
         delivery: &mut Delivery<'_>,
         terms: Terms<'_>,
+        standing: Standing,
         limits: &Limits,
         wakes: &mut Vec<Waker>,
     ) -> Delivered {
@@ -281,13 +288,24 @@ impl SessionHandle {
         if shared.ended {
             return Delivered::Away;
         }
-        let delivered = if self.queued.value() < limits.queue_total_bytes_max {
-            shared.session.outbound.deliver(delivery, terms, limits)
+        let no_room;
+        let limits = if self.queued.value() < limits.queue_total_bytes_max {
+            limits
         } else {
-            let no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
-            shared.session.outbound.deliver(delivery, terms, &no_room)
+            no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
+            &no_room
         };
-        if delivered == Delivered::Buffered
+        let outbound = &mut shared.session.outbound;
+        let (delivered, wants_turn) = match standing {
+            Standing::Judged => {
+                let delivered = outbound.deliver(delivery, terms, limits);
+                (delivered, delivered == Delivered::Buffered)
+            }
+            Standing::Unjudged { is_told } => {
+                (outbound.deliver_unjudged(delivery, terms, is_told, limits), outbound.has_unjudged())
+            }
+        };
+        if wants_turn
             && let Some(link) = &mut shared.link
             && !link.woken
         {
@@ -302,6 +320,7 @@ impl SessionHandle {
         &self,
         link_id: u64,
         messages: impl Iterator<Item = Queued>,
+        standing: Standing,
         limits: &Limits,
         now: Instant,
     ) -> Result<usize, Displaced> {
@@ -312,7 +331,7 @@ impl SessionHandle {
         let outbound = &mut shared.session.outbound;
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
         let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all);
-        Ok(outbound.deliver_retained(messages, &Limits { queue_bytes_max, ..limits.clone() }, now))
+        Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
 
     /// Records a subscription while `index` enters it where publishers look.
@@ -463,6 +482,8 @@ pub(super) struct Turn {
     pub(super) undelivered: Undelivered,
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
+    /// Whether messages wait that are to be judged.
+    pub(super) unjudged: bool,
     pub(super) close: bool,
 }
 

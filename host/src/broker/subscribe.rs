@@ -13,8 +13,11 @@ use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Property, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
 use crate::hooks::{Action, CacheFor, Event, EventKind, Reason, TopicFacts};
-use crate::queue::Queued;
+use crate::queue::{Queued, Standing};
 use crate::types::{ClientInfo, QoS, ReasonCode, RetainHandling, TopicFilter};
+
+/// Retained messages that plugins are asked about at once, before it is looked what they have said of others with it.
+const RETAINED_ASKED_TOGETHER: usize = 8;
 
 impl Worker {
     /// Makes the subscriptions of a SUBSCRIBE and answers it `[MQTT-3.8.4-1]`.
@@ -177,12 +180,13 @@ impl Worker {
         }
         let mut asked_before = None;
         found.retain(|found| self.may_still_be_published(found, generation, &mut asked_before));
-        if self.hooks.decides(Action::Receive) {
-            let asked: Vec<_> =
-                found.iter().map(|Found { message, .. }| (message.topic.as_str(), message_facts(message))).collect();
-            let mut verdicts = self.checker.check_many(&client.info, Action::Receive, &asked).into_iter();
+        let mut standing = Standing::Judged;
+        if self.checker.holds_up(&client.info, Action::Receive) {
+            standing = Standing::Unjudged { is_told: false };
+        } else if self.hooks.decides(Action::Receive) {
+            let mut allowed = self.may_receive_retained(&client.info, &found, generation).into_iter();
             // There is one for each.
-            found.retain(|_| verdicts.next().is_some_and(|verdict| verdict.allowed));
+            found.retain(|_| allowed.next() == Some(true));
         }
         let queued = found.into_iter().map(|Found { message, .. }| Queued {
             qos: message.qos.min(wanted.options.qos),
@@ -190,11 +194,37 @@ impl Worker {
             subscription_id: wanted.id,
             message,
         });
-        let dropped = client.session.deliver_retained(client.link_id, queued, &self.core.limits, now)?;
+        let dropped = client.session.deliver_retained(client.link_id, queued, standing, &self.core.limits, now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), client.session.client_id.as_str());
         }
         Ok(())
+    }
+
+    /// Which of these a client may receive. Most are under a few rules: what a plugin has said of a topic filter it is not
+    /// asked again.
+    fn may_receive_retained(&mut self, client: &Arc<ClientInfo>, found: &[Found], generation: u64) -> Vec<bool> {
+        let (mut verdicts, mut allowed) = (VerdictCache::default(), Vec::with_capacity(found.len()));
+        for some in found.chunks(RETAINED_ASKED_TOGETHER) {
+            let topics = some.iter().map(|Found { message, .. }| message.topic.as_str());
+            let known: Vec<_> = topics.clone().map(|topic| verdicts.verdict(topic, generation)).collect();
+            let unknown = some.iter().zip(&known).filter(|(_, known)| known.is_none());
+            let asked: Vec<_> =
+                unknown.map(|(found, _)| (found.message.topic.as_str(), message_facts(&found.message))).collect();
+            let mut answers = match asked.is_empty() {
+                true => Vec::new(),
+                false => self.checker.check_many(client, Action::Receive, &asked),
+            }
+            .into_iter();
+            allowed.extend(topics.zip(known).map(|(topic, known)| match known {
+                Some(known) => known.is_ok(),
+                None => answers.next().is_some_and(|verdict| {
+                    verdicts.remember(topic, &verdict, generation);
+                    verdict.allowed
+                }),
+            }));
+        }
+        allowed
     }
 
     /// Whether a retained message may still be published by who published it. `asked_before` has what was said of the

@@ -53,6 +53,7 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
         verdicts: VerdictCache::default(),
         review: None,
         asking: None,
+        receiving: None,
         proven: None,
     };
     let connected = Connected { worker: Rc::clone(&worker), client, end: End::Panic };

@@ -17,6 +17,7 @@ use super::aside::Asking;
 use super::connection;
 use super::core::{Core, Internal};
 use super::doorway::Doorway;
+use super::publish::Asks;
 use super::revocation;
 use super::routes::RouteCache;
 use super::session::LastWill;
@@ -135,7 +136,7 @@ async fn publish_internal(worker: Rc<RefCell<Worker>>, mut messages: mpsc::Recei
         // A message that finds a fault of the broker must not be the last one.
         let published = catch_unwind(AssertUnwindSafe(|| match message {
             Internal::FromPlugin(message) => worker.publish_unasked(message),
-            Internal::Orphans(orphans) => worker.pass_on(orphans),
+            Internal::Orphans(orphans) => worker.pass_on(orphans, Asks::Aside),
             Internal::Will(client, will) => worker.publish_judged_will(&client, *will, &mut VerdictCache::default()),
             // Whoever waited for it may have given up.
             Internal::Barrier(done) => drop(done.send(())),

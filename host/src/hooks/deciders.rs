@@ -37,6 +37,18 @@ impl Deciders {
         Self { any_slow: deciders.plugins.iter().any(|decider| decider.warm.is_none()), ..deciders }
     }
 
+    /// The same in place of others: a plugin that was loaded again as it was is as slow as before.
+    pub(crate) fn in_place_of(old: &Self, plugins: &[Arc<Loaded>]) -> Self {
+        let mut new = Self::in_place(plugins);
+        for decider in &mut new.plugins {
+            if let Some(before) = old.plugins.iter().find(|before| before.plugin.is_same(&decider.plugin)) {
+                decider.pace = before.pace.clone();
+            }
+        }
+        new.any_slow |= old.any_slow;
+        new
+    }
+
     /// For a thread that has nothing else to do.
     pub(crate) fn aside(plugins: &[Arc<Loaded>]) -> Self {
         Self::new(plugins, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)))

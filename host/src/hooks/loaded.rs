@@ -29,6 +29,11 @@ impl Loaded {
         self.origin == Origin::BuiltIn && &*self.name == "auth_anonymous" && self.wasm.instances().is_none()
     }
 
+    /// Whether it is another loading of the same, with the same settings.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.wasm.is_same(&other.wasm)
+    }
+
     /// Takes note of a fault in a call that `client` has caused, if anybody has.
     pub(crate) fn report(&self, call: Call, client: Option<&ClientInfo>, fault: &Fault) {
         self.faults.report(self, call, client, fault);

@@ -5,7 +5,7 @@ use super::limits::{ASIDE_TIME, SLOW_CALL, SLOW_CALLS_MAX, SLOW_CALLS_WINDOW};
 /// Notices that a plugin's topic-checks take long, on one worker.
 ///
 /// Only calls that the clock of the deadlines has seen running are looked at: the others cost nothing here.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pace {
     slow_calls: u32,
     /// Since when they are counted.

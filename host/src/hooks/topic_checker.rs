@@ -130,7 +130,8 @@ impl TopicChecker {
     #[cold]
     fn renew(&mut self) {
         self.generation = self.hooks.generation();
-        std::mem::replace(&mut self.deciders, Deciders::in_place(&self.generation.deciding)).retire();
+        let deciders = Deciders::in_place_of(&self.deciders, &self.generation.deciding);
+        std::mem::replace(&mut self.deciders, deciders).retire();
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Delivery<'a> {
     topic: &'a TopicName,
     payload: Payload<'a>,
     qos: QoS,
+    retain: bool,
     now: Instant,
     passed_on: PassedOn<'a>,
     expiry: Option<Expiry>,
@@ -139,15 +140,22 @@ impl<'a> Delivery<'a> {
     /// Begins the delivery of a message that was published with `qos`, at `now`.
     pub fn new(topic: &'a TopicName, payload: Payload<'a>, qos: QoS, now: Instant, scratch: &'a mut Scratch) -> Self {
         scratch.filled = 0;
-        let (mut passed_on, mut expiry, mut kept) = (PassedOn::AsRead(&[]), None, None);
+        let (mut passed_on, mut expiry, mut kept, mut retain) = (PassedOn::AsRead(&[]), None, None, false);
         if let Payload::Kept(message) = payload {
+            retain = message.retain;
             kept = Some(Arc::clone(message));
             if let Some(properties) = &message.properties {
                 passed_on = PassedOn::AsRead(&properties.passed_on);
                 expiry = properties.expires.map(|at| Expiry { secs: secs_left(at, now), at });
             }
         }
-        Self { topic, payload, qos, now, passed_on, expiry, scratch, message: kept }
+        Self { topic, payload, qos, retain, now, passed_on, expiry, scratch, message: kept }
+    }
+
+    /// The same with the RETAIN flag of its PUBLISH.
+    pub fn with_retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
     }
 
     /// The same with the properties of its PUBLISH.
@@ -185,9 +193,10 @@ impl<'a> Delivery<'a> {
 
     /// The message in memory of its own, for those who keep it.
     pub fn message(&mut self) -> &Arc<Message> {
-        let Self { topic, payload, qos, passed_on, expiry, scratch, message, .. } = self;
-        message
-            .get_or_insert_with(|| Arc::new(kept(topic, *payload, *qos, passed_on.bytes(scratch), *expiry, &[], None)))
+        let Self { topic, payload, qos, retain, passed_on, expiry, scratch, message, .. } = self;
+        message.get_or_insert_with(|| {
+            Arc::new(kept(topic, *payload, (*qos, *retain), passed_on.bytes(scratch), *expiry, &[], None))
+        })
     }
 
     /// The message for a client's queue, and the one identifier that is to be sent with it. Several identifiers are a
@@ -197,7 +206,8 @@ impl<'a> Delivery<'a> {
             ([], None) => (Arc::clone(self.message()), None),
             ([id], None) => (Arc::clone(self.message()), Some(*id)),
             (ids, share) => {
-                let message = kept(self.topic, self.payload, self.qos, self.passed_on(), self.expiry, ids, share);
+                let message =
+                    kept(self.topic, self.payload, (self.qos, self.retain), self.passed_on(), self.expiry, ids, share);
                 (Arc::new(message), None)
             }
         }
@@ -330,7 +340,7 @@ impl<'a> Delivery<'a> {
 fn kept(
     topic: &TopicName,
     payload: Payload<'_>,
-    qos: QoS,
+    (qos, retain): (QoS, bool),
     passed_on: &[u8],
     expiry: Option<Expiry>,
     subscription_ids: &[SubscriptionId],
@@ -340,7 +350,7 @@ fn kept(
         Payload::Read { bytes, buffer } => keep(bytes, buffer),
         Payload::Kept(message) => message.payload.clone(),
     };
-    let mut message = Message::new(topic.clone(), payload, qos, false);
+    let mut message = Message::new(topic.clone(), payload, qos, retain);
     let expires = expiry.map(|expiry| expiry.at);
     if !passed_on.is_empty() || expires.is_some() || !subscription_ids.is_empty() || share.is_some() {
         let mut all = BytesMut::from(passed_on);

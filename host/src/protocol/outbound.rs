@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::{Ack, PacketId, ProtocolVersion, encode_ack};
-use crate::queue::{MessageQueue, Outgoing, Pushed, Queued, large_bytes};
+use crate::queue::{Judged, MessageQueue, Outgoing, Pushed, Queued, Standing, large_bytes};
 use crate::types::{Limits, Message, QoS, ReasonCode, SubscriptionId};
 
 use super::aliases::OutgoingAliases;
@@ -142,12 +142,35 @@ impl Outbound {
         {
             return self.send(delivery, qos, terms);
         }
+        self.queue(delivery, terms, Standing::Judged, limits)
+    }
+
+    /// Takes a message of which it is yet to be found out whether the client may have it: it waits in its place, and what
+    /// comes after it waits for it, until it is [judged](Self::judge).
+    pub fn deliver_unjudged(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        terms: Terms<'_>,
+        is_told: bool,
+        limits: &Limits,
+    ) -> Delivered {
+        self.queue(delivery, terms, Standing::Unjudged { is_told }, limits)
+    }
+
+    fn queue(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        terms: Terms<'_>,
+        standing: Standing,
+        limits: &Limits,
+    ) -> Delivered {
+        let qos = terms.granted.min(delivery.qos()); // [MQTT-3.8.4-6]
         if qos == QoS::AtMostOnce && self.line == Line::Down {
             return Delivered::Away;
         }
         let (message, subscription_id) = delivery.queued(terms);
         let queued = Queued { message, qos, retain: terms.retain, subscription_id };
-        match self.queue.push(queued, limits, delivery.now()) {
+        match self.queue.push(queued, standing, limits, delivery.now()) {
             Pushed::Kept => Delivered::Queued,
             Pushed::KeptInsteadOf(dropped) => Delivered::QueuedInsteadOf(dropped),
             Pushed::Refused => Delivered::Dropped,
@@ -173,16 +196,39 @@ impl Outbound {
     }
 
     /// Takes retained messages for a new subscription, and says how many were dropped for want of room.
-    pub fn deliver_retained(&mut self, messages: impl Iterator<Item = Queued>, limits: &Limits, now: Instant) -> usize {
+    pub fn deliver_retained(
+        &mut self,
+        messages: impl Iterator<Item = Queued>,
+        standing: Standing,
+        limits: &Limits,
+        now: Instant,
+    ) -> usize {
         let mut dropped = 0;
         for queued in messages {
-            if self.queue.is_empty() && self.may_send(&queued, limits) {
+            if standing == Standing::Judged && self.queue.is_empty() && self.may_send(&queued, limits) {
                 self.send_queued(queued, now);
             } else {
-                dropped += usize::from(!self.queue.push_retained(queued, limits));
+                dropped += usize::from(!self.queue.push_retained(queued, standing, limits));
             }
         }
         dropped
+    }
+
+    /// Whether messages wait that are to be judged.
+    pub fn has_unjudged(&self) -> bool {
+        self.queue.has_unjudged()
+    }
+
+    /// Those messages, in the order in which they will be sent.
+    pub fn unjudged(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.queue.unjudged()
+    }
+
+    /// Judges the waiting messages of which `may_be_sent` knows it, and sends what can be sent then.
+    pub fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>, limits: &Limits, now: Instant) -> Judged {
+        let judged = self.queue.judge(may_be_sent);
+        self.pump(limits, now);
+        judged
     }
 
     /// The client has a connection: sends again what was not acknowledged `[MQTT-4.4.0-1]`, then what has waited.
@@ -300,7 +346,7 @@ impl Outbound {
     /// Takes the messages that are for a shared subscription and that its client has not acknowledged, as it will not come
     /// back. Those of QoS 2 that were begun are nobody else's `[MQTT-4.8.2-5]`.
     pub fn take_shared(&mut self) -> Vec<Queued> {
-        let is_shared = |message: &Message| message.properties.as_ref().is_some_and(|known| known.share.is_some());
+        let is_shared = |message: &Message| message.share().is_some();
         let inflight = std::mem::take(&mut self.inflight).into_iter().filter_map(|inflight| match inflight.state {
             State::Published { message, qos: qos @ QoS::AtLeastOnce, retain, subscription_id } => {
                 Some(Queued { message, qos, retain, subscription_id })

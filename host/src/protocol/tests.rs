@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::*;
 use crate::codec::{Packet, PacketId, Properties, ProtocolVersion, Publish, decode, next_frame};
-use crate::queue::{Outgoing, Queued};
+use crate::queue::{Outgoing, Queued, Standing};
 use crate::types::{Capabilities, Limits, Message, QoS, ReasonCode, TopicName};
 
 /// What a client reads, in words: `PUBLISH 1 q1 dup hello`.
@@ -327,10 +327,10 @@ fn retained_messages_that_wait_are_bounded_in_bytes() {
     let message = Message::new(topic, Bytes::from(vec![1; 35]), QoS::AtLeastOnce, true);
     let queued = Queued { message: message.into(), qos: QoS::AtLeastOnce, retain: true, subscription_id: None };
     let store = || std::iter::repeat_n(queued.clone(), 60);
-    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 0);
-    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 20);
+    assert_eq!(session.outbound.deliver_retained(store(), Standing::Judged, &limits, Instant::now()), 0);
+    assert_eq!(session.outbound.deliver_retained(store(), Standing::Judged, &limits, Instant::now()), 20);
     assert_eq!(session.outbound.queue_len(), 100);
-    assert_eq!(session.outbound.deliver_retained(store(), &limits, Instant::now()), 60);
+    assert_eq!(session.outbound.deliver_retained(store(), Standing::Judged, &limits, Instant::now()), 60);
 }
 
 #[test]

@@ -62,6 +62,19 @@ struct Entry {
     queued: Queued,
     /// Whether it counts as a message that waits: all but retained ones for a new subscription do.
     counted: bool,
+    standing: Standing,
+}
+
+/// Whether it is known that a message may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Judged,
+    /// That is yet to be found out, and those after it wait for it.
+    Unjudged {
+        /// Whether somebody wants to be told if it may.
+        is_told: bool,
+    },
 }
 
 /// What some of the entries are counted as.
@@ -72,6 +85,7 @@ struct Sum {
     bytes: usize,
     /// How many may expire.
     expiring: usize,
+    unjudged: usize,
 }
 
 impl Sum {
@@ -81,6 +95,7 @@ impl Sum {
             counted: entry.counted.into(),
             bytes: entry.queued.bytes(),
             expiring: entry.queued.message.expires().is_some().into(),
+            unjudged: (entry.standing != Standing::Judged).into(),
         }
     }
 
@@ -89,6 +104,7 @@ impl Sum {
         self.counted += other.counted;
         self.bytes += other.bytes;
         self.expiring += other.expiring;
+        self.unjudged += other.unjudged;
     }
 
     fn remove(&mut self, other: Self) {
@@ -96,6 +112,7 @@ impl Sum {
         self.counted -= other.counted;
         self.bytes -= other.bytes;
         self.expiring -= other.expiring;
+        self.unjudged -= other.unjudged;
     }
 
     /// Whether one more message fits, which counts as `bytes`.
@@ -115,25 +132,35 @@ pub enum Pushed {
     Refused,
 }
 
+/// What came of messages that were judged.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Those that may not be sent: they were dropped.
+    pub denied: Vec<Queued>,
+    /// Those that may, of which somebody wants to be told.
+    pub to_tell: Vec<Arc<Message>>,
+}
+
 impl MessageQueue {
     /// Appends a message at `now`, within the limits.
-    pub fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
-        self.change(|waiting| waiting.push(queued, limits, now))
+    pub fn push(&mut self, queued: Queued, standing: Standing, limits: &Limits, now: Instant) -> Pushed {
+        self.change(|waiting| waiting.push(queued, standing, limits, now))
     }
 
     /// Appends a retained message for a new subscription, and says whether there was room: its bytes count, but not the
     /// number of messages, since who asks for a large store is to have it.
-    pub fn push_retained(&mut self, queued: Queued, limits: &Limits) -> bool {
+    pub fn push_retained(&mut self, queued: Queued, standing: Standing, limits: &Limits) -> bool {
         let has_room = self.bytes() + queued.bytes() <= limits.queue_bytes_max;
         if has_room {
-            self.change(|waiting| waiting.append(Entry { queued, counted: false }));
+            self.change(|waiting| waiting.append(Entry { queued, counted: false, standing }));
         }
         has_room
     }
 
-    /// The message that waits longest.
+    /// The message that waits longest, unless it waits to be judged.
     pub fn front(&self) -> Option<&Queued> {
-        self.waiting.as_ref()?.entries.front().map(|entry| &entry.queued)
+        let front = self.waiting.as_ref()?.entries.front()?;
+        (front.standing == Standing::Judged).then_some(&front.queued)
     }
 
     /// Takes out the message that waits longest.
@@ -145,6 +172,22 @@ impl MessageQueue {
     /// The messages that wait, those that wait longest first.
     pub fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
         self.waiting.iter().flat_map(|waiting| &waiting.entries).map(|entry| &entry.queued.message)
+    }
+
+    /// Whether any is to be judged.
+    pub fn has_unjudged(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.all.unjudged > 0)
+    }
+
+    /// The messages that are to be judged, those that wait longest first.
+    pub fn unjudged(&self) -> impl Iterator<Item = &Arc<Message>> {
+        let entries = self.waiting.iter().flat_map(|waiting| &waiting.entries);
+        entries.filter(|entry| entry.standing != Standing::Judged).map(|entry| &entry.queued.message)
+    }
+
+    /// Judges those that `may_be_sent` knows something of: drops them or takes them to be allowed.
+    pub fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>) -> Judged {
+        if self.has_unjudged() { self.change(|waiting| waiting.judge(may_be_sent)) } else { Judged::default() }
     }
 
     /// Drops the messages that are not to be kept, and says how many.
@@ -184,7 +227,7 @@ impl MessageQueue {
 }
 
 impl Waiting {
-    fn push(&mut self, queued: Queued, limits: &Limits, now: Instant) -> Pushed {
+    fn push(&mut self, queued: Queued, standing: Standing, limits: &Limits, now: Instant) -> Pushed {
         let (mut dropped, bytes) = (0, queued.bytes());
         if self.all.expiring > 0 && !self.all.has_room(bytes, limits) {
             self.retain(|queued| !queued.message.is_expired(now)); // [MQTT-3.3.2-5]
@@ -198,7 +241,7 @@ impl Waiting {
             }
             dropped = self.drop_qos0();
         }
-        self.append(Entry { queued, counted: true });
+        self.append(Entry { queued, counted: true, standing });
         if dropped == 0 { Pushed::Kept } else { Pushed::KeptInsteadOf(dropped) }
     }
 
@@ -233,6 +276,33 @@ impl Waiting {
         });
         self.entries = entries;
         before - self.entries.len()
+    }
+
+    fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>) -> Judged {
+        let mut judged = Judged::default();
+        for mut entry in std::mem::take(&mut self.entries) {
+            let Standing::Unjudged { is_told } = entry.standing else {
+                self.entries.push_back(entry);
+                continue;
+            };
+            match may_be_sent(&entry.queued.message) {
+                None => self.entries.push_back(entry),
+                Some(true) => {
+                    if is_told {
+                        judged.to_tell.push(Arc::clone(&entry.queued.message));
+                    }
+                    entry.standing = Standing::Judged;
+                    self.all.unjudged -= 1;
+                    self.qos0.unjudged -= usize::from(entry.queued.qos == QoS::AtMostOnce);
+                    self.entries.push_back(entry);
+                }
+                Some(false) => {
+                    self.forget(&entry);
+                    judged.denied.push(entry.queued);
+                }
+            }
+        }
+        judged
     }
 
     /// Counts a message no longer.
@@ -281,12 +351,12 @@ mod tests {
     fn a_full_queue_drops_qos_0_first_then_the_newest() {
         let limits = Limits { queue_messages_max: 3, ..Limits::default() };
         let (mut queue, now) = (MessageQueue::default(), Instant::now());
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), &limits, now), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, now), Pushed::KeptInsteadOf(1));
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "2"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::ExactlyOnce, "3"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "4"), Standing::Judged, &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), Standing::Judged, &limits, now), Pushed::KeptInsteadOf(1));
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6"), Standing::Judged, &limits, now), Pushed::Refused);
         assert_eq!(payloads(&mut queue), ["1", "3", "5"]);
         assert_eq!(sums(&queue), Default::default());
     }
@@ -296,11 +366,14 @@ mod tests {
         let limits = Limits::default();
         let mut queue = MessageQueue::default();
         for (qos, payload) in [(QoS::AtMostOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::AtMostOnce, "3")] {
-            queue.push(queued(qos, payload), &limits, Instant::now());
+            queue.push(queued(qos, payload), Standing::Judged, &limits, Instant::now());
         }
         assert_eq!(queue.retain(|message| message.payload != "1"), 1);
-        let all = Sum { entries: 2, counted: 2, bytes: 2 * (2 + ENTRY_BYTES), expiring: 0 };
-        assert_eq!(sums(&queue), (all, Sum { entries: 1, counted: 1, bytes: 2 + ENTRY_BYTES, expiring: 0 }));
+        let all = Sum { entries: 2, counted: 2, bytes: 2 * (2 + ENTRY_BYTES), expiring: 0, unjudged: 0 };
+        assert_eq!(
+            sums(&queue),
+            (all, Sum { entries: 1, counted: 1, bytes: 2 + ENTRY_BYTES, expiring: 0, unjudged: 0 })
+        );
         assert_eq!(payloads(&mut queue), ["2", "3"]);
     }
 
@@ -308,9 +381,9 @@ mod tests {
     fn bytes_are_bounded_too() {
         let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
         let (mut queue, now) = (MessageQueue::default(), Instant::now());
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123456"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), Standing::Judged, &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, ""), Standing::Judged, &limits, now), Pushed::Kept);
         assert_eq!(queue.len(), 2);
     }
 
@@ -318,10 +391,13 @@ mod tests {
     fn qos_0_is_not_dropped_in_vain() {
         let limits = Limits { queue_bytes_max: 8 + 2 * ENTRY_BYTES, ..Limits::default() };
         let (mut queue, now) = (MessageQueue::default(), Instant::now());
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), &limits, now), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "678"), &limits, now), Pushed::KeptInsteadOf(1));
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "123"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtMostOnce, "45"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "6789"), Standing::Judged, &limits, now), Pushed::Refused);
+        assert_eq!(
+            queue.push(queued(QoS::AtLeastOnce, "678"), Standing::Judged, &limits, now),
+            Pushed::KeptInsteadOf(1)
+        );
         assert_eq!(payloads(&mut queue), ["123", "678"]);
         assert_eq!(sums(&queue), Default::default());
     }
@@ -332,12 +408,41 @@ mod tests {
         let limits = Limits { queue_messages_max: 3, ..Limits::default() };
         let (mut queue, now) = (MessageQueue::default(), Instant::now());
         let soon = now + Duration::from_secs(1);
-        assert_eq!(queue.push(expiring("1", soon), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(expiring("2", soon + Duration::from_secs(1)), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "3"), &limits, now), Pushed::Kept);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "4"), &limits, now), Pushed::Refused);
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), &limits, soon), Pushed::Kept);
+        assert_eq!(queue.push(expiring("1", soon), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(
+            queue.push(expiring("2", soon + Duration::from_secs(1)), Standing::Judged, &limits, now),
+            Pushed::Kept
+        );
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "3"), Standing::Judged, &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "4"), Standing::Judged, &limits, now), Pushed::Refused);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), Standing::Judged, &limits, soon), Pushed::Kept);
         assert_eq!(payloads(&mut queue), ["2", "3", "5"]);
+        assert_eq!(sums(&queue), Default::default());
+    }
+
+    /// Whoever comes after a message that is to be judged waits for it, and those before it do not.
+    #[test]
+    fn what_is_to_be_judged_keeps_its_place() {
+        let limits = Limits::default();
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        let unjudged = Standing::Unjudged { is_told: false };
+        let told = Standing::Unjudged { is_told: true };
+        let entries = [("1", Standing::Judged), ("2", unjudged), ("3", told), ("4", Standing::Judged), ("5", unjudged)];
+        for (payload, standing) in entries {
+            queue.push(queued(QoS::AtMostOnce, payload), standing, &limits, now);
+        }
+        assert_eq!(queue.front().map(|queued| &*queued.message.payload), Some(b"1".as_slice()));
+        queue.pop();
+        assert!(queue.front().is_none() && queue.has_unjudged());
+        let judged = queue.judge(|message| (message.payload != "5").then_some(message.payload != "2"));
+        let denied: Vec<_> = judged.denied.iter().map(|queued| queued.message.payload.clone()).collect();
+        let to_tell: Vec<_> = judged.to_tell.iter().map(|message| message.payload.clone()).collect();
+        assert_eq!((denied, to_tell), (vec![Bytes::from("2")], vec![Bytes::from("3")]));
+        let sent: Vec<_> = std::iter::from_fn(|| queue.front().is_some().then(|| queue.pop())?).collect();
+        assert_eq!(sent.len(), 2, "3 and 4");
+        assert_eq!(queue.unjudged().count(), 1);
+        assert!(queue.judge(|_| Some(true)).denied.is_empty() && !queue.has_unjudged());
+        assert_eq!(payloads(&mut queue), ["5"]);
         assert_eq!(sums(&queue), Default::default());
     }
 
@@ -346,13 +451,13 @@ mod tests {
         let limits = Limits { queue_messages_max: 1, queue_bytes_max: 5 * (ENTRY_BYTES + 2), ..Limits::default() };
         let (mut queue, now) = (MessageQueue::default(), Instant::now());
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::AtMostOnce] {
-            assert!(queue.push_retained(queued(qos, "r"), &limits));
+            assert!(queue.push_retained(queued(qos, "r"), Standing::Judged, &limits));
         }
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), &limits, now), Pushed::Kept);
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "1"), Standing::Judged, &limits, now), Pushed::Kept);
         // Its place is taken by the one before, and not by what was retained.
-        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "2"), &limits, now), Pushed::Refused);
-        assert!(queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
-        assert!(!queue.push_retained(queued(QoS::AtLeastOnce, "R"), &limits));
+        assert_eq!(queue.push(queued(QoS::AtLeastOnce, "2"), Standing::Judged, &limits, now), Pushed::Refused);
+        assert!(queue.push_retained(queued(QoS::AtLeastOnce, "R"), Standing::Judged, &limits));
+        assert!(!queue.push_retained(queued(QoS::AtLeastOnce, "R"), Standing::Judged, &limits));
         assert_eq!(payloads(&mut queue), ["r", "r", "r", "1", "R"]);
         assert_eq!(sums(&queue), Default::default());
     }

@@ -14,7 +14,7 @@ pub struct Message {
     pub payload: Bytes,
     /// The QoS it was published with, after the broker's own maximum.
     pub qos: QoS,
-    /// Whether it is to be kept as the retained message of its topic.
+    /// Whether it was to be kept as the retained message of its topic.
     pub retain: bool,
     /// What MQTT 5.0 says beside it; none where nothing was said.
     pub properties: Option<Arc<MessageProperties>>,
@@ -34,6 +34,11 @@ impl Message {
     /// Whether it is too old to be delivered at `now` `[MQTT-3.3.2-5]`.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.expires().is_some_and(|expires| expires <= now)
+    }
+
+    /// The shared subscription that it is for, if it is for one.
+    pub fn share(&self) -> Option<&TopicFilter> {
+        self.properties.as_ref()?.share.as_ref()
     }
 
     /// What it is counted as where messages are kept: topic, payload and properties.

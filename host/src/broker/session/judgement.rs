@@ -1,14 +1,17 @@
 //! What a session keeps of what was allowed, once less is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::{Displaced, SessionHandle, Shared};
 use crate::broker::publish::message_facts;
+use crate::broker::received::Received;
 use crate::broker::subscriptions::Wanted;
+use crate::broker::verdicts::Remembered;
 use crate::hooks::TopicFacts;
+use crate::queue::Judged;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 
 /// What a session has that is only there because it was allowed once.
@@ -35,6 +38,9 @@ pub(in crate::broker) struct Judgement {
 
 /// Messages as plugins are asked about them.
 type Messages = HashSet<(TopicName, TopicFacts), ahash::RandomState>;
+
+/// What was said of messages, as plugins are asked about them.
+pub(in crate::broker) type Answers = HashMap<(TopicName, TopicFacts), bool, ahash::RandomState>;
 
 fn asked_as(message: &Message) -> (TopicName, TopicFacts) {
     (message.topic.clone(), message_facts(message))
@@ -106,5 +112,62 @@ impl SessionHandle {
         self.judged.store(judgement.generation, Ordering::Relaxed);
         session.outbound.release(limits, now);
         Ok(dropped)
+    }
+
+    /// At most `max` questions about messages that are to be judged before they are sent, for the connection `link_id`;
+    /// those that are the same to plugins once.
+    pub(in crate::broker) fn unjudged(
+        &self,
+        link_id: u64,
+        max: usize,
+    ) -> Result<Vec<(TopicName, TopicFacts)>, Displaced> {
+        self.with(link_id, |session| {
+            let mut questions = Vec::new();
+            for question in session.outbound.unjudged().map(|message| asked_as(message)) {
+                if questions.len() >= max {
+                    break;
+                }
+                if !questions.contains(&question) {
+                    questions.push(question);
+                }
+            }
+            questions
+        })
+    }
+
+    /// Drops or sends the messages that were asked about.
+    pub(in crate::broker) fn judge_waiting(
+        &self,
+        link_id: u64,
+        answers: &Answers,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<Judged, Displaced> {
+        let may_be_sent = |message: &Message| answers.get(&asked_as(message)).copied();
+        let mut shared = self.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        Ok(shared.session.outbound.judge(may_be_sent, limits, now))
+    }
+
+    /// What a slow `receive` has said of a topic, if that still holds for `number` and this connection.
+    pub(in crate::broker) fn received(&self, topic: &TopicName, number: u64, link_id: u64) -> Option<Remembered> {
+        self.lock().received.as_ref()?.verdict(topic, number, link_id)
+    }
+
+    /// Remembers what a slow `receive` has said, for the workers of publishers.
+    pub(in crate::broker) fn remember_received(
+        &self,
+        topic: TopicName,
+        remembered: Remembered,
+        number: u64,
+        link_id: u64,
+    ) {
+        let received = &mut self.lock().received;
+        match received {
+            Some(received) if received.is_of(number, link_id) => received.insert(topic, remembered),
+            _ => *received = Some(Box::new(Received::new(number, link_id, (topic, remembered)))),
+        }
     }
 }

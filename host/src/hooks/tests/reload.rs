@@ -55,6 +55,37 @@ fn what_does_not_load_leaves_the_old_in_force() {
     check(&broken, "plugin \"missing\" not found");
 }
 
+/// Otherwise the first questions after each reload would hold up a worker again.
+#[test]
+fn a_slow_plugin_that_is_loaded_again_as_it_was_is_known_to_be_slow() {
+    let decides = Guest { topic_check: Some(Does::Answer(0)), actions: vec![Action::Publish], ..Guest::default() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spec = guest_spec(folder.path(), &[decides.clone()]);
+    std::fs::copy(amqtt_tests::guests::SLOW_CHECK, folder.path().join("slow.wasm")).expect("a built guest");
+    spec.plugins.push(PluginSpec { name: "slow".to_owned(), ..spec.plugins[0].clone() });
+    spec.plugins.iter_mut().for_each(|plugin| plugin.limits.deadline = Some(Duration::from_secs(20)));
+    let (hooks, _) = load(spec.clone()).expect("works");
+    let mut checker = hooks.topic_checker();
+    let mut asked = 0;
+    while !checker.holds_up(&client(None), Action::Publish) {
+        asked += 1;
+        assert!(asked < 1_000, "it is never slow");
+        assert!(checker.check(&client(None), Action::Publish, "slow-publish/x", FACTS).allowed);
+    }
+    let mut is_slow_after_reload = |spec: &HookSpec| {
+        hooks.reload(spec).expect("works");
+        checker.follow();
+        checker.holds_up(&client(None), Action::Publish)
+    };
+    assert!(is_slow_after_reload(&spec), "nothing has changed");
+    spec.plugins[0].settings.insert("other".into(), json!(1));
+    assert!(is_slow_after_reload(&spec), "it is another that has changed");
+    decides.write(folder.path(), "slow");
+    assert!(!is_slow_after_reload(&spec), "it is another plugin of its name");
+    std::fs::copy(amqtt_tests::guests::SLOW_CHECK, folder.path().join("slow.wasm")).expect("a built guest");
+    assert!(!is_slow_after_reload(&spec), "nothing is known of it any more");
+}
+
 /// Whoever watches the files learns of a change that came while they were being loaded.
 #[test]
 fn files_are_told_as_they_were_when_they_were_loaded() {

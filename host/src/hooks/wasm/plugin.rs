@@ -27,6 +27,8 @@ use crate::hooks::{Grants, PluginLimits};
 /// Compiled code of a plugin, and what its type says.
 pub(crate) struct Code {
     component: Component,
+    /// The SHA-256 of its file; none for what is part of the binary.
+    digest: Option<[u8; 32]>,
     manifest: Manifest,
     /// The version of the plugin, if it tells one.
     version: Option<String>,
@@ -50,7 +52,7 @@ impl Code {
             Some(folder) => CodeCache { folder, engine: &runtime.engine }.component(&digest, &bytes),
             None => compile(&runtime.engine, &bytes),
         })?;
-        Self::new(runtime, component, began.elapsed(), &bytes, grants)
+        Self::new(runtime, component, Some(digest), began.elapsed(), &bytes, grants)
     }
 
     /// Takes a plugin that is part of the binary.
@@ -65,19 +67,20 @@ impl Code {
         }
         let began = Instant::now();
         let component = load_embedded(&runtime.engine, plugin)?;
-        Self::new(runtime, component, began.elapsed(), plugin.component, grants)
+        Self::new(runtime, component, None, began.elapsed(), plugin.component, grants)
     }
 
     fn new(
         runtime: &Runtime,
         component: Component,
+        digest: Option<[u8; 32]>,
         compiled_in: Duration,
         bytes: &[u8],
         grants: &Grants,
     ) -> Result<Self, Unusable> {
         let manifest = Manifest::read(&runtime.engine, &component, grants)?;
         let (Anatomy { version, .. }, read) = Anatomy::read(bytes);
-        read.map(|()| Self { component, manifest, version, compiled_in })
+        read.map(|()| Self { component, digest, manifest, version, compiled_in })
     }
 }
 
@@ -102,6 +105,7 @@ fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], Unus
 
 /// A plugin that is ready to be instantiated any number of times.
 pub(crate) struct Plugin {
+    digest: Option<[u8; 32]>,
     manifest: Manifest,
     version: Option<String>,
     compiled_in: Duration,
@@ -124,7 +128,7 @@ impl Plugin {
         settings: String,
         limits: PluginLimits,
     ) -> Result<Self, StartError> {
-        let Code { component, manifest, version, compiled_in } = code;
+        let Code { component, digest, manifest, version, compiled_in } = code;
         let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
         let mut linker = Linker::new(component.engine());
         bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
@@ -141,7 +145,24 @@ impl Plugin {
         )
         .map_err(StartError::Fault)?;
         let ready = Mutex::new(vec![first]);
-        Ok(Self { manifest, version, compiled_in, registration, pre, indices, capabilities, settings, limits, ready })
+        Ok(Self {
+            digest,
+            manifest,
+            version,
+            compiled_in,
+            registration,
+            pre,
+            indices,
+            capabilities,
+            settings,
+            limits,
+            ready,
+        })
+    }
+
+    /// Whether it is the same code with the same settings as another of its name: then what was learned of that holds.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.settings == other.settings
     }
 
     /// Makes instances until so many are ready.

@@ -7,7 +7,7 @@ use super::peer::{Link, Peer};
 use super::{FILTER, Note};
 use crate::codec::{Publish, Subscribe, decode, next_frame};
 use crate::protocol::{Delivered, Delivery, Event, Payload, Scratch, Terms};
-use crate::queue::Queued;
+use crate::queue::{Queued, Standing};
 use crate::routing::{RetainedTree, SubscriptionTree};
 use crate::types::random::Random;
 use crate::types::{Limits, Message, QoS, ReasonCode, TopicFilter};
@@ -269,7 +269,7 @@ impl World {
                 tally.deliver(note, qos, true);
                 messages.push(Queued { message: Arc::clone(message), qos, retain: true, subscription_id: None });
             });
-            tally.dropped += session.outbound.deliver_retained(messages.into_iter(), limits, *now);
+            tally.dropped += session.outbound.deliver_retained(messages.into_iter(), Standing::Judged, limits, *now);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Allows every topic; takes some 20 ms each time for those below `slow-publish`, `slow-subscribe` and `slow-receive`, for
-//! that action.
+//! that action. Clients whose identifiers begin with `refused` are not delivered those.
 
 use amqtt_plugin_sdk::{
     Action, CacheFor, Client, Decision, Interests, NoSettings, Plugin, TopicCheck, Verdict, plugin,
@@ -20,7 +20,7 @@ impl Plugin for SlowCheck {
 }
 
 impl TopicCheck for SlowCheck {
-    fn check(&mut self, _: &Client, action: Action, topic: &str) -> Verdict {
+    fn check(&mut self, client: &Client, action: Action, topic: &str) -> Verdict {
         let slow = topic.starts_with(match action {
             Action::Publish => "slow-publish/",
             Action::Subscribe => "slow-subscribe/",
@@ -33,7 +33,8 @@ impl TopicCheck for SlowCheck {
         for turn in 0..20_000_000_u32 {
             std::hint::black_box(turn);
         }
-        Verdict { decision, cache: CacheFor::Never }
+        let refused = action == Action::Receive && client.client_id().starts_with("refused");
+        Verdict { decision: if refused { Decision::Deny } else { decision }, cache: CacheFor::Never }
     }
 }
 
