@@ -103,8 +103,8 @@ fn from_nothing_to_a_plugin_that_a_broker_goes_by() {
     client.publish("d/c1/a", AtLeastOnce, false, "allowed");
     assert_eq!(client.receive().topic, "d/c1/a");
 
-    // Beside one that was built with a later release of the same minor version of the interface, and has other settings.
-    let newer = replaced(&std::fs::read(component).expect("is there"), b"@0.2.0", b"@0.2.1");
+    // Beside one that was built with a later patch of the interface, and has other settings.
+    let newer = replaced(&std::fs::read(component).expect("is there"), b"@1.0.0", b"@1.0.1");
     let config =
         "plugins:\n  - auth_anonymous\n  - own_topics: {prefix: d/}\n  - newer: {path: newer.wasm, prefix: e/}\n";
     let mut broker = Setup::new(config).file("newer.wasm", newer).plugin_dir_with(&component_path(&project)).start();

@@ -8,7 +8,7 @@ typedef unsigned char byte;
 typedef unsigned int u32;
 
 #define EXPORT(name) __attribute__((export_name(name)))
-#define TYPES(name) __attribute__((import_module("amqtt:plugin/types@0.2.0"), import_name(name)))
+#define TYPES(name) __attribute__((import_module("amqtt:plugin/types@1.0.0"), import_name(name)))
 
 TYPES("[method]registration.decide") void decide(u32 registration, u32 action);
 TYPES("[resource-drop]registration") void drop_registration(u32 registration);
@@ -232,7 +232,7 @@ static int read_settings(void) {
 
 // The hooks.
 
-EXPORT("amqtt:plugin/lifecycle@0.2.0#init") started *init(byte *settings, u32 length, u32 registration) {
+EXPORT("amqtt:plugin/lifecycle@1.0.0#init") started *init(byte *settings, u32 length, u32 registration) {
     json = settings;
     if (read_settings()) {
         decide(registration, PUBLISH);
@@ -244,9 +244,9 @@ EXPORT("amqtt:plugin/lifecycle@0.2.0#init") started *init(byte *settings, u32 le
     return &answer;
 }
 
-EXPORT("amqtt:plugin/lifecycle@0.2.0#stop") void stop(void) {}
+EXPORT("amqtt:plugin/lifecycle@1.0.0#stop") void stop(void) {}
 
-EXPORT("amqtt:plugin/topic-check@0.2.0#check")
+EXPORT("amqtt:plugin/topic-check@1.0.0#check")
 verdict *check(u32 client, u32 request, byte *client_id, u32 client_id_length, u32 has_user, byte *user, u32 user_length,
                u32 action, byte *topic, u32 topic_length) {
     static verdict voted;
@@ -257,7 +257,7 @@ verdict *check(u32 client, u32 request, byte *client_id, u32 client_id_length, u
     return &voted;
 }
 
-EXPORT("amqtt:plugin/topic-check@0.2.0#check-many")
+EXPORT("amqtt:plugin/topic-check@1.0.0#check-many")
 verdicts *check_many(u32 client, u32 request, byte *client_id, u32 client_id_length, u32 has_user, byte *user,
                      u32 user_length, u32 action, text *topics, u32 count) {
     static verdicts voted;
@@ -270,4 +270,4 @@ verdicts *check_many(u32 client, u32 request, byte *client_id, u32 client_id_len
 }
 
 // Called when the broker has read the answer.
-EXPORT("cabi_post_amqtt:plugin/topic-check@0.2.0#check-many") void checked_many(verdicts *voted) { next = kept; }
+EXPORT("cabi_post_amqtt:plugin/topic-check@1.0.0#check-many") void checked_many(verdicts *voted) { next = kept; }

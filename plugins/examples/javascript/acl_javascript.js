@@ -1,6 +1,6 @@
 // Allows each user a list of topics. `../README.md` tells the rules, and what a plugin in JavaScript costs.
 
-import * as log from "amqtt:plugin/log@0.2.0";
+import * as log from "amqtt:plugin/log@1.0.0";
 
 // The entry for clients without a user name. A client that calls itself so is not meant.
 const ANONYMOUS = "anonymous";

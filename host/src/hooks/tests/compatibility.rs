@@ -143,7 +143,7 @@ fn every_hook_and_capability_is_answered() {
 }
 
 #[test]
-fn compatibility_goes_by_the_minor_version() {
+fn compatibility_goes_by_the_major_version() {
     let folder = tempfile::tempdir().expect("a folder");
     let ours = wasm::INTERFACE_VERSION;
     let of_version = |version: &str| {
@@ -152,11 +152,13 @@ fn compatibility_goes_by_the_minor_version() {
         fs::write(&path, replaced(&bytes, &format!("@{ours}"), &format!("@{version}"))).expect("written");
         path
     };
-    everything_answers(&of_version("0.2.7"));
-    for version in ["0.1.0", "0.1.9", "0.3.0", "1.2.0"] {
+    for version in ["1.0.7", "1.3.0"] {
+        everything_answers(&of_version(version));
+    }
+    for version in ["0.1.0", "0.2.0", "2.0.0"] {
         let error = load(spec_of(&of_version(version), all_grants(), json!({}))).err().expect(version);
         assert!(error.contains(&format!("it is made for version {version} of the plugin interface")), "{error}");
-        assert!(error.contains("this broker has 0.2.0 and runs plugins of 0.2.x\nhint: "), "{error}");
+        assert!(error.contains("this broker has 1.0.0 and runs plugins of 1.x\nhint: "), "{error}");
     }
 }
 

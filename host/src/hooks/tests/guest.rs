@@ -205,7 +205,7 @@ impl Guest {
         resolve.push_dir(wit).expect("the plugin interface");
         let mut hooks: Vec<_> = self.hooks().iter().map(|(hook, ..)| *hook).collect();
         hooks.dedup();
-        let exports: String = hooks.iter().map(|hook| format!("export amqtt:plugin/{hook}@0.2.0;\n")).collect();
+        let exports: String = hooks.iter().map(|hook| format!("export amqtt:plugin/{hook}@1.0.0;\n")).collect();
         let (wasi_wit, wasi) = if self.uses_wasi() {
             let mut interfaces: Vec<_> = WASI.iter().map(|(interface, ..)| *interface).collect();
             interfaces.dedup();
@@ -214,8 +214,8 @@ impl Guest {
             ("", String::new())
         };
         let world = format!(
-            "package test:guest;\n{wasi_wit}\nworld guest {{\n{wasi}import amqtt:plugin/log@0.2.0;\nimport amqtt:plugin/types@0.2.0;\n\
-             import amqtt:plugin/broker-info@0.2.0;\nimport amqtt:plugin/publisher@0.2.0;\nexport amqtt:plugin/lifecycle@0.2.0;\n{exports}}}"
+            "package test:guest;\n{wasi_wit}\nworld guest {{\n{wasi}import amqtt:plugin/log@1.0.0;\nimport amqtt:plugin/types@1.0.0;\n\
+             import amqtt:plugin/broker-info@1.0.0;\nimport amqtt:plugin/publisher@1.0.0;\nexport amqtt:plugin/lifecycle@1.0.0;\n{exports}}}"
         );
         let package = resolve.push_source("guest.wit", &world).expect("a package");
         let world = resolve.select_world(&[package], Some("guest")).expect("a world");
@@ -265,11 +265,11 @@ impl Guest {
             ("[method]registration.observe", 4),
             ("[method]registration.tick-every", 3),
         ] {
-            imports.import("amqtt:plugin/types@0.2.0", function, EntityType::Function(of_type));
+            imports.import("amqtt:plugin/types@1.0.0", function, EntityType::Function(of_type));
         }
-        imports.import("amqtt:plugin/broker-info@0.2.0", "uptime-seconds", EntityType::Function(1));
-        imports.import("amqtt:plugin/publisher@0.2.0", "publish", EntityType::Function(2));
-        imports.import("amqtt:plugin/log@0.2.0", "write", EntityType::Function(4));
+        imports.import("amqtt:plugin/broker-info@1.0.0", "uptime-seconds", EntityType::Function(1));
+        imports.import("amqtt:plugin/publisher@1.0.0", "publish", EntityType::Function(2));
+        imports.import("amqtt:plugin/log@1.0.0", "write", EntityType::Function(4));
         for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
             imports.import(interface, function, EntityType::Function(types.len()));
             types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
@@ -292,14 +292,14 @@ impl Guest {
             code.global_get(0).global_get(0).local_get(3).i32_add().i32_const(7).i32_add().i32_const(-8).i32_and();
             code.global_set(0);
         });
-        define("amqtt:plugin/lifecycle@0.2.0#init", 3, true, &|code, own| {
+        define("amqtt:plugin/lifecycle@1.0.0#init", 3, true, &|code, own| {
             write_body(code, own, self.init, 3, true);
             self.write_registration(code);
             code.local_get(2).call(DROP_REGISTRATION).i32_const(STARTED);
         });
-        define("amqtt:plugin/lifecycle@0.2.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
+        define("amqtt:plugin/lifecycle@1.0.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
         for (hook, function, params, result, does) in self.hooks() {
-            define(&format!("amqtt:plugin/{hook}@0.2.0#{function}"), params, result, &|code, own| {
+            define(&format!("amqtt:plugin/{hook}@1.0.0#{function}"), params, result, &|code, own| {
                 write_body(code, own, does, params, result);
                 let decision = match does {
                     Does::Answer(decision) => decision.into(),

@@ -256,9 +256,9 @@ fn files_that_are_not_whole_or_not_for_this_broker_are_refused() {
     check("it imports `acmee:plugin/publisher");
 }
 
-/// Plugins that were built with different patches of one minor version of the interface run side by side.
+/// Plugins that were built with different versions of one major version of the interface run side by side.
 #[test]
-fn two_versions_of_one_minor_run_side_by_side() {
+fn two_versions_of_one_major_run_side_by_side() {
     let folder = tempfile::tempdir().expect("a folder");
     let guest = Guest { auth: Some(Does::Answer(0)), events: Some(Does::Publish), ..Guest::default() };
     let guest = Guest { kinds: vec![EventKind::PacketSent], ..guest };

@@ -69,7 +69,7 @@ mod tests {
             Err(err) => panic!("{name}: {err:?}"),
         };
         let component_type = component.component_type();
-        let short = |name: &str| name.trim_start_matches("amqtt:plugin/").trim_end_matches("@0.2.0").to_owned();
+        let short = |name: &str| name.trim_start_matches("amqtt:plugin/").trim_end_matches("@1.0.0").to_owned();
         let mut imported: Vec<_> = component_type.imports(&engine).map(|(name, _)| short(name)).collect();
         imported.sort();
         assert_eq!(imported, imports, "{name}");

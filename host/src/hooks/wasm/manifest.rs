@@ -11,7 +11,7 @@ use super::wasi;
 use crate::hooks::Grants;
 
 /// The version of the plugin interface of this broker: that of the package in `wit/`.
-pub(crate) const INTERFACE_VERSION: Version = Version::new(0, 2, 0);
+pub(crate) const INTERFACE_VERSION: Version = Version::new(1, 0, 0);
 
 const PACKAGE: &str = "amqtt:plugin";
 
@@ -189,7 +189,7 @@ impl fmt::Display for Manifest {
     }
 }
 
-/// An import or export by its name, for example `amqtt:plugin/log@0.2.0`.
+/// An import or export by its name, for example `amqtt:plugin/log@1.0.0`.
 enum Interface<'a> {
     Ours { name: &'a str, version: Option<&'a str> },
     Wasi { package: &'a str, version: Option<&'a str> },
@@ -244,13 +244,13 @@ mod tests {
         Manifest::from_names(&owned(imports), &owned(exports), Some(grants)).map_err(|error| error.to_string())
     }
 
-    const LIFECYCLE: &str = "amqtt:plugin/lifecycle@0.2.0";
+    const LIFECYCLE: &str = "amqtt:plugin/lifecycle@1.0.0";
 
     #[test]
     fn hooks_and_capabilities_are_read_from_the_type() {
         let manifest = read(
-            &["amqtt:plugin/types@0.2.0", "amqtt:plugin/log@0.2.3", "amqtt:plugin/clock@0.2.0"],
-            &[LIFECYCLE, "amqtt:plugin/auth@0.2.0", "cabi-extra"],
+            &["amqtt:plugin/types@1.0.0", "amqtt:plugin/log@1.2.3", "amqtt:plugin/clock@1.0.0"],
+            &[LIFECYCLE, "amqtt:plugin/auth@1.0.0", "cabi-extra"],
             &Grants::default(),
         )
         .expect("a usable plugin");
@@ -268,11 +268,11 @@ mod tests {
             invalidate: true,
         };
         for (import, grant) in [
-            ("amqtt:plugin/files@0.2.0", "files: [SETTINGS-KEY]"),
-            ("amqtt:plugin/publisher@0.2.0", "publish: [TOPIC-FILTER]"),
-            ("amqtt:plugin/broker-info@0.2.0", "broker-info: true"),
-            ("amqtt:plugin/sessions@0.2.0", "sessions: true"),
-            ("amqtt:plugin/invalidate@0.2.0", "invalidate: true"),
+            ("amqtt:plugin/files@1.0.0", "files: [SETTINGS-KEY]"),
+            ("amqtt:plugin/publisher@1.0.0", "publish: [TOPIC-FILTER]"),
+            ("amqtt:plugin/broker-info@1.0.0", "broker-info: true"),
+            ("amqtt:plugin/sessions@1.0.0", "sessions: true"),
+            ("amqtt:plugin/invalidate@1.0.0", "invalidate: true"),
         ] {
             let error = read(&[import], &[LIFECYCLE], &Grants::default()).expect_err(import);
             assert!(error.contains(grant), "{error}");
@@ -290,9 +290,9 @@ mod tests {
         check(&["wasi:http/handler@0.2.0"], &[LIFECYCLE], "it imports `wasi:http/handler@0.2.0`");
         check(&["wasi:cli/environment@0.3.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.3.0`");
         check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
-        check(&["amqtt:plugin/sockets@0.2.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@0.2.0`, which");
-        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@0.2.0"], "it exports `amqtt:plugin/veto@0.2.0`, a hook that");
-        for version in ["0.1.0", "0.3.0", "1.0.0", "0.2.0-rc.1"] {
+        check(&["amqtt:plugin/sockets@1.0.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@1.0.0`, which");
+        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@1.0.0"], "it exports `amqtt:plugin/veto@1.0.0`, a hook that");
+        for version in ["0.1.0", "0.2.0", "2.0.0", "1.0.0-rc.1"] {
             let export = format!("amqtt:plugin/lifecycle@{version}");
             let expected = format!("it is made for version {version} of the plugin interface (`{export}`)");
             check(&[], &[&export], &expected);

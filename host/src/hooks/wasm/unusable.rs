@@ -46,7 +46,7 @@ pub enum Unusable {
         wanted: String,
         /// The version of this broker.
         ours: Version,
-        /// The versions that it serves, for example `0.2.x`.
+        /// The versions that it serves, for example `1.x`.
         served: String,
     },
     /// It wants a part of the system interface that is not there.

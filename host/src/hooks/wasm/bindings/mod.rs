@@ -29,13 +29,13 @@ wasmtime::component::bindgen!({
         package amqtt:host;
 
         world every-hook {
-            include amqtt:plugin/capabilities@0.2.0;
-            export amqtt:plugin/lifecycle@0.2.0;
-            export amqtt:plugin/auth@0.2.0;
-            export amqtt:plugin/enhanced-auth@0.2.0;
-            export amqtt:plugin/topic-check@0.2.0;
-            export amqtt:plugin/events@0.2.0;
-            export amqtt:plugin/ticks@0.2.0;
+            include amqtt:plugin/capabilities@1.0.0;
+            export amqtt:plugin/lifecycle@1.0.0;
+            export amqtt:plugin/auth@1.0.0;
+            export amqtt:plugin/enhanced-auth@1.0.0;
+            export amqtt:plugin/topic-check@1.0.0;
+            export amqtt:plugin/events@1.0.0;
+            export amqtt:plugin/ticks@1.0.0;
         }
     ",
     world: "amqtt:host/every-hook",
