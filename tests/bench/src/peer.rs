@@ -167,7 +167,7 @@ fn amqtt(Purpose { carrier, port, .. }: Purpose, plugins: bool) -> String {
              plugins: [auth_anonymous, topic_acl, event_logger, broker_sys]\n",
         );
     } else {
-        text.push_str("plugins: [auth_anonymous]\n");
+        text.push_str("log-level: warn\nplugins: [auth_anonymous]\n");
     }
     text
 }
