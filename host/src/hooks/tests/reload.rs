@@ -60,7 +60,7 @@ fn what_does_not_load_leaves_the_old_in_force() {
 fn a_slow_plugin_that_is_loaded_again_as_it_was_is_known_to_be_slow() {
     let decides = Guest { topic_check: Some(Does::Answer(0)), actions: vec![Action::Publish], ..Guest::default() };
     let folder = tempfile::tempdir().expect("a folder");
-    let mut spec = guest_spec(folder.path(), &[decides.clone()]);
+    let mut spec = guest_spec(folder.path(), std::slice::from_ref(&decides));
     std::fs::copy(amqtt_tests::guests::SLOW_CHECK, folder.path().join("slow.wasm")).expect("a built guest");
     spec.plugins.push(PluginSpec { name: "slow".to_owned(), ..spec.plugins[0].clone() });
     spec.plugins.iter_mut().for_each(|plugin| plugin.limits.deadline = Some(Duration::from_secs(20)));
