@@ -20,6 +20,9 @@ const EXTENDED_MAX: usize = 8;
 /// Bytes of the longest topic filters of one of those: what they are matched with is not for a plugin to choose alone.
 const EXTENDED_BYTES_MAX: usize = 1 << 10;
 
+/// Bytes of the longest topic that is remembered beside them, so that a publisher that repeats it has no filter matched.
+const LAST_ALLOWED_BYTES_MAX: usize = 1 << 8;
+
 /// Bytes of the longest reason that is remembered with a refusal: a plugin that says more is asked again each time, so that
 /// its words do not fill the memory of the broker.
 const REASON_BYTES_MAX: usize = 1 << 10;
@@ -50,6 +53,9 @@ struct Slots {
     any_entry: bool,
     /// What holds for more than one topic.
     extended: Vec<Extended>,
+    /// The last topic that one of those allows for as long as the number stays the same; empty for none. Nothing was
+    /// remembered since.
+    last_allowed: String,
     /// Which of those the next one replaces, once there is no room.
     next_extended: usize,
     hasher: RandomState,
@@ -117,6 +123,9 @@ impl VerdictCache {
     /// as long as it is remembered.
     pub(super) fn verdict(&mut self, topic: &str, number: u64) -> Option<Result<(), Arc<Reason>>> {
         let slots = self.slots.as_deref_mut().filter(|slots| slots.number == number)?;
+        if slots.last_allowed == topic && !topic.is_empty() {
+            return Some(Ok(()));
+        }
         if slots.any_entry {
             // Most publishers repeat a topic, and comparing costs less than hashing.
             if let Some(entry) = slots.entries[slots.last].as_ref().filter(|entry| *entry.topic == *topic) {
@@ -142,6 +151,7 @@ impl VerdictCache {
             Some(slots) if slots.number == number => slots,
             slots => slots.insert(Box::new(Slots::new(number))),
         };
+        slots.last_allowed.clear();
         let answer = Answer { until, refused };
         let bytes: usize = verdict.extended_to.iter().map(|filter| filter.as_str().len()).sum();
         if !verdict.extended_to.is_empty() && bytes <= EXTENDED_BYTES_MAX {
@@ -197,21 +207,27 @@ impl Slots {
             entries: [const { None }; SLOTS],
             any_entry: false,
             extended: Vec::new(),
+            last_allowed: String::new(),
             next_extended: 0,
             hasher: RandomState::new(),
         }
     }
 
     /// What was said of a filter that matches `topic`: a refusal, if there is one that holds.
-    fn extended(&self, topic: &str) -> Option<Result<(), Arc<Reason>>> {
+    fn extended(&mut self, topic: &str) -> Option<Result<(), Arc<Reason>>> {
         let matching = self.extended.iter().filter(|extended| extended.filters.iter().all(|it| it.matches(topic)));
-        let mut said = None;
+        let (mut said, mut lasts) = (None, false);
         for extended in matching {
             match extended.answer.result() {
                 Some(Err(refused)) => return Some(Err(refused)),
-                Some(Ok(())) => said = Some(Ok(())),
+                Some(Ok(())) => (said, lasts) = (Some(Ok(())), lasts || extended.answer.until.is_none()),
                 None => {}
             }
+        }
+        if lasts && topic.len() <= LAST_ALLOWED_BYTES_MAX {
+            // Into the same memory each time.
+            self.last_allowed.clear();
+            self.last_allowed.push_str(topic);
         }
         said
     }
@@ -359,6 +375,20 @@ mod tests {
         cache.remember("a/b", &verdict(false, held), 1);
         cache.remember("a/c", &extended(true, held, &["a/#"]), 1);
         assert_eq!((known(&mut cache, "a/b", 1), known(&mut cache, "a/d", 1)), (Some(false), Some(true)));
+        // Also what was allowed a moment ago.
+        for refusal in [verdict(false, held), extended(false, held, &["+/b"])] {
+            let mut cache = VerdictCache::default();
+            cache.remember("a/c", &extended(true, held, &["a/#"]), 1);
+            assert_eq!((known(&mut cache, "a/b", 1), known(&mut cache, "a/b", 1)), (Some(true), Some(true)));
+            assert_eq!(known(&mut cache, "a/b", 2), None);
+            cache.remember("a/b", &refusal, 1);
+            assert_eq!((known(&mut cache, "a/b", 1), known(&mut cache, "a/b", 1)), (Some(false), Some(false)));
+        }
+        // What runs out is looked up each time.
+        let mut cache = VerdictCache::default();
+        cache.remember("a/b", &extended(true, CacheFor::Seconds(60), &["a/#"]), 1);
+        assert_eq!(known(&mut cache, "a/b", 1), Some(true));
+        assert!(cache.slots.is_some_and(|slots| slots.last_allowed.is_empty()));
         // Of filters that overlap, whichever was there first.
         for order in [[0, 1], [1, 0]] {
             let verdicts = [extended(false, held, &["a/keys/+"]), extended(true, held, &["a/#"])];
