@@ -243,6 +243,7 @@ fn everything_answers(path: &Path) {
     check(Action::Subscribe, "free/#", true, CacheFor::Seconds(60));
     check(Action::Receive, "free/a", true, CacheFor::UntilReload);
     check(Action::Receive, "extended/a", true, CacheFor::UntilReload);
+    check(Action::Receive, "astray/a", true, CacheFor::UntilReload);
     check(Action::Publish, "own/c1", true, CacheFor::Never);
     check(Action::Publish, "own/c2", false, CacheFor::Never);
     check(Action::Publish, "user/alice", true, CacheFor::Never);

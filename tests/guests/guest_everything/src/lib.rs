@@ -71,7 +71,8 @@ impl TopicCheck for Everything {
         let request = client.request();
         let allowed = match what {
             "free" => Some(true),
-            "extended" => {
+            // The second is not under the filter.
+            "extended" | "astray" => {
                 TopicFilter::new("extended/#").iter().for_each(|filter| request.extend_to(filter));
                 Some(true)
             }
