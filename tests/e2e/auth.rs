@@ -114,6 +114,25 @@ fn a_will_does_not_pass_the_acl_by() {
     assert_eq!(alice.receive_words(), "will/me gone");
 }
 
+/// A plugin that says that its answer holds for a topic filter is asked a few times, however many topics there are: when
+/// they are published, and when their retained messages are fetched. This one denies what it is asked beyond that.
+#[test]
+fn an_answer_may_hold_for_all_topics_of_a_filter() {
+    const TOPICS: usize = 40;
+    let config = "plugins: [auth_anonymous, guest_allow_once]\ntopic-check: {plugins: [guest_allow_once]}\n";
+    let broker = Setup::new(config).plugin_dir_with(guests::ALLOW_ONCE).start();
+    let mut publisher = Client::connect(&broker, "publisher");
+    for topic in 0..TOPICS {
+        publisher.publish(&format!("wide/{topic}"), AtLeastOnce, true, "kept");
+    }
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.subscribe("wide/#", AtLeastOnce);
+    let mut topics: Vec<_> = (0..TOPICS).map(|_| subscriber.receive().topic).collect();
+    topics.sort();
+    topics.dedup();
+    assert_eq!(topics.len(), TOPICS);
+}
+
 /// The plugin allows it at the CONNECT and not a second time.
 #[test]
 fn a_will_is_judged_again_when_it_is_sent() {

@@ -250,8 +250,10 @@ cases:
 - publish: {username: alice, topic: a/b}
   expect: allow
   cache: reload
+  extended-to: a/#
 - publish: {username: bob, topic: a/b, client: c1}
   expect: allow
+  extended-to: b/#
 - subscribe: {username: alice, filter: '#'}
   expect: allow
 - receive: {topic: a}
@@ -260,13 +262,14 @@ cases:
   expect: fault
 ";
     let expected = "cases.yaml:3: publish `a/b` of `client` (`alice`) ... ok
-cases.yaml:6: publish `a/b` of `c1` (`bob`) ... FAILED
+cases.yaml:7: publish `a/b` of `c1` (`bob`) ... FAILED
     expected allow, found deny
-cases.yaml:8: subscribe `#` of `client` (`alice`) ... FAILED
+    expected extended-to `b/#`, found `#`
+cases.yaml:10: subscribe `#` of `client` (`alice`) ... FAILED
     expected allow, found deny
-cases.yaml:10: receive `a` of `client` ... FAILED
+cases.yaml:12: receive `a` of `client` ... FAILED
     expected allow, and the plugin is not asked about receive: at its start it did not ask for it
-cases.yaml:12: connect of `client` (`alice`) ... FAILED
+cases.yaml:14: connect of `client` (`alice`) ... FAILED
     expected fault, and the plugin does not export `auth`
 1 passed, 4 failed
 ";

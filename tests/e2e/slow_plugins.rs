@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use amqtt_tests::guests;
 use rumqttc::LastWill;
@@ -17,6 +18,9 @@ const SLOW_MESSAGES: u16 = 200;
 
 /// Round trips of a client beside it.
 const ROUND_TRIPS: usize = 100;
+
+/// How long an answer to slow checks may take where the machine has much else to do: their thread lets others go first.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(180);
 
 fn start() -> Broker {
     let plugins =
@@ -70,11 +74,11 @@ fn a_slow_check_holds_up_only_who_needs_it() {
 /// How often a client asks and is answered until the other stream has something to read.
 fn round_trips_until(stream: &TcpStream, quick: &mut Client) -> usize {
     stream.set_nonblocking(true).expect("can set");
-    let mut round_trips = 0;
+    let (mut round_trips, ends) = (0, Instant::now() + ANSWER_PATIENCE);
     while stream.peek(&mut [0]).is_err() {
         quick.publish("quick/x", AtLeastOnce, false, "");
         round_trips += 1;
-        assert!(round_trips < 100_000, "nothing comes");
+        assert!(Instant::now() < ends, "nothing comes in {ANSWER_PATIENCE:?}");
     }
     stream.set_nonblocking(false).expect("can set");
     round_trips

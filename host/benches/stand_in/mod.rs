@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use amqtt::hooks::{BrokerServices, Grants, Overloaded, PluginLimits, PluginSpec};
+use amqtt::hooks::{BrokerServices, Overloaded, PluginSpec};
 use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer};
 use serde_json::{Map, Value};
 
@@ -45,15 +45,7 @@ pub(crate) fn client(client_id: &str, username: &str, connect: ConnectFacts) -> 
 
 /// A plugin that is built in, with these settings and nothing else.
 pub(crate) fn plugin(name: &str, settings: Value) -> PluginSpec {
-    let settings = if let Value::Object(settings) = settings { settings } else { Map::new() };
-    PluginSpec {
-        name: name.into(),
-        path: None,
-        sha256: None,
-        settings,
-        grants: Grants::default(),
-        limits: PluginLimits::default(),
-    }
+    PluginSpec::new(name, if let Value::Object(settings) = settings { settings } else { Map::new() })
 }
 
 /// Bytes of memory that this process has.

@@ -368,12 +368,14 @@ fn open(
         accepted(out, terms, session_present, properties.clone(), response_information.as_deref());
     };
     // Before anything has come of it [MQTT-3.1.2-24].
-    let mut trial = BytesMut::new();
-    connack(&mut trial, false);
-    if trial.len() > terms.packet_bytes_max as usize {
-        let why = format!("client {:?}: its CONNACK would be larger than what it takes", client.client_id);
-        let reason = Reason { code: Some(ReasonCode::PacketTooLarge.value()), ..Reason::default() };
-        return Err(Rejected::Explained(terms, Box::new(reason), why));
+    if !terms.takes_any_size() {
+        let mut trial = BytesMut::new();
+        connack(&mut trial, false);
+        if trial.len() > terms.packet_bytes_max as usize {
+            let why = format!("client {:?}: its CONNACK would be larger than what it takes", client.client_id);
+            let reason = Reason { code: Some(ReasonCode::PacketTooLarge.value()), ..Reason::default() };
+            return Err(Rejected::Explained(terms, Box::new(reason), why));
+        }
     }
     let link_id = worker.take_link_id();
     let now = Instant::now();

@@ -9,7 +9,7 @@ use super::plugins::{self, Entry};
 use super::report::Report;
 use super::section::{Section, dashed};
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
-use crate::hooks::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
+use crate::hooks::{Grants, HookSpec, PluginSpec, TopicCheckSpec};
 
 /// What `auth` may have.
 pub(super) static AUTH_KEYS: Keys = Keys {
@@ -182,19 +182,13 @@ fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
 fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Report) -> Option<PluginSpec> {
     report.keep_place(&entry.name, entry.at);
     let known = known::find(&entry.name);
-    let mut spec = PluginSpec {
-        name: entry.name.clone(),
-        path: None,
-        sha256: None,
-        settings: match known.map(|known| known.section) {
-            Some(From::Auth) => shared.auth.clone(),
-            Some(From::TopicCheck) => shared.topic_check.clone(),
-            Some(From::Top) => shared.top.clone(),
-            Some(From::Nothing) | None => Map::new(),
-        },
-        grants: Grants::default(),
-        limits: PluginLimits::default(),
+    let settings = match known.map(|known| known.section) {
+        Some(From::Auth) => shared.auth.clone(),
+        Some(From::TopicCheck) => shared.topic_check.clone(),
+        Some(From::Top) => shared.top.clone(),
+        Some(From::Nothing) | None => Map::new(),
     };
+    let mut spec = PluginSpec::new(&entry.name, settings);
     let Some(field) = &entry.settings else {
         return Some(spec);
     };

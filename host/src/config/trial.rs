@@ -43,6 +43,7 @@ static CASE: Keys = Keys {
         Setting::new("tick", Form::Any, Preset::None, "The plugin's interval is over."),
         Setting::new("expect", Form::Word(&OUTCOMES), Preset::None, "What the plugin answers."),
         Setting::new("cache", Form::Any, Preset::None, "How long the answer holds: never, reload or seconds."),
+        Setting::new("extended-to", Form::Text("topic filter"), Preset::None, "What else the answer holds for."),
         Setting::new("reason", Form::Section(&REASON), Preset::None, "What a client of MQTT 5.0 is told."),
         Setting::new("data", Form::Any, Preset::None, "What the client of an exchange is sent, as text."),
         Setting::new("username", Form::Text("user name"), Preset::None, "The user that the client proves to be."),
@@ -199,14 +200,7 @@ impl PluginTrial {
 
 /// The plugin as a configuration has it that names its file.
 fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &mut Report) -> Option<PluginSpec> {
-    let mut spec = PluginSpec {
-        name: tried.name.to_owned(),
-        path: tried.path.map(Path::to_owned),
-        sha256: None,
-        settings: Map::new(),
-        grants: Grants::default(),
-        limits: crate::hooks::PluginLimits::default(),
-    };
+    let mut spec = PluginSpec { path: tried.path.map(Path::to_owned), ..PluginSpec::new(tried.name, Map::new()) };
     let mut granted = false;
     if let Some(field) = field {
         let mut section = field.section(&known::FOREIGN, report)?;
@@ -293,6 +287,7 @@ fn case(field: &Field<'_>, report: &mut Report) -> Option<Case> {
     }
     let outcome = section.take("expect").map(|field| field.word(report));
     let cache = section.take("cache").map(|field| cache(&field, report));
+    let extended_to = section.take("extended-to").map(|field| field.text("a topic filter", report).map(str::to_owned));
     let (mut reason_code, mut reason_text) = (None, None);
     if let Some(field) = section.take("reason") {
         let mut section = field.section(&REASON, report)?;
@@ -337,6 +332,7 @@ fn case(field: &Field<'_>, report: &mut Report) -> Option<Case> {
         expected: Expected {
             outcome,
             cache: read_or_none(cache)?,
+            extended_to: read_or_none(extended_to)?,
             reason_code,
             reason_text,
             data: read_or_none(data)?,

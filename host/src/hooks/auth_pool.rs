@@ -218,20 +218,14 @@ mod tests {
     use crate::hooks::common::Common;
     use crate::hooks::load::Roster;
     use crate::hooks::stand_in::StandIn;
-    use crate::hooks::{Grants, HookSpec, PluginLimits, PluginSpec};
+    use crate::hooks::{HookSpec, PluginLimits, PluginSpec};
 
     #[test]
     fn there_are_as_many_instances_as_the_configuration_says_or_threads() {
         let common = Common::start(Arc::<StandIn>::default()).expect("an engine");
         let check = |set: Option<usize>, threads: usize, expected: usize| {
-            let plugin = PluginSpec {
-                name: "auth_anonymous".to_owned(),
-                path: None,
-                sha256: None,
-                settings: serde_json::Map::new(),
-                grants: Grants::default(),
-                limits: PluginLimits { instances: set, ..PluginLimits::default() },
-            };
+            let limits = PluginLimits { instances: set, ..PluginLimits::default() };
+            let plugin = PluginSpec { limits, ..PluginSpec::new("auth_anonymous", serde_json::Map::new()) };
             let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
             let roster = Roster::load(&spec, &common).expect("a plugin");
             assert_eq!(Shared::instances(&roster.auth[0], threads).len(), expected, "{set:?} of {threads}");

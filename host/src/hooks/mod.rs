@@ -1,10 +1,11 @@
 //! What plugins are asked and told.
 //!
 //! [`Hooks`] is the whole of it for the broker. A question goes `topic_checker` (in place) or `auth_pool` (on threads of
-//! its own, or in place by a `greeter` where that takes no time) → `warm`, one instance per thread and plugin → `wasm`; the votes are combined in `combine`. What happened
-//! goes through `event_queue` to the thread of `observers`. Faults lead to `faults`, which says them, to `suspects`, who
-//! are asked more slowly, and to a `circuit`, which keeps a plugin from being called in vain. What would hold up a worker
-//! is asked `aside`. All plugins of one loading are a `generation`; a reload puts another in its place.
+//! its own, or in place by a `greeter` where that takes no time) → `warm`, one instance per thread and plugin → `wasm`; the
+//! votes are combined in `combine`. What happened goes through `event_queue` to the thread of `observers`. Faults lead to
+//! `faults`, which says them, to `suspects`, who are asked more slowly, and to a `circuit`, which keeps a plugin from being
+//! called in vain. What would hold up a worker is asked `aside`. All plugins of one loading are a `generation`; a reload
+//! puts another in its place.
 
 mod aside;
 mod auth_pool;

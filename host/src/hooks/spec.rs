@@ -47,6 +47,20 @@ pub struct PluginSpec {
     pub limits: PluginLimits,
 }
 
+impl PluginSpec {
+    /// One that is given these settings and nothing else.
+    pub fn new(name: &str, settings: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: None,
+            sha256: None,
+            settings,
+            grants: Grants::default(),
+            limits: PluginLimits::default(),
+        }
+    }
+}
+
 /// Bounds on one plugin; none: the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PluginLimits {

@@ -10,7 +10,7 @@ use super::loaded::Loaded;
 use super::stand_in::StandIn;
 use super::wasm::{Fault, Instance};
 use super::{Action, CacheFor, Credentials, Event, HookSpec, LoadError, PluginSpec, Reason, TopicFacts};
-use crate::types::{ClientInfo, Message};
+use crate::types::{ClientInfo, Message, TopicFilter};
 
 /// One plugin without a broker around it: loaded, limited and called as a broker does.
 ///
@@ -39,6 +39,8 @@ pub struct Ballot {
     pub cache: Option<CacheFor>,
     /// What a client of MQTT 5.0 is told of a refusal.
     pub reason: Option<Reason>,
+    /// It is the same for every topic name that this matches.
+    pub extended_to: Option<TopicFilter>,
 }
 
 /// A plugin's answer to a step of an exchange of AUTH packets.
@@ -129,7 +131,12 @@ impl Trial {
         self.exported("auth")?;
         let ask = |instance: &mut Instance| instance.authenticate(client, credentials, AUTH_DEADLINE);
         let vote = call(&self.plugin, &mut self.auth, "auth", ask)?;
-        Ok(Ballot { decision: vote.decision, cache: None, reason: vote.reason.map(|reason| *reason) })
+        Ok(Ballot {
+            decision: vote.decision,
+            cache: None,
+            reason: vote.reason.map(|reason| *reason),
+            extended_to: None,
+        })
     }
 
     /// Begins an exchange of AUTH packets, in place of one that is under way.
@@ -202,7 +209,7 @@ impl Trial {
         let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
         let vote = call(&self.plugin, &mut self.topic_check, "topic-check", ask)?;
         let reason = vote.reason.map(|reason| (*reason).clone());
-        Ok(Ballot { decision: vote.decision, cache: Some(vote.cache), reason })
+        Ok(Ballot { decision: vote.decision, cache: Some(vote.cache), reason, extended_to: vote.extended_to })
     }
 
     /// Tells of an event.

@@ -45,6 +45,11 @@ impl Default for ClientTerms {
 }
 
 impl ClientTerms {
+    /// Whether it takes any packet that MQTT can say.
+    pub fn takes_any_size(&self) -> bool {
+        self.packet_bytes_max == PACKET_BYTES_MAX
+    }
+
     /// Reads them from a CONNECT.
     pub fn new(connect: &Connect<'_>) -> Self {
         let mut terms = Self { version: connect.version, ..Self::default() };

@@ -185,7 +185,8 @@ impl MessageQueue {
         entries.filter(|entry| entry.standing != Standing::Judged).map(|entry| &entry.queued.message)
     }
 
-    /// Judges those that `may_be_sent` knows something of: drops them or takes them to be allowed.
+    /// Judges those at the front, up to the first that `may_be_sent` knows nothing of: drops them or takes them to be
+    /// allowed.
     pub fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>) -> Judged {
         if self.has_unjudged() { self.change(|waiting| waiting.judge(may_be_sent)) } else { Judged::default() }
     }
@@ -278,30 +279,38 @@ impl Waiting {
         before - self.entries.len()
     }
 
+    /// Up to the first of which nothing is known: what was asked about are the first ones, and a long queue is not gone
+    /// through for each few of them.
     fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>) -> Judged {
-        let mut judged = Judged::default();
-        for mut entry in std::mem::take(&mut self.entries) {
-            let Standing::Unjudged { is_told } = entry.standing else {
-                self.entries.push_back(entry);
-                continue;
-            };
-            match may_be_sent(&entry.queued.message) {
-                None => self.entries.push_back(entry),
-                Some(true) => {
-                    if is_told {
-                        judged.to_tell.push(Arc::clone(&entry.queued.message));
+        let (mut judged, mut settled) = (Judged::default(), 0);
+        for entry in &mut self.entries {
+            if let Standing::Unjudged { is_told } = entry.standing {
+                match may_be_sent(&entry.queued.message) {
+                    None => break,
+                    Some(true) => {
+                        if is_told {
+                            judged.to_tell.push(Arc::clone(&entry.queued.message));
+                        }
+                        entry.standing = Standing::Judged;
+                        self.all.unjudged -= 1;
+                        self.qos0.unjudged -= usize::from(entry.queued.qos == QoS::AtMostOnce);
                     }
-                    entry.standing = Standing::Judged;
-                    self.all.unjudged -= 1;
-                    self.qos0.unjudged -= usize::from(entry.queued.qos == QoS::AtMostOnce);
-                    self.entries.push_back(entry);
-                }
-                Some(false) => {
-                    self.forget(&entry);
-                    judged.denied.push(entry.queued);
+                    // It is taken out below.
+                    Some(false) => {}
                 }
             }
+            settled += 1;
         }
+        let front: Vec<Entry> = self.entries.drain(..settled).collect();
+        for entry in front.into_iter().rev() {
+            if entry.standing == Standing::Judged {
+                self.entries.push_front(entry);
+            } else {
+                self.forget(&entry);
+                judged.denied.push(entry.queued);
+            }
+        }
+        judged.denied.reverse();
         judged
     }
 
@@ -434,6 +443,8 @@ mod tests {
         assert_eq!(queue.front().map(|queued| &*queued.message.payload), Some(b"1".as_slice()));
         queue.pop();
         assert!(queue.front().is_none() && queue.has_unjudged());
+        let early = queue.judge(|message| (message.payload == "3").then_some(false));
+        assert!(early.denied.is_empty() && queue.front().is_none(), "what comes first is judged first");
         let judged = queue.judge(|message| (message.payload != "5").then_some(message.payload != "2"));
         let denied: Vec<_> = judged.denied.iter().map(|queued| queued.message.payload.clone()).collect();
         let to_tell: Vec<_> = judged.to_tell.iter().map(|message| message.payload.clone()).collect();

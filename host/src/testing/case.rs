@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::garbage;
 use crate::hooks::{Action, Advance, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
-use crate::types::{ClientInfo, Message};
+use crate::types::{ClientInfo, Message, TopicFilter};
 
 /// A question to a plugin and what is expected of it.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Expected {
     pub outcome: Outcome,
     /// How long the answer holds.
     pub cache: Option<CacheFor>,
+    /// The topic filter for which it holds as well.
+    pub extended_to: Option<String>,
     /// The reason code that a client of MQTT 5.0 is told.
     pub reason_code: Option<u8>,
     /// The reason string that it is told.
@@ -94,7 +96,7 @@ impl Question {
             Self::Topic(client, action, topic, facts) => {
                 let ballot = trial.check(client, *action, topic, *facts)?;
                 let answer = Answer::of(Outcome::Vote(ballot.decision));
-                Ok(Answer { cache: ballot.cache, reason: ballot.reason, ..answer })
+                Ok(Answer { cache: ballot.cache, extended_to: ballot.extended_to, reason: ballot.reason, ..answer })
             }
             Self::Start(client, method, data) => Ok(trial.start(client, method, data.as_deref())?.into()),
             Self::Proceed(data) => Ok(trial.proceed(data.as_deref())?.into()),
@@ -121,6 +123,7 @@ impl Question {
 pub struct Answer {
     outcome: Outcome,
     cache: Option<CacheFor>,
+    extended_to: Option<TopicFilter>,
     reason: Option<crate::hooks::Reason>,
     data: Option<Vec<u8>>,
     username: Option<Arc<str>>,
@@ -128,7 +131,7 @@ pub struct Answer {
 
 impl Answer {
     fn of(outcome: Outcome) -> Self {
-        Self { outcome, cache: None, reason: None, data: None, username: None }
+        Self { outcome, cache: None, extended_to: None, reason: None, data: None, username: None }
     }
 }
 
@@ -156,7 +159,8 @@ impl Case {
             }
             (Ok(_), _) => {}
         }
-        let Expected { cache, reason_code, reason_text, data, username, published: wanted, .. } = &self.expected;
+        let Expected { cache, extended_to, reason_code, reason_text, data, username, published: wanted, .. } =
+            &self.expected;
         let reason = answer.as_ref().ok().and_then(|answer| answer.reason.as_ref());
         let found = answer.as_ref().ok().and_then(|answer| answer.cache);
         if cache.is_some() && *cache != found {
@@ -168,7 +172,9 @@ impl Case {
             differs.push(format!("expected reason code {}, found {}", shown(*reason_code), shown(code)));
         }
         let found_data = answer.as_ref().ok().and_then(|answer| answer.data.as_deref()).map(String::from_utf8_lossy);
+        let found_filter = answer.as_ref().ok().and_then(|answer| answer.extended_to.as_ref());
         for (what, wanted, found) in [
+            ("extended-to", extended_to, found_filter.map(TopicFilter::as_str)),
             ("reason", reason_text, reason.and_then(|reason| reason.text.as_deref())),
             ("data", data, found_data.as_deref()),
             ("username", username, answer.as_ref().ok().and_then(|answer| answer.username.as_deref())),

@@ -63,6 +63,12 @@ impl FileRules {
         Ok(rules)
     }
 
+    /// How many rules there are.
+    pub(crate) fn len(&self) -> usize {
+        let own = self.by_username.values().map(Vec::len).sum::<usize>();
+        self.anonymous.len() + own + self.patterns.len()
+    }
+
     /// Whether a client may do something with a topic, or with all that a topic filter can match.
     ///
     /// A filter that is denied in part is granted if a rule covers it: what is denied is then not delivered.

@@ -4,8 +4,7 @@ mod file;
 mod rules;
 
 use amqtt_plugin_sdk::{
-    Action, CacheFor, Client, Decision, Interests, Looked, Plugin, Ticks, TopicCheck, Verdict, Watched, invalidate,
-    log, plugin,
+    Action, CacheFor, Client, Decision, Interests, Plugin, Ticks, TopicCheck, Verdict, Watched, invalidate, log, plugin,
 };
 use serde::Deserialize;
 
@@ -105,13 +104,8 @@ impl TopicCheck for TopicAcl {
 impl Ticks for TopicAcl {
     fn tick(&mut self) {
         let TopicAcl::File(rules) = self else { return };
-        match rules.look() {
-            Ok(Looked::Same) => {}
-            Ok(Looked::Changed) => {
-                invalidate::all();
-                log::info("`acl-file` has changed and is in force");
-            }
-            Err(problem) => log::error(problem),
+        if rules.look_and_log(|rules| format!("{} rules", rules.len())) {
+            invalidate::all();
         }
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Guest {
     pub(super) actions: Vec<Action>,
     pub(super) kinds: Vec<EventKind>,
     pub(super) tick_seconds: u32,
+    /// What `check` extends its answer to.
+    pub(super) extends_to: Option<&'static str>,
     /// By how many its answer to `check-many` is too short.
     pub(super) verdicts_left_out: i32,
 }
@@ -92,6 +94,7 @@ impl Default for Guest {
             actions: Vec::new(),
             kinds: Vec::new(),
             tick_seconds: 0,
+            extends_to: None,
             verdicts_left_out: 0,
         }
     }
@@ -104,6 +107,7 @@ const KINDS: i32 = 128;
 const VERDICT: i32 = 512;
 const TOPIC: i32 = 768;
 const PRINTED: i32 = 800;
+const EXTENSION: i32 = 896;
 const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 /// Where arguments are put.
 const HEAP: i32 = 1024;
@@ -122,7 +126,8 @@ const TICK_EVERY: u32 = 7;
 const UPTIME: u32 = 8;
 const PUBLISH: u32 = 9;
 const LOG: u32 = 10;
-const IMPORTS: u32 = 11;
+const EXTEND: u32 = 11;
+const IMPORTS: u32 = 12;
 
 /// Those that a guest with WASI imports after these: interface, function, parameters, whether it has a result.
 const WASI: [(&str, &str, &[ValType], bool); 9] = [
@@ -255,6 +260,7 @@ impl Guest {
         types.ty().function([ValType::I32; 7], []);
         types.ty().function([ValType::I32; 2], []);
         types.ty().function([ValType::I32; 3], []);
+        types.ty().function([ValType::I32; 4], []);
         for (function, of_type) in [
             ("[resource-drop]client", 0),
             ("[resource-drop]event", 0),
@@ -270,6 +276,7 @@ impl Guest {
         imports.import("amqtt:plugin/broker-info@1.0.0", "uptime-seconds", EntityType::Function(1));
         imports.import("amqtt:plugin/publisher@1.0.0", "publish", EntityType::Function(2));
         imports.import("amqtt:plugin/log@1.0.0", "write", EntityType::Function(4));
+        imports.import("amqtt:plugin/types@1.0.0", "[method]topic-request.extend-to", EntityType::Function(5));
         for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
             imports.import(interface, function, EntityType::Function(types.len()));
             types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
@@ -311,6 +318,13 @@ impl Guest {
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST).i32_const(decision);
                     }
                     "check" => {
+                        if let Some(filter) = self.extends_to {
+                            code.local_get(1)
+                                .i32_const(0)
+                                .i32_const(EXTENSION)
+                                .i32_const(filter.len() as i32)
+                                .call(EXTEND);
+                        }
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_TOPIC_REQUEST);
                         code.i32_const(VERDICT).i32_const(decision).i32_store8(at(0));
                         code.i32_const(VERDICT).i32_const(-1).i32_store(at(4));
@@ -391,6 +405,7 @@ impl Guest {
             self.kinds.iter().map(|kind| kind.name()).collect::<String>().into_bytes(),
         );
         data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
+        data.active(0, &ConstExpr::i32_const(EXTENSION), self.extends_to.unwrap_or_default().bytes());
         data.active(0, &ConstExpr::i32_const(PRINTED), PRINTED_TEXT.iter().copied());
         data
     }

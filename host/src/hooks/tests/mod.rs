@@ -33,15 +33,7 @@ struct Fixture {
 }
 
 fn embedded(name: &str, settings: Value) -> PluginSpec {
-    let settings = settings.as_object().expect("an object").clone();
-    PluginSpec {
-        name: name.into(),
-        path: None,
-        sha256: None,
-        settings,
-        grants: Grants::default(),
-        limits: PluginLimits::default(),
-    }
+    PluginSpec::new(name, settings.as_object().expect("an object").clone())
 }
 
 fn load(spec: HookSpec) -> Result<(Arc<Hooks>, Arc<Recorder>), String> {

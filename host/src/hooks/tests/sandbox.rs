@@ -199,6 +199,26 @@ fn memory_is_given_back() {
     assert!(grown < 200 << 20, "{grown} bytes more");
 }
 
+/// What a plugin extends its answer to is a topic filter that matches the topic, or counts for nothing.
+#[test]
+fn an_answer_is_extended_to_nothing_but_a_filter_of_the_topic() {
+    let check = |filter: &'static str| {
+        let guest = Guest { topic_check: Some(Does::Answer(0)), extends_to: Some(filter), ..Guest::default() };
+        let fixture = fixture(Guest { actions: vec![Action::Publish], ..guest });
+        let verdict = fixture.hooks.topic_checker().check(&client(None), Action::Publish, "a/b", FACTS);
+        (verdict, faults(&fixture.hooks))
+    };
+    let (extended, _) = check("a/+");
+    assert_eq!(extended.extended_to, [TopicFilter::new("a/+").expect("is one")]);
+    for filter in ["b/#", "a/b/c", "$share/g/a/b", "+"] {
+        let alone = Verdict { cache: extended.cache, ..Verdict::UNDECIDED };
+        assert_eq!(check(filter), (alone, 0), "{filter}");
+    }
+    for filter in ["", "a/#/b", "a+", "a\0"] {
+        assert_eq!(check(filter), (Verdict::FAULT, 1), "{filter:?}");
+    }
+}
+
 /// The bytes of a plugin with every `from` in them replaced by a `to` of the same length.
 fn altered(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
