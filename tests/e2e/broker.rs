@@ -212,9 +212,13 @@ impl Broker {
 
     /// Bytes of memory that the process has at the moment; none where the system does not tell.
     pub(crate) fn resident_bytes(&self) -> Option<usize> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? << 10)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What has been waited for so far, and what has been written meanwhile.

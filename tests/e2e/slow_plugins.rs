@@ -275,3 +275,53 @@ fn a_slow_check_of_retained_messages_holds_up_only_their_receiver() {
     assert!(come[5..].chunks(RETAINED.len()).all(|message| message[..2] == RETAINED[..2]), "{come:x?}");
     assert!(round_trips > MESSAGES, "{round_trips} round trips meanwhile");
 }
+
+/// Scheduling policies of the broker's threads of that name (sched(7)): the 41st field of proc_pid_stat(5).
+#[cfg(target_os = "linux")]
+fn policies(broker: &Broker, name: &str) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", broker.pid())).expect("is running");
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let policy = |stat: String| {
+        let (head, fields) = stat.rsplit_once(") ")?;
+        head.ends_with(&format!("({name}")).then(|| fields.split(' ').nth(38)?.parse().ok()).flatten()
+    };
+    stats.filter_map(policy).collect()
+}
+
+/// It is told of everything in order, on a thread that leaves the core to whoever wants it.
+#[test]
+fn a_plugin_that_takes_long_for_events_is_told_where_it_is_in_nobodys_way() {
+    const CLIENTS: usize = 40;
+    let plugins = "plugins:\n  - auth_anonymous\n  - guest_events: {grants: {publish: ['test/events/#']}}\n";
+    let mut broker = Setup::new(plugins).plugin_dir_with(guests::EVENTS).start();
+    let mut watcher = Client::connect(&broker, "watcher");
+    watcher.subscribe("test/events/#", AtMostOnce);
+    let told_of = |broker: &Broker, watcher: &mut Client, round: usize| {
+        let mut wanted = Vec::new();
+        for number in 0..CLIENTS {
+            let client_id = format!("slow-{round}-{number}");
+            wanted.push(format!("test/events/connected {client_id}"));
+            wanted.push(format!("test/events/disconnected {client_id}"));
+            Client::connect(broker, &client_id).disconnect();
+        }
+        let mut told = Vec::new();
+        while told.len() < wanted.len() {
+            let event = watcher.receive_words();
+            if event.contains("slow-") {
+                told.push(event);
+            }
+        }
+        assert_eq!(told, wanted);
+    };
+    told_of(&broker, &mut watcher, 1);
+    broker.wait_for_log("guest_events\" 0.1.0 takes much time for its events or ticks");
+    #[cfg(target_os = "linux")]
+    assert_eq!(policies(&broker, "amqtt-slow"), [5], "SCHED_IDLE");
+    // Loaded anew, it is told like any other, until it takes long again.
+    broker.forget_log();
+    broker.signal("HUP");
+    broker.wait_for_log("the configuration was taken anew");
+    told_of(&broker, &mut watcher, 2);
+    broker.wait_for_log("takes much time for its events or ticks");
+    assert!(broker.is_running());
+}

@@ -1,14 +1,18 @@
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::combine::Verdict;
 use super::deciders::Deciders;
-use super::limits::{ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_WAIT_MAX, CHECK_MANY_MAX};
+use super::limits::{
+    ASIDE_HELP, ASIDE_HELP_LOOK, ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_STUCK, ASIDE_WAIT_MAX, CHECK_MANY_MAX,
+};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Popped, Refused};
@@ -18,12 +22,28 @@ use crate::types::ClientInfo;
 
 /// The thread that asks plugins about topics where that would hold up a worker.
 ///
-/// It is started by the first question: as a rule there is none.
+/// It gives way to all others. Where these leave it no core, another one takes its place for some time, with a part of a
+/// core. It is started by the first question: as a rule there is none.
 pub(crate) struct Aside {
+    desk: Arc<Desk>,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    first: Option<JoinHandle<()>>,
+    helper: Option<JoinHandle<()>>,
+}
+
+/// What the threads share.
+struct Desk {
     plugins: Vec<Arc<Loaded>>,
-    queue: Arc<BoundedQueue<Job>>,
+    queue: BoundedQueue<Job>,
     suspects: Arc<Suspects>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Counts what is begun and ended: where it stands still, no thread gets on.
+    steps: AtomicU64,
+    /// Whether the helper is in the place of the first thread.
+    has_helper: AtomicBool,
 }
 
 struct Job {
@@ -76,8 +96,14 @@ impl Answer {
 
 impl Aside {
     pub(crate) fn new(plugins: &[Arc<Loaded>], suspects: &Arc<Suspects>) -> Self {
-        let queue = Arc::new(BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX));
-        Self { plugins: plugins.to_vec(), queue, suspects: Arc::clone(suspects), thread: Mutex::default() }
+        let desk = Desk {
+            plugins: plugins.to_vec(),
+            queue: BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX),
+            suspects: Arc::clone(suspects),
+            steps: AtomicU64::new(0),
+            has_helper: AtomicBool::new(false),
+        };
+        Self { desk: Arc::new(desk), threads: Mutex::default() }
     }
 
     /// What the plugins say about each topic. Where too many requests wait it is a deny, unless there is always room.
@@ -99,13 +125,25 @@ impl Aside {
         let (asked, answer) = (Instant::now(), Answer::Later(answer, room));
         let job = Job { client, action, topics, verdicts: Vec::new(), asked, answer };
         let pushed = match room {
-            Room::IfThereIs => self.queue.push(job, bytes),
-            Room::Always => self.queue.push_beyond(job),
+            Room::IfThereIs => self.desk.queue.push(job, bytes),
+            Room::Always => self.desk.queue.push_beyond(job),
         };
         match pushed {
-            Ok(()) => answered.await.unwrap_or_else(|_| Ok(denied())),
+            Ok(()) => self.wait(answered).await.unwrap_or_else(|_| Ok(denied())),
             Err(Refused::Full(_)) => Ok(denied()),
             Err(Refused::Closed(_)) => Err(NotPut::Closed),
+        }
+    }
+
+    /// Waits for an answer, and has another thread help where nothing comes of anything that is asked.
+    async fn wait<T>(&self, mut answered: oneshot::Receiver<T>) -> Result<T, oneshot::error::RecvError> {
+        loop {
+            let steps = self.desk.steps.load(Ordering::Relaxed);
+            match timeout(ASIDE_STUCK, &mut answered).await {
+                Ok(answer) => return answer,
+                Err(_) if self.desk.steps.load(Ordering::Relaxed) == steps => self.help(),
+                Err(_) => {}
+            }
         }
     }
 
@@ -118,63 +156,118 @@ impl Aside {
         let (answer, answered) = mpsc::sync_channel(1);
         let (client, topics, answer) =
             (Arc::clone(client), Arc::from([(Box::from(topic), facts)]), Answer::Now(answer));
-        self.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), asked: Instant::now(), answer });
+        self.desk.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), asked: Instant::now(), answer });
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
         verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
     }
 
-    /// Takes no more questions. The thread ends when those that wait have their answer.
+    /// Takes no more questions. The threads end when those that wait have their answer.
     pub(crate) fn close(&self) {
-        self.queue.close();
+        self.desk.queue.close();
     }
 
-    /// Closes, and waits for the thread.
+    /// Closes, and waits for the threads.
     pub(crate) fn stop(&self) {
         self.close();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that asks plugins aside had panicked");
+        let Threads { first, helper } = std::mem::take(&mut *self.threads.lock());
+        for thread in helper.into_iter().chain(first) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that asks plugins aside had panicked");
+            }
         }
     }
 
     fn start_once(&self) -> io::Result<()> {
-        let mut thread = self.thread.lock();
-        if thread.is_none() {
-            let (plugins, queue, suspects) =
-                (self.plugins.clone(), Arc::clone(&self.queue), Arc::clone(&self.suspects));
-            *thread = Some(
-                thread::Builder::new()
-                    .name("amqtt-aside".into())
-                    .spawn(move || answer_all(&plugins, &queue, &suspects))?,
-            );
+        let mut threads = self.threads.lock();
+        if threads.first.is_none() {
+            let desk = Arc::clone(&self.desk);
+            threads.first = Some(thread::Builder::new().name("amqtt-aside".into()).spawn(move || desk.work())?);
         }
         Ok(())
     }
-}
 
-fn answer_all(plugins: &[Arc<Loaded>], queue: &BoundedQueue<Job>, suspects: &Suspects) {
-    priority::lower();
-    let mut deciders = Deciders::aside(plugins);
-    loop {
-        match queue.pop(None) {
-            // A client that has gone meanwhile needs no answer.
-            Popped::Item(job) if job.answer.is_closed() => {}
-            Popped::Item(job) if job.is_suspect(suspects) => job.answer.send(Err(NotPut::Suspect)),
-            Popped::Item(mut job) => {
-                // One call for so many topics, before other requests have their turn.
-                let rest = job.topics.iter().skip(job.verdicts.len()).take(CHECK_MANY_MAX);
-                let asked: Vec<_> = rest.map(|(topic, facts)| (&**topic, *facts)).collect();
-                job.verdicts.extend(deciders.check_many(&job.client, job.action, &asked));
-                if job.verdicts.len() < job.topics.len() {
-                    queue.push_anyway(job);
-                } else {
-                    job.answer.send(Ok(job.verdicts));
-                }
+    /// Starts the helper, if there is none. The asking thread does not give way, so neither does one that it starts.
+    fn help(&self) {
+        let mut threads = self.threads.lock();
+        let Some(first) = threads.first.as_ref().map(|first| first.thread().clone()) else { return };
+        if self.desk.has_helper.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let desk = Arc::clone(&self.desk);
+        let help = move || {
+            desk.help();
+            first.unpark();
+        };
+        match thread::Builder::new().name("amqtt-helper".into()).spawn(help) {
+            Ok(helper) => threads.helper = Some(helper),
+            Err(error) => {
+                self.desk.has_helper.store(false, Ordering::Relaxed);
+                tracing::error!("no thread to help with what is asked aside: {error}");
             }
-            Popped::Nothing => {}
-            Popped::Closed => break,
         }
     }
-    deciders.stop();
+}
+
+impl Desk {
+    /// Answers as long as the queue is open, whenever no other thread wants the core.
+    fn work(&self) {
+        priority::give_way();
+        let mut deciders = Deciders::aside(&self.plugins);
+        loop {
+            match self.queue.pop(None) {
+                Popped::Item(job) if self.has_helper.load(Ordering::Relaxed) => {
+                    self.queue.push_first(job);
+                    while self.has_helper.load(Ordering::Relaxed) {
+                        thread::park();
+                    }
+                }
+                Popped::Item(job) => self.answer(job, &mut deciders),
+                Popped::Nothing => {}
+                Popped::Closed => break,
+            }
+        }
+        deciders.stop();
+    }
+
+    /// Answers in the place of the first thread for some time.
+    fn help(&self) {
+        priority::lower();
+        let mut deciders = Deciders::aside(&self.plugins);
+        let ends = Instant::now() + ASIDE_HELP;
+        loop {
+            let now = Instant::now();
+            // The first thread may be told of an item that it does not come to take.
+            match self.queue.pop(Some(now + ASIDE_HELP_LOOK)) {
+                Popped::Item(job) => self.answer(job, &mut deciders),
+                Popped::Nothing => {}
+                Popped::Closed => break,
+            }
+            if now >= ends {
+                break;
+            }
+        }
+        self.has_helper.store(false, Ordering::Relaxed);
+        deciders.stop();
+    }
+
+    fn answer(&self, mut job: Job, deciders: &mut Deciders) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        // A client that has gone meanwhile needs no answer.
+        if job.answer.is_closed() {
+            return;
+        }
+        if job.is_suspect(&self.suspects) {
+            return job.answer.send(Err(NotPut::Suspect));
+        }
+        // One call for so many topics, before other requests have their turn.
+        let rest = job.topics.iter().skip(job.verdicts.len()).take(CHECK_MANY_MAX);
+        let asked: Vec<_> = rest.map(|(topic, facts)| (&**topic, *facts)).collect();
+        job.verdicts.extend(deciders.check_many(&job.client, job.action, &asked));
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        if job.verdicts.len() < job.topics.len() {
+            self.queue.push_anyway(job);
+        } else {
+            job.answer.send(Ok(job.verdicts));
+        }
+    }
 }

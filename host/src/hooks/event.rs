@@ -135,6 +135,14 @@ impl Event {
     pub fn of_client(kind: EventKind, client: &Arc<ClientInfo>) -> Self {
         Self { client: Some(Arc::clone(client)), ..Self::new(kind) }
     }
+
+    /// Bytes that it is counted as while it waits.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        let properties = self.user_properties.iter().map(|property| property.name.len() + property.value.len());
+        let payload = self.payload.as_ref().map_or(0, Bytes::len);
+        payload + text(&self.topic) + text(&self.reason) + properties.sum::<usize>()
+    }
 }
 
 #[cfg(test)]

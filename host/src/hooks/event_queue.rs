@@ -15,19 +15,23 @@ pub(crate) struct EventQueue {
     payloads: AtomicU32,
     dropped: AtomicU64,
     pub(crate) queue: BoundedQueue<Item>,
+    /// For those that take much time: what is put into the other one goes on to this one, as far as they want it.
+    pub(crate) slow: BoundedQueue<Item>,
 }
 
-/// What the thread of the observers takes out.
+/// What a thread of the observers takes out.
 pub(crate) enum Item {
     Event(Arc<Event>),
     /// From here on, others are told: what came before is for those that were loaded then.
     Flip(Vec<Observer>),
+    /// From here on, this one is told too.
+    Join(Box<Observer>),
 }
 
 impl Default for EventQueue {
     fn default() -> Self {
-        let queue = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
-        Self { wanted: AtomicU32::new(0), payloads: AtomicU32::new(0), dropped: AtomicU64::new(0), queue }
+        let [queue, slow] = [(); 2].map(|()| BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX));
+        Self { wanted: AtomicU32::new(0), payloads: AtomicU32::new(0), dropped: AtomicU64::new(0), queue, slow }
     }
 }
 
@@ -52,10 +56,17 @@ impl EventQueue {
         if !self.wants(event.kind) {
             return;
         }
-        let bytes = event.payload.as_ref().map_or(0, |payload| payload.len())
-            + event.topic.as_ref().map_or(0, |topic| topic.len())
-            + event.reason.as_ref().map_or(0, |reason| reason.len());
-        if self.queue.push(Item::Event(Arc::new(event)), bytes).is_err() {
+        self.push(&self.queue, Arc::new(event));
+    }
+
+    /// Passes an event on to those that take much time.
+    pub(crate) fn pass_on(&self, event: &Arc<Event>) {
+        self.push(&self.slow, Arc::clone(event));
+    }
+
+    fn push(&self, queue: &BoundedQueue<Item>, event: Arc<Event>) {
+        let bytes = event.queued_bytes();
+        if queue.push(Item::Event(event), bytes).is_err() {
             self.count_dropped();
         }
     }

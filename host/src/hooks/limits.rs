@@ -123,8 +123,8 @@ pub(crate) const SUSPECT_FORGET: Duration = Duration::from_secs(60);
 /// Such addresses that are kept.
 pub(crate) const SUSPECTS_MAX: usize = 10_000;
 
-/// Running time from which on a topic-check counts as slow: as long as a few thousand ordinary ones.
-pub(crate) const SLOW_CALL: Duration = Duration::from_millis(1);
+/// Running time from which on a topic-check counts as slow: as long as a thousand ordinary ones.
+pub(crate) const SLOW_CALL: Duration = Duration::from_micros(500);
 
 /// Slow topic-checks of one plugin that one worker puts up with, before it has them asked aside.
 pub(crate) const SLOW_CALLS_MAX: u32 = 3;
@@ -143,6 +143,30 @@ pub(crate) const ASIDE_QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// How long a worker itself waits for what is asked aside, where no connection could wait in its place.
 pub(crate) const ASIDE_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// How long nothing may come of what is asked aside, while a request waits, before another thread helps: the first one
+/// gives way to all others, and where these take all cores it does not get on.
+pub(crate) const ASIDE_STUCK: Duration = Duration::from_millis(250);
+
+/// How long that other thread takes the place of the first one.
+pub(crate) const ASIDE_HELP: Duration = Duration::from_secs(10);
+
+/// Time between two looks of it at what waits.
+pub(crate) const ASIDE_HELP_LOOK: Duration = Duration::from_millis(10);
+
+/// Running time of a plugin's events and ticks, within [`OBSERVER_WINDOW`], from which on it is told on the thread that
+/// gives way to others: a fiftieth of a core.
+pub(crate) const OBSERVER_BUSY_MAX: Duration = Duration::from_millis(200);
+
+/// Time in which that is counted.
+pub(crate) const OBSERVER_WINDOW: Duration = Duration::from_secs(10);
+
+/// Mean running time of an event or a tick below which a plugin is not one of those, however many it is told of: the logs
+/// of a busy broker are to be complete.
+pub(crate) const OBSERVER_CALL_MIN: Duration = Duration::from_micros(200);
+
+/// What an event or a tick that fails is counted as: it costs an instance.
+pub(crate) const OBSERVER_FAULT_COST: Duration = Duration::from_millis(10);
 
 /// How much lower the priority is of threads that may take their time, as `nice` counts.
 pub(crate) const LOW_PRIORITY: i32 = 10;

@@ -1,6 +1,9 @@
 use std::time::{Duration, Instant};
 
-use super::limits::{ASIDE_TIME, SLOW_CALL, SLOW_CALLS_MAX, SLOW_CALLS_WINDOW};
+use super::limits::{
+    ASIDE_TIME, EPOCH_TICK, OBSERVER_BUSY_MAX, OBSERVER_CALL_MIN, OBSERVER_FAULT_COST, OBSERVER_WINDOW, SLOW_CALL,
+    SLOW_CALLS_MAX, SLOW_CALLS_WINDOW,
+};
 
 /// Notices that a plugin's topic-checks take long, on one worker.
 ///
@@ -40,6 +43,35 @@ impl Pace {
     }
 }
 
+/// Notices that a plugin's events and ticks take a good part of a core.
+///
+/// The clock of the deadlines is its sampling profiler: a call that it has seen stands for the time between two looks,
+/// and those that it has not seen cost nothing here.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Share {
+    calls: u32,
+    busy: Duration,
+    /// Since when they are counted.
+    since: Option<Instant>,
+}
+
+impl Share {
+    /// A call has ended, after it was seen to run for so long, if it was seen. Says whether it is too much by now.
+    pub(crate) fn note(&mut self, seen: Option<Duration>, failed: bool, now: impl FnOnce() -> Instant) -> bool {
+        self.calls = self.calls.saturating_add(1);
+        if seen.is_none() && !failed {
+            return false;
+        }
+        let now = now();
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) > OBSERVER_WINDOW) {
+            *self = Self { calls: 1, busy: Duration::ZERO, since: Some(now) };
+        }
+        self.busy += seen.map_or(Duration::ZERO, |seen| EPOCH_TICK + seen);
+        self.busy += if failed { OBSERVER_FAULT_COST } else { Duration::ZERO };
+        self.busy >= OBSERVER_BUSY_MAX && self.busy / self.calls >= OBSERVER_CALL_MIN
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +101,33 @@ mod tests {
         let (mut pace, now) = (Pace::default(), Instant::now());
         let noted = (0..100).any(|number| pace.note(9 * MS, 1, now + number * (SLOW_CALLS_WINDOW / 2 + MS)));
         assert!(!noted && !pace.is_slow());
+    }
+
+    #[test]
+    fn a_share_is_too_large_by_what_comes_in_a_short_time() {
+        let now = Instant::now();
+        let calls = OBSERVER_BUSY_MAX.as_millis() as usize / 50;
+        let expected = [vec![false; calls - 1], vec![true]].concat();
+        let mut share = Share::default();
+        assert!((0..1_000_000).all(|_| !share.note(None, false, || now)), "nobody has seen them");
+        let noted: Vec<_> = (0..calls).map(|_| share.note(Some(50 * MS - EPOCH_TICK), false, || now)).collect();
+        assert_eq!(noted, expected, "the window begins with the first that is seen");
+        let mut share = Share::default();
+        let failed: Vec<_> = (0..calls * 5).map(|_| share.note(None, true, || now)).collect();
+        assert_eq!(failed.iter().filter(|busy| **busy).count(), 1, "{OBSERVER_FAULT_COST:?} each");
+        let mut share = Share::default();
+        let later = |number: usize| now + (OBSERVER_WINDOW + MS) * number as u32;
+        assert!((0..100).all(|number| !share.note(Some(OBSERVER_BUSY_MAX - 10 * MS), false, || later(number))));
+    }
+
+    /// A thousand a second of 50 us each.
+    #[test]
+    fn many_short_calls_are_no_large_share() {
+        let (mut share, now) = (Share::default(), Instant::now());
+        let too_much = (0..10_000).any(|number| {
+            let seen = (number % 100 == 0).then_some(Duration::ZERO);
+            share.note(seen, false, || now + MS * number)
+        });
+        assert!(!too_much);
     }
 }

@@ -1,5 +1,6 @@
 //! Plugins as the broker calls them: those of the binary, and those that misbehave.
 
+mod aside;
 mod broker;
 mod compatibility;
 mod greeter;
