@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -141,8 +141,7 @@ impl Aside {
             let steps = self.desk.steps.load(Ordering::Relaxed);
             match timeout(ASIDE_STUCK, &mut answered).await {
                 Ok(answer) => return answer,
-                Err(_) if self.desk.steps.load(Ordering::Relaxed) == steps => self.help(),
-                Err(_) => {}
+                Err(_) => self.help_if_stuck_since(steps),
             }
         }
     }
@@ -156,8 +155,12 @@ impl Aside {
         let (answer, answered) = mpsc::sync_channel(1);
         let (client, topics, answer) =
             (Arc::clone(client), Arc::from([(Box::from(topic), facts)]), Answer::Now(answer));
+        let steps = self.desk.steps.load(Ordering::Relaxed);
         self.desk.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), asked: Instant::now(), answer });
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
+        if verdicts.is_err() {
+            self.help_if_stuck_since(steps);
+        }
         verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
     }
 
@@ -186,25 +189,35 @@ impl Aside {
         Ok(())
     }
 
-    /// Starts the helper, if there is none. The asking thread does not give way, so neither does one that it starts.
-    fn help(&self) {
+    /// Starts the helper, if nothing has been begun or ended since there were so many steps and there is none. The asking
+    /// thread does not give way, so neither does one that it starts.
+    fn help_if_stuck_since(&self, steps: u64) {
+        if self.desk.steps.load(Ordering::Relaxed) != steps {
+            return;
+        }
         let mut threads = self.threads.lock();
         let Some(first) = threads.first.as_ref().map(|first| first.thread().clone()) else { return };
         if self.desk.has_helper.swap(true, Ordering::Relaxed) {
             return;
         }
-        let desk = Arc::clone(&self.desk);
-        let help = move || {
-            desk.help();
-            first.unpark();
-        };
-        match thread::Builder::new().name("amqtt-helper".into()).spawn(help) {
+        let place = Place { desk: Arc::clone(&self.desk), first };
+        match thread::Builder::new().name("amqtt-helper".into()).spawn(move || place.desk.help()) {
             Ok(helper) => threads.helper = Some(helper),
-            Err(error) => {
-                self.desk.has_helper.store(false, Ordering::Relaxed);
-                tracing::error!("no thread to help with what is asked aside: {error}");
-            }
+            Err(error) => tracing::error!("no thread to help with what is asked aside: {error}"),
         }
+    }
+}
+
+/// The place of the first thread, which has it back when this is dropped, even by a panic.
+struct Place {
+    desk: Arc<Desk>,
+    first: Thread,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.desk.has_helper.store(false, Ordering::Relaxed);
+        self.first.unpark();
     }
 }
 
@@ -246,7 +259,6 @@ impl Desk {
                 break;
             }
         }
-        self.has_helper.store(false, Ordering::Relaxed);
         deciders.stop();
     }
 

@@ -81,3 +81,31 @@ impl EventQueue {
         self.dropped.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::UserProperty;
+
+    /// Whatever a peer can make long counts.
+    #[test]
+    fn an_event_is_bounded_by_the_bytes_of_all_that_it_holds() {
+        let check = |fill: fn(&mut Event, String)| {
+            let events = EventQueue::default();
+            let mut wanted = EventSet::default();
+            wanted.insert(EventKind::MessageReceived);
+            events.flip(wanted, wanted, Vec::new());
+            for _ in 0..3 {
+                let mut event = Event::new(EventKind::MessageReceived);
+                fill(&mut event, "x".repeat(EVENT_QUEUE_BYTES_MAX / 2));
+                events.put(event);
+            }
+            assert_eq!(events.dropped(), 1);
+        };
+        check(|event, text| event.payload = Some(text.into()));
+        check(|event, text| event.topic = Some(text.into()));
+        check(|event, text| event.reason = Some(text.into()));
+        check(|event, text| event.user_properties = [UserProperty { name: text.into(), value: Box::default() }].into());
+        check(|event, text| event.user_properties = [UserProperty { name: Box::default(), value: text.into() }].into());
+    }
+}

@@ -103,11 +103,10 @@ impl Observer {
         }
         let call = if event.kind == EventKind::PluginFault { Call::EventsAboutFaults } else { Call::Events };
         // The fault is reported, the event is lost for this plugin, and the next one finds a fresh instance.
-        let told = self.warm.call(call, event.client.as_deref(), |instance| instance.handle(event)).is_ok();
-        if !told {
+        if self.warm.call(call, event.client.as_deref(), |instance| instance.handle(event)).is_err() {
             events.count_dropped();
         }
-        self.look_at_cost(told);
+        self.look_at_cost();
     }
 
     fn tick_if_due(&mut self) {
@@ -120,13 +119,13 @@ impl Observer {
         // Ticks that were missed are left out.
         self.next = Some(if now < due + period { due + period } else { now + period });
         // The fault is reported, and the next tick finds a fresh instance.
-        let ticked = self.warm.call(Call::Ticks, None, |instance| instance.tick()).is_ok();
-        self.look_at_cost(ticked);
+        let _ = self.warm.call(Call::Ticks, None, |instance| instance.tick());
+        self.look_at_cost();
     }
 
     /// Looks at the call that has just ended.
-    fn look_at_cost(&mut self, succeeded: bool) {
-        self.is_busy |= self.share.note(self.warm.last_ran(), !succeeded, Instant::now);
+    fn look_at_cost(&mut self) {
+        self.is_busy |= self.share.note(self.warm.last_ran(), self.warm.failed(), Instant::now);
     }
 }
 

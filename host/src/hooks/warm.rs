@@ -22,7 +22,8 @@ pub(crate) struct Warm {
     wait: Duration,
     /// How long the last call was seen to run, if it was seen.
     last_ran: Option<Duration>,
-    timed_out: bool,
+    /// Whether the last call ended with a fault.
+    failed: bool,
 }
 
 /// Ends instances in good order, on a thread of their own: somebody waits for this one.
@@ -52,7 +53,7 @@ impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
         let (state, back_off) = (State::Resting(Instant::now()), BackOff::default());
-        let mut warm = Self { plugin, state, back_off, wait, last_ran: None, timed_out: false };
+        let mut warm = Self { plugin, state, back_off, wait, last_ran: None, failed: false };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
     }
@@ -69,7 +70,7 @@ impl Warm {
         client: Option<&ClientInfo>,
         act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
-        (self.last_ran, self.timed_out) = (None, false);
+        (self.last_ran, self.failed) = (None, false);
         if !self.plugin.circuit.lets_through() {
             return Err(NoAnswer);
         }
@@ -88,7 +89,7 @@ impl Warm {
             }
             Err(fault) => {
                 self.last_ran = fault.time_limit();
-                self.timed_out = self.last_ran.is_some();
+                self.failed = true;
                 self.plugin.report(call, client, &fault);
                 self.make();
                 Err(NoAnswer)
@@ -111,7 +112,12 @@ impl Warm {
 
     /// Whether the last call was ended because its time was up.
     pub(crate) fn timed_out(&self) -> bool {
-        self.timed_out
+        self.failed && self.last_ran.is_some()
+    }
+
+    /// Whether the last call ended with a fault, which has cost the instance. Where there was no call it did not.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
     }
 
     /// Ends the instance in good order.

@@ -76,6 +76,12 @@ fn client(username: Option<&str>) -> Arc<ClientInfo> {
     Arc::new(ClientInfo { client_id: ClientId::new("c1"), identity, peer, connect: ConnectFacts::default() })
 }
 
+fn client_at(address: [u8; 4]) -> Arc<ClientInfo> {
+    let mut info = (*client(None)).clone();
+    info.peer.remote_address.set_ip(address.into());
+    Arc::new(info)
+}
+
 fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOutcome {
     let credentials =
         Credentials { username: username.map(Arc::from), password: username.map(|_| password.to_owned().into()) };

@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn client_at(address: [u8; 4]) -> Arc<ClientInfo> {
-    let mut info = (*client(None)).clone();
-    info.peer.remote_address.set_ip(address.into());
-    Arc::new(info)
-}
-
 async fn ask(hooks: &Hooks, address: [u8; 4]) -> AuthOutcome {
     hooks.authenticate(client_at(address), Credentials::default()).await
 }
