@@ -69,17 +69,18 @@ impl TopicFilter {
     /// `+` and `#` stand alone in their level, and `#` in the last `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`.
     pub fn check(filter: &str) -> Result<(), TopicError> {
         check_length(filter)?;
-        if filter.bytes().any(|byte| byte == 0) {
-            return Err(TopicError::Nul);
+        let bytes = filter.as_bytes();
+        if !has_any(bytes, [b'+', b'#', 0]) {
+            return Ok(());
         }
-        let mut levels = filter.split('/').peekable();
-        while let Some(level) = levels.next() {
-            let last = levels.peek().is_none();
-            if level.contains('#') && (level != "#" || !last) {
-                return Err(TopicError::HashMisplaced);
-            }
-            if level.contains('+') && level != "+" {
-                return Err(TopicError::PlusMisplaced);
+        for (at, byte) in bytes.iter().enumerate() {
+            let (before, after) = (at.checked_sub(1).map(|before| bytes[before]), bytes.get(at + 1));
+            let begins_level = matches!(before, None | Some(b'/'));
+            match byte {
+                0 => return Err(TopicError::Nul),
+                b'#' if !begins_level || after.is_some() => return Err(TopicError::HashMisplaced),
+                b'+' if !begins_level || !matches!(after, None | Some(b'/')) => return Err(TopicError::PlusMisplaced),
+                _ => {}
             }
         }
         Ok(())
@@ -261,6 +262,26 @@ mod tests {
         }
         for filter in ["a+", "++", "a/+b/c"] {
             assert_eq!(TopicFilter::new(filter), Err(TopicError::PlusMisplaced), "{filter}");
+        }
+    }
+
+    /// Every filter of up to six of these characters, level by level `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]` `[MQTT-4.7.3-2]`.
+    #[test]
+    fn filters_are_what_their_levels_are() {
+        const CHARACTERS: [char; 5] = ['a', '/', '+', '#', '\0'];
+        let mut filters = vec![String::new()];
+        for _ in 0..6 {
+            filters = filters.iter().flat_map(|f| CHARACTERS.map(|character| format!("{f}{character}"))).collect();
+            for filter in &filters {
+                let levels: Vec<&str> = filter.split('/').collect();
+                let is_level = |(at, level): (usize, &&str)| match *level {
+                    "#" => at + 1 == levels.len(),
+                    "+" => true,
+                    level => !level.contains(['+', '#', '\0']),
+                };
+                let expected = levels.iter().enumerate().all(is_level);
+                assert_eq!(TopicFilter::check(filter).is_ok(), expected, "{filter:?}");
+            }
         }
     }
 

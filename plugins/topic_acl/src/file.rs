@@ -1,11 +1,10 @@
 //! Rules in a file, in the format that mosquitto reads.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use amqtt_plugin_sdk::{Action, TopicFilter};
 
-use crate::rules::Judgement;
+use crate::rules::{ByUsername, Judgement};
 
 /// The entry for clients without a user name in rules that are not in a file: no user's name here.
 const ANONYMOUS: &str = "anonymous";
@@ -15,7 +14,7 @@ const ANONYMOUS: &str = "anonymous";
 pub(crate) struct FileRules {
     /// Of clients without a user name: what comes before the first `user`.
     anonymous: Vec<Rule>,
-    by_username: HashMap<String, Vec<Rule>>,
+    by_username: ByUsername<Vec<Rule>>,
     /// Of everybody, with the names of each put in.
     patterns: Vec<Pattern>,
 }

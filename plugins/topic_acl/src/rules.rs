@@ -1,19 +1,23 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 use amqtt_plugin_sdk::TopicFilter;
+use rustc_hash::FxHashMap;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// The entry for clients without a user name. A client that calls itself so is not meant.
 const ANONYMOUS: &str = "anonymous";
 
+/// Something for each user. The names are those of the configuration, so that no client can fill it with names of one
+/// hash.
+pub(crate) type ByUsername<T> = FxHashMap<String, T>;
+
 /// What each user may do.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Rules {
-    by_username: HashMap<String, List>,
+    by_username: ByUsername<List>,
 }
 
 impl Rules {
