@@ -7,7 +7,8 @@
 //! Beside messages between two clients others, from another address, do what makes the plugin misbehave, with the plugin
 //! and, in turn, at another broker without it. Prints for each misbehaviour
 //!
-//! - the 99th percentile of the latency without and with it, medians of five runs each, and messages that are missing;
+//! - the 99th percentile of the latency without and with it, medians of five runs each, and messages that are missing; the
+//!   first row has that without a plugin, beside another process that takes what time nobody else wants;
 //! - what became of the requests that made it misbehave, in all five runs;
 //! - how soon after that a new client from a third address gets in and has a message through about which the plugin is
 //!   asked: within a second, most of which `auth` waits where a plugin has failed in it several times;
@@ -58,6 +59,9 @@ const CASES: [(&str, &[&str]); 4] = [
     ("ticks", &["spin", "trap"]),
 ];
 
+/// The row without any.
+const FLOOR: &str = "none, another process uses a core at `SCHED_IDLE`";
+
 /// Counters that tell of plugins.
 const COUNTED: [&str; 5] =
     ["plugin-faults/guest_misbehaves", "events-dropped", "topic-checks-aside", "addresses-slowed", "auth-turned-away"];
@@ -69,6 +73,9 @@ fn main() {
          in `$SYS` | MiB more | the log says first |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | --- | ---: | --- | ---: | --- |");
+    if wanted.is_empty() || wanted.iter().any(|wanted| FLOOR.contains(wanted)) {
+        report_floor();
+    }
     for (hook, misbehaviours) in CASES {
         for does in misbehaviours {
             let name = format!("{does} in {hook}");
@@ -77,6 +84,25 @@ fn main() {
             }
         }
     }
+}
+
+/// What the machine does to the latency where no plugin misbehaves, and another process uses the time that nobody else
+/// wants, as a plugin that is slow within its limits does.
+fn report_floor() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = start_broker(folder.path(), "auth_anonymous, broker_sys");
+    let pause = || thread::sleep(RUN);
+    let ratios = (0..RUNS).map(|_| {
+        let before = traffic(&broker, None, pause).p99_ms;
+        let mut other = Command::new("chrt").args(["--idle", "0", "sh", "-c", "while :; do :; done"]).spawn().unwrap();
+        let during = traffic(&broker, None, pause).p99_ms;
+        other.kill().unwrap();
+        other.wait().unwrap();
+        (before, during, during / before)
+    });
+    let ratios: Vec<_> = ratios.collect();
+    let of = |part: fn(&(f64, f64, f64)) -> f64| median(ratios.iter().map(part));
+    println!("| {FLOOR} | {:.2} | {:.2} | {:.2} | | | | | | |", of(|run| run.0), of(|run| run.1), of(|run| run.2));
 }
 
 fn report(name: &str, hook: &str, does: &str) {

@@ -23,11 +23,14 @@ pub struct Arrived {
     pub missing: usize,
 }
 
-/// Sends a message each millisecond while `meanwhile` runs.
+/// Sends a message each millisecond while `meanwhile` runs. One before them is not counted: it is what plugins are asked
+/// about, and what they say of it holds for the rest.
 pub fn traffic(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) -> Arrived {
     let (mut publisher, mut subscriber) = (process.client("publisher", user), process.client("subscriber", user));
     subscriber.write_all(b"\x82\x06\0\x01\0\x01t\0").unwrap();
     subscriber.read_exact(&mut [0; 5]).unwrap();
+    publisher.write_all(&message(0)).unwrap();
+    subscriber.read_exact(&mut [0; MESSAGE_BYTES]).unwrap();
     let (began, done) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let ended = Arc::clone(&done);
     let publishing = thread::spawn(move || {
@@ -37,7 +40,7 @@ pub fn traffic(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) 
             // The last message says that it is the last.
             let last = ended.load(Ordering::Relaxed);
             let sent = if last { u64::MAX } else { began.elapsed().as_nanos() as u64 };
-            publisher.write_all(&[b"\x30\x0b\0\x01t".as_slice(), &sent.to_be_bytes()].concat()).unwrap();
+            publisher.write_all(&message(sent)).unwrap();
             if last {
                 return number as usize;
             }
@@ -47,7 +50,7 @@ pub fn traffic(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) 
     let receiving = thread::spawn(move || {
         let mut latencies = Vec::new();
         loop {
-            let mut message = [0; 13];
+            let mut message = [0; MESSAGE_BYTES];
             subscriber.read_exact(&mut message).unwrap();
             let sent = u64::from_be_bytes(message[5..].try_into().unwrap());
             if sent == u64::MAX {
@@ -62,6 +65,13 @@ pub fn traffic(process: &Process, user: Option<&str>, meanwhile: impl FnOnce()) 
     let mut latencies = receiving.join().unwrap();
     latencies.sort();
     Arrived { p99_ms: latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3, missing: sent - latencies.len() }
+}
+
+const MESSAGE_BYTES: usize = 13;
+
+/// A PUBLISH of QoS 0 to the topic `t` with a number.
+fn message(number: u64) -> Vec<u8> {
+    [b"\x30\x0b\0\x01t".as_slice(), &number.to_be_bytes()].concat()
 }
 
 /// The middle one.

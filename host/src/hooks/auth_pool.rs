@@ -170,6 +170,7 @@ impl Shared {
 }
 
 fn answer_all(queue: &BoundedQueue<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>) {
+    priority::take_long_turns();
     priority::lower();
     plugins.iter().for_each(|plugin| plugin.with(|_| ()));
     loop {

@@ -117,6 +117,9 @@ pub(crate) const SUSPECT_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a question of such an address waits for its turn; one that would wait longer is not put, and denied.
 pub(crate) const SUSPECT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Time between two lines in the log about questions that were not put.
+pub(crate) const SUSPECT_TOLD_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Time without a fault after which such an address is like any other. Longer than the longest wait.
 pub(crate) const SUSPECT_FORGET: Duration = Duration::from_secs(60);
 
@@ -154,15 +157,15 @@ pub(crate) const ASIDE_HELP: Duration = Duration::from_secs(10);
 /// Time between two looks of it at what waits.
 pub(crate) const ASIDE_HELP_LOOK: Duration = Duration::from_millis(10);
 
-/// Running time of a plugin's events and ticks, within [`OBSERVER_WINDOW`], from which on it is told on the thread that
-/// gives way to others: a fiftieth of a core.
-pub(crate) const OBSERVER_BUSY_MAX: Duration = Duration::from_millis(200);
+/// Running time of a plugin's events and ticks that take long each, within [`OBSERVER_WINDOW`], from which on it is told on
+/// the thread that gives way to others: 0.5 % of a core.
+pub(crate) const OBSERVER_BUSY_MAX: Duration = Duration::from_millis(50);
 
 /// Time in which that is counted.
 pub(crate) const OBSERVER_WINDOW: Duration = Duration::from_secs(10);
 
-/// Mean running time of an event or a tick below which a plugin is not one of those, however many it is told of: the logs
-/// of a busy broker are to be complete.
+/// Running time below which an event or a tick does not take long, however many there are: the logs of a busy broker are to
+/// be complete.
 pub(crate) const OBSERVER_CALL_MIN: Duration = Duration::from_micros(200);
 
 /// What an event or a tick that fails is counted as: it costs an instance.
@@ -170,6 +173,9 @@ pub(crate) const OBSERVER_FAULT_COST: Duration = Duration::from_millis(10);
 
 /// How much lower the priority is of threads that may take their time, as `nice` counts.
 pub(crate) const LOW_PRIORITY: i32 = 10;
+
+/// Length of the turns on a core that threads of plugins ask for: the longest that the kernel grants.
+pub(crate) const LONG_TURN: Duration = Duration::from_millis(100);
 
 /// Threads that answer auth at most: hashing takes a core each, and one core at least is left to messages.
 pub(crate) const AUTH_THREADS_MAX: usize = 8;

@@ -131,6 +131,7 @@ impl Observer {
 
 /// The first thread: tells everybody, but for those that it has handed over.
 fn observe(control: &Arc<Control>) {
+    priority::take_long_turns();
     let (mut here, mut slow) = (Here::new(control, &control.events.queue), Slow::default());
     while here.turn(|item| slow.pass_on(control, item)) {
         if here.observers.iter().any(|observer| observer.is_busy) {

@@ -8,6 +8,39 @@ pub(crate) fn lower() {
     }
 }
 
+/// Asks for long turns (`sched_runtime` of sched_attr(2) with the ordinary policy, Linux 6.12 and later).
+///
+/// A thread that wakes up and asks for shorter turns, as all do by default, then need not wait for the end of this one's.
+/// The share of a core that it gets stays what it was: nothing starves.
+pub(crate) fn take_long_turns() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::unix::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
+        use thread_priority::{DeadlineFlags, ThreadPriority, set_thread_priority_and_policy};
+        // The call sets the priority as well, which is to stay.
+        if rustix::process::getpriority_process(None) != Ok(0) {
+            return;
+        }
+        // The crate has this call for another policy. `SCHED_FLAG_KEEP_POLICY` has the kernel keep the thread's own, for
+        // which deadline and period mean nothing.
+        let flags = DeadlineFlags::from_bits_retain(SCHED_FLAG_KEEP_POLICY);
+        let (runtime, deadline, period) = (super::limits::LONG_TURN, Default::default(), Default::default());
+        let turns = ThreadPriority::Deadline { runtime, deadline, period, flags };
+        let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Deadline);
+        if let Err(error) = set_thread_priority_and_policy(CURRENT_THREAD, turns, policy) {
+            tracing::debug!("cannot have a thread take long turns: {error}");
+        }
+    }
+}
+
+/// Linux, `include/uapi/linux/sched.h`.
+#[cfg(target_os = "linux")]
+const SCHED_FLAG_KEEP_POLICY: u64 = 8;
+
+/// The calling thread, for the calls of sched_attr(2).
+#[cfg(target_os = "linux")]
+const CURRENT_THREAD: thread_priority::ThreadId = 0;
+
 /// Leaves the core at once to whoever else wants it (`SCHED_IDLE` of sched(7)), for good.
 ///
 /// For what is known to take long. With a lower priority alone, a thread that has a core keeps it for some milliseconds
@@ -33,7 +66,7 @@ mod tests {
     use thread_priority::unix::{NormalThreadSchedulePolicy, ThreadSchedulePolicy};
 
     use super::*;
-    use crate::hooks::limits::LOW_PRIORITY;
+    use crate::hooks::limits::{LONG_TURN, LOW_PRIORITY};
 
     #[test]
     fn only_the_thread_itself_is_changed() {
@@ -57,5 +90,22 @@ mod tests {
         });
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         assert_eq!((there.join().expect("no panic"), policy()), (idle, before));
+    }
+    /// Older kernels have no turns of a length of their own.
+    #[test]
+    fn long_turns_leave_priority_and_policy_alone() {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's version");
+        let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+        let has_turns = (numbers.next(), numbers.next()) >= (Some(6), Some(12));
+        let attributes = || {
+            take_long_turns();
+            lower();
+            format!("{:?}", thread_priority::get_thread_scheduling_attributes().expect("attributes"))
+        };
+        let there = std::thread::spawn(attributes).join().expect("no panic");
+        assert!(there.contains("sched_policy: 0,"), "{there}");
+        assert!(there.contains(&format!("sched_nice: {LOW_PRIORITY},")), "{there}");
+        let runtime = format!("sched_runtime: {},", LONG_TURN.as_nanos());
+        assert_eq!(there.contains(&runtime), has_turns, "{release}: {there}");
     }
 }

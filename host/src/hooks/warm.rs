@@ -7,6 +7,7 @@ use super::back_off::BackOff;
 use super::combine::NoAnswer;
 use super::faults::Call;
 use super::loaded::Loaded;
+use super::priority;
 use super::wasm::{Fault, Instance};
 use crate::types::ClientInfo;
 
@@ -159,6 +160,7 @@ impl Warm {
         let plugin = Arc::clone(&self.plugin);
         // A thread for each: a plugin that starts slowly must not hold up the others. At most one per instance is under way.
         let spawned = thread::Builder::new().name("amqtt-instance".into()).spawn(move || {
+            priority::take_long_turns();
             // Nobody waits any more when the broker stops.
             let _ = sender.send(plugin.wasm.instantiate());
         });
