@@ -367,7 +367,10 @@ mod tests {
     }
 
     #[test]
-    fn no_settings_accepts_any() {
-        assert_eq!(read_settings(r#"{"a":1,"b":{"c":[]}}"#), Ok(NoSettings));
+    fn no_settings_are_none() {
+        assert_eq!(read_settings("{}"), Ok(NoSettings));
+        assert_eq!(read_settings(" { } "), Ok(NoSettings));
+        let refused = "it has no settings, and these are some: {\"a\":1}".to_owned();
+        assert_eq!(read_settings::<NoSettings>(r#"{"a":1}"#), Err(refused));
     }
 }

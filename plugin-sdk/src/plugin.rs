@@ -84,7 +84,7 @@ pub struct Interests {
     pub methods: Vec<String>,
 }
 
-/// The settings of a plugin that has none: any are accepted and left unread.
+/// The settings of a plugin that has none: with any it does not start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoSettings;
 
@@ -105,9 +105,10 @@ impl<S: DeserializeOwned> ReadSettings for S {
     }
 }
 
-/// Nothing is read, so that a plugin without settings has no code that reads: half of a small one.
+/// Without serde, so that a plugin without settings has no code that reads: half of a small one.
 impl ReadSettings for NoSettings {
-    fn read(_: &str) -> Result<Self, String> {
-        Ok(NoSettings)
+    fn read(json: &str) -> Result<Self, String> {
+        let is_empty = json.bytes().all(|byte| byte.is_ascii_whitespace() || byte == b'{' || byte == b'}');
+        is_empty.then_some(NoSettings).ok_or_else(|| format!("it has no settings, and these are some: {json}"))
     }
 }

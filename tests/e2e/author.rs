@@ -224,7 +224,16 @@ fn what_a_broker_would_not_start_with_is_said() {
     assert!(status == Some(1) && stdout.contains("it uses `publisher`, which is not granted\n  hint: "), "{stdout}");
     succeed(&mut plugin(&["check", guests::EVENTS, "--grant", "publish=test/#"]), home.path());
     let all = succeed(&mut plugin(&["check", guests::EVENTS]), home.path());
-    assert!(all.ends_with("OK\n") && all.contains("is told of client-connected"), "{all}");
+    assert!(all.ends_with("needs grants: {publish: [TOPIC-FILTER]} in its entry of a configuration\nOK\n"), "{all}");
+    assert!(all.contains("is told of client-connected"), "{all}");
+    let built_in = succeed(&mut plugin(&["check", "topic_acl"]), home.path());
+    assert!(built_in.ends_with("OK\n") && !built_in.contains("needs"), "{built_in}");
+    let stderr = fail(&["check", guests::EVENTS, "--settings", "prefix: a"], home.path());
+    let expected = "amqtt: `--settings`: cannot read `prefix: a`: No such file or directory (os error 2)\n  hint: it takes a \
+                    JSON object, '{\"key\": \"value\"}', or a file\n";
+    assert_eq!(stderr, expected);
+    let stderr = fail(&["pack", "target/none.wasm"], home.path());
+    assert!(stderr.contains("`target/none.wasm`") && stderr.contains("hint: build it first"), "{stderr}");
     let stderr = fail(&["check", guests::EVENTS, "--grant", "everything"], home.path());
     let expected = "amqtt: `--grant everything`: a grant is `files=KEY`, `publish=FILTER`, `broker-info`, `sessions` or \
                     `invalidate`\n";

@@ -82,7 +82,7 @@ fn a_refused_configuration_is_explained() {
          hint: choose one of the two\n"
     );
     check(&["-c", path], &message);
-    let message = "amqtt: cannot read the configuration file `/nonexistent/amqtt.yaml`: No such file or directory (os \
+    let message = "amqtt: cannot read `/nonexistent/amqtt.yaml`: No such file or directory (os \
                    error 2)\n";
     check(&["-c", "/nonexistent/amqtt.yaml"], message);
     let message = "amqtt: `--plugin-dir`: there is no folder `/nonexistent`\n";

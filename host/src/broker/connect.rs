@@ -150,7 +150,7 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
     let has_credentials = credentials.username.is_some() || credentials.password.is_some();
     let version = request.terms.version;
     let refused =
-        |reason, why: &str| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
+        |reason, why: String| Err(Rejected::Connack(version, reason, format!("client {:?}: {why}", client.client_id)));
     match outcome {
         AuthOutcome::Allowed => Ok(()),
         AuthOutcome::Denied(Some(reason)) if hears_reasons(version) => {
@@ -158,10 +158,11 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
             Err(Rejected::Explained(request.terms, reason, why))
         }
         AuthOutcome::Denied(_) if has_credentials => {
-            refused(ReasonCode::BadUserNameOrPassword, "user name or password denied")
+            let username = credentials.username.as_deref().unwrap_or_default();
+            refused(ReasonCode::BadUserNameOrPassword, format!("user name {username:?} or its password denied"))
         }
-        AuthOutcome::Denied(_) => refused(ReasonCode::NotAuthorized, "anonymous client denied"),
-        AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "auth failed to decide"),
+        AuthOutcome::Denied(_) => refused(ReasonCode::NotAuthorized, "anonymous client denied".to_owned()),
+        AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "no plugin could say".to_owned()),
     }
 }
 

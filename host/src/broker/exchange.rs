@@ -138,7 +138,7 @@ async fn exchange(
             Step::Denied(None) => {
                 return Err(refused(ReasonCode::NotAuthorized, &format!("{method:?} has failed"))); // [MQTT-4.12.0-4]
             }
-            Step::Failed => return Err(refused(ReasonCode::ServerUnavailable, "auth failed to decide")),
+            Step::Failed => return Err(refused(ReasonCode::ServerUnavailable, "no plugin could say")),
         }
     }
 }

@@ -62,6 +62,7 @@ impl Worker {
         let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
         if let Err(refused) = self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
+            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, publish.topic);
             return Err(refused);
         }
         if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {

@@ -96,7 +96,10 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
                 () = watch.changed() => match broker.reload_same_plugins().await {
                     Ok(()) => tracing::info!("the file of a plugin has changed: plugins were loaded again"),
                     Err(error) => {
-                        tracing::error!("the file of a plugin has changed and is not taken, everything stays as it was: {error}");
+                        tracing::error!(
+                            "the file of a plugin has changed and is not taken, everything stays as it was: {}",
+                            on_one_line(&error)
+                        );
                         continue;
                     }
                 },
@@ -132,6 +135,11 @@ async fn reload(broker: &mut Broker, source: &Source, set_log_level: &impl Fn(Lo
             set_log_level(log_level);
             tracing::info!("the configuration was taken anew");
         }
-        Err(error) => tracing::error!("{unchanged}: {error}"),
+        Err(error) => tracing::error!("{unchanged}: {}", on_one_line(&error)),
     }
+}
+
+/// An error and its hint as a line of the log.
+fn on_one_line(error: &impl std::fmt::Display) -> String {
+    error.to_string().replace("\nhint: ", "; hint: ")
 }

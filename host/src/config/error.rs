@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file `{}`: {source}", file.display())]
+    #[error("cannot read `{}`: {source}", file.display())]
     Unreadable {
         /// The path as it was given.
         file: PathBuf,
@@ -14,7 +14,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is not one that a person wrote as a configuration.
-    #[error("the configuration file `{}` is larger than {bytes_max} bytes", file.display())]
+    #[error("`{}` is larger than {bytes_max} bytes", file.display())]
     TooLarge {
         /// The path as it was given.
         file: PathBuf,

@@ -111,7 +111,7 @@ impl Hooks {
         let hooks = Arc::clone(self);
         exchange.count_step();
         async move {
-            if !hooks.common.tally.suspects.wait_for_turn(client.address()).await {
+            if !hooks.common.tally.suspects.wait_for_turn(&client).await {
                 return Step::Failed;
             }
             let generation = hooks.generation();

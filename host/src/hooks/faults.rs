@@ -76,7 +76,7 @@ impl Faults {
         let mut text = fault.in_hook(call.name());
         if let Some(client) = client {
             // Writing to a string does not fail, here and below.
-            let _ = write!(text, " for client {:?} at {}", client.client_id, client.address());
+            let _ = write!(text, ", for client {:?} at {}", client.client_id, client.address());
         }
         let mut conclusions = String::new();
         if let Some(wait) = plugin.circuit.failed(address, now) {

@@ -262,12 +262,12 @@ impl Hooks {
     /// Asks who may connect, on threads that do nothing else. A client whose address has made plugins fail waits first.
     pub async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
         let suspects = &self.common.tally.suspects;
-        let mut may_ask = suspects.wait_for_turn(client.address()).await;
+        let mut may_ask = suspects.wait_for_turn(&client).await;
         while may_ask {
             let generation = self.generation();
             match generation.auth.authenticate(Arc::clone(&client), credentials.clone()).await {
                 Ok(outcome) => return outcome,
-                Err(NotPut::Suspect) => may_ask = suspects.wait_for_turn(client.address()).await,
+                Err(NotPut::Suspect) => may_ask = suspects.wait_for_turn(&client).await,
                 // A reload came between the two lines.
                 Err(NotPut::Closed) if generation.number != self.number() => {}
                 Err(NotPut::Closed) => return AuthOutcome::Denied(None),

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use ahash::RandomState;
 use parking_lot::Mutex;
 
-use super::limits::{SUSPECT_FORGET, SUSPECT_PATIENCE, SUSPECT_WAIT_MAX, SUSPECT_WAIT_MIN, SUSPECTS_MAX};
+use super::limits::{
+    SUSPECT_FORGET, SUSPECT_PATIENCE, SUSPECT_TOLD_INTERVAL, SUSPECT_WAIT_MAX, SUSPECT_WAIT_MIN, SUSPECTS_MAX,
+};
 use super::queue::Closed;
+use crate::types::ClientInfo;
 
 /// Addresses whose requests have made plugins fail.
 ///
@@ -18,6 +21,8 @@ pub(crate) struct Suspects {
     /// Read without the lock: as a rule there are none.
     count: AtomicUsize,
     by_network: Mutex<HashMap<IpAddr, Suspect, RandomState>>,
+    /// When a question that was not put was last told of.
+    told: Mutex<Option<Instant>>,
 }
 
 struct Suspect {
@@ -80,13 +85,35 @@ impl Suspects {
         if turn == now { Turn::Now } else { Turn::At(turn) }
     }
 
-    /// Waits until a question of `address` may be put; false where too many of its questions wait already.
-    pub(crate) async fn wait_for_turn(&self, address: IpAddr) -> bool {
-        match self.turn(address, Instant::now()) {
+    /// Waits until a question about a client may be put; false where too many of its address wait already.
+    pub(crate) async fn wait_for_turn(&self, client: &ClientInfo) -> bool {
+        match self.turn(client.address(), Instant::now()) {
             Turn::Now => {}
             Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
-            Turn::Never => return false,
+            Turn::Never => {
+                self.tell_of(client, Instant::now());
+                return false;
+            }
         }
+        true
+    }
+
+    /// Says that a question is not put: a refusal that no plugin has a part in. Not of each, as clients have a hand in it.
+    fn tell_of(&self, client: &ClientInfo, now: Instant) -> bool {
+        let is_due = |told: Instant| now.saturating_duration_since(told) >= SUSPECT_TOLD_INTERVAL;
+        let mut told = self.told.lock();
+        if !told.is_none_or(is_due) {
+            return false;
+        }
+        *told = Some(now);
+        drop(told);
+        let address = client.address();
+        let wait = self.by_network.lock().get(&network(address)).map_or(Duration::ZERO, |suspect| suspect.wait);
+        tracing::warn!(
+            "a request of client {:?} at {address} is denied and no plugin asked: after faults, requests of that address are \
+             put {wait:?} apart, and it would have to wait for more than {SUSPECT_PATIENCE:?}",
+            client.client_id
+        );
         true
     }
 
@@ -156,6 +183,8 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hooks::limits::AUTH_DEADLINE;
+    use crate::types::{ClientId, ConnectFacts, Identity, Peer};
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -188,6 +217,24 @@ mod tests {
         let waiting = (0..1_000).filter(|_| matches!(suspects.turn(bad, now), Turn::At(_))).count();
         assert_eq!(waiting as u128, SUSPECT_PATIENCE.as_millis() / SUSPECT_WAIT_MIN.as_millis());
         assert_eq!(suspects.turn(bad, now), Turn::Never);
+    }
+
+    /// Nobody can fill the log with it.
+    #[test]
+    fn a_question_that_is_not_put_is_told_of_now_and_then() {
+        let (suspects, now) = (Suspects::default(), Instant::now());
+        let client = ClientInfo {
+            client_id: ClientId::new("client"),
+            identity: Identity::Anonymous,
+            peer: Peer::tcp(([192, 0, 2, 1], 49_152).into(), "default".into()),
+            connect: ConnectFacts::default(),
+        };
+        suspects.blame(client.address(), AUTH_DEADLINE, now);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        assert!(!runtime.block_on(suspects.wait_for_turn(&client)), "20 s is too long to wait");
+        let told = suspects.told.lock().expect("it was told of");
+        assert!(!suspects.tell_of(&client, told + SUSPECT_TOLD_INTERVAL / 2));
+        assert!(suspects.tell_of(&client, told + SUSPECT_TOLD_INTERVAL));
     }
 
     #[test]

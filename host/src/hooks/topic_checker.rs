@@ -102,7 +102,7 @@ impl TopicChecker {
     ) -> impl Future<Output = Vec<Verdict>> + Send + use<> {
         let hooks = Arc::clone(&self.hooks);
         async move {
-            if !hooks.common.tally.suspects.wait_for_turn(client.address()).await {
+            if !hooks.common.tally.suspects.wait_for_turn(&client).await {
                 return vec![Verdict::FAULT; topics.len()];
             }
             ask_aside(hooks, client, action, topics, Room::IfThereIs).await
@@ -149,7 +149,7 @@ async fn ask_aside(
         let generation = hooks.generation();
         match generation.aside.ask(&client, action, &topics, room).await {
             Ok(verdicts) => return verdicts,
-            Err(NotPut::Suspect) => may_ask = hooks.common.tally.suspects.wait_for_turn(client.address()).await,
+            Err(NotPut::Suspect) => may_ask = hooks.common.tally.suspects.wait_for_turn(&client).await,
             // A reload came between the two lines.
             Err(NotPut::Closed) if generation.number != hooks.number() => {}
             Err(NotPut::Closed) => break,

@@ -104,6 +104,11 @@ impl Trial {
         text
     }
 
+    /// What a configuration has to say of a plugin in a file, for what it uses.
+    pub fn grants(&self) -> Vec<&'static str> {
+        self.plugin.wasm.manifest().grants()
+    }
+
     /// Whether it has the hook of that name.
     pub fn has(&self, hook: &str) -> bool {
         self.plugin.wasm.manifest().hooks().contains(&hook)

@@ -11,7 +11,7 @@ use crate::command::{Failure, print};
 
 /// Load a plugin as a broker does, start one instance, and say what is wrong
 ///
-/// The exit status is 0 if a broker would start with it, else 1.
+/// The exit status is 0 if a broker would start with it, given the grants that it needs; else 1.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -21,8 +21,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let spec = arguments.tried.read()?.spec;
     let mut errors = 0;
-    for mishap in hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() })
-    {
+    let mut mishaps =
+        hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() });
+    // What a plugin says before it fails tells why.
+    mishaps.sort_by_key(|mishap| matches!(mishap, Mishap::Error(..)));
+    for mishap in mishaps {
         match mishap {
             Mishap::Error(_, error) => {
                 errors += 1;
@@ -36,6 +39,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if errors > 0 {
         return Ok(ExitCode::FAILURE);
     }
-    print(&format!("{}OK\n", Trial::load(&spec)?.describe()))?;
+    let trial = Trial::load(&spec)?;
+    print(&trial.describe())?;
+    // What is built in is granted what it needs.
+    let grants = if spec.path.is_some() { trial.grants() } else { Vec::new() };
+    if !grants.is_empty() {
+        print(&format!("needs {} in its entry of a configuration\n", grants.join(", ")))?;
+    }
+    print("OK\n")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amqtt::hooks::{inspect_built_in, inspect_file};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Failure, print};
@@ -44,13 +44,14 @@ enum Command {
     /// Let a running broker load its plugins again, with its configuration
     ///
     /// The broker is sent SIGHUP. Whether it took them, or why everything stays as it was, is in its log.
+    #[command(group = ArgGroup::new("process").required(true))]
     Reload {
         /// The file that the broker was started with as `--pid-file`
-        #[arg(long, value_name = "FILE", required_unless_present = "pid")]
+        #[arg(long, value_name = "FILE", group = "process")]
         pid_file: Option<PathBuf>,
 
         /// The number of the broker's process
-        #[arg(long, value_name = "PID", conflicts_with = "pid_file")]
+        #[arg(long, value_name = "PID", group = "process")]
         pid: Option<i32>,
     },
 }

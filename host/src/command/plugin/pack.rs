@@ -1,6 +1,7 @@
 //! Makes a component of what a compiler has made.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,7 +35,15 @@ const MODULE_BYTES_MAX: u64 = 1 << 30;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { file, output, world, wit } = arguments;
     let shown = file.display();
-    let failed = |error: std::io::Error| format!("cannot read `{shown}`: {error}");
+    let failed = |error: std::io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => {
+                "\n  hint: build it first; where `CARGO_TARGET_DIR` or `build.target-dir` is set, it is in that folder"
+            }
+            _ => "",
+        };
+        format!("cannot read `{shown}`: {error}{hint}")
+    };
     let size = fs::metadata(file).map_err(failed)?.len();
     if size > MODULE_BYTES_MAX {
         return Err(format!("`{shown}` has {size} bytes, which is no plugin").into());

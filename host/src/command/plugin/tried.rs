@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use amqtt::config::{PluginTrial, Tried, add_grant};
+use amqtt::config::{ConfigError, PluginTrial, Tried, add_grant};
 use amqtt::hooks::inspect_built_in;
 use clap::Args;
 
@@ -50,7 +50,14 @@ impl Arguments {
         let Self { file, settings, grants } = self;
         with(file, grants, |tried| match settings.as_deref() {
             Some(text) if !text.trim_start().starts_with('{') => {
-                Ok(PluginTrial::of_settings_file(tried, Path::new(text))?)
+                let read = PluginTrial::of_settings_file(tried, Path::new(text));
+                read.map_err(|error| match error {
+                    ConfigError::Unreadable { .. } => format!(
+                        "`--settings`: {error}\n  hint: it takes a JSON object, '{{\"key\": \"value\"}}', or a file"
+                    )
+                    .into(),
+                    error => error.into(),
+                })
             }
             text => {
                 let here = std::env::current_dir()?;

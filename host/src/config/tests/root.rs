@@ -31,7 +31,7 @@ fn a_file_that_is_no_configuration_starts_nothing() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = Config::load(Path::new("/nonexistent/amqtt.yaml")).expect_err("is not there").to_string();
-    assert!(error.starts_with("cannot read the configuration file `/nonexistent/amqtt.yaml`: No such file"), "{error}");
+    assert!(error.starts_with("cannot read `/nonexistent/amqtt.yaml`: No such file"), "{error}");
     let ConfigError::NotYaml(problem) = not_utf8(b"a: b\nc: d", "x.yaml") else { panic!("is about the text") };
     assert_eq!(problem.to_string(), "x.yaml:2:5: the file is not UTF-8 text");
 }

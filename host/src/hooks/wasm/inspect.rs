@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::anatomy::{self, Anatomy};
 use super::embedded::embedded;
-use super::manifest::{Capability, Manifest};
+use super::manifest::Manifest;
 use super::unusable::Unusable;
 use crate::hooks::Inspection;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
@@ -52,10 +52,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Inspection {
     let manifest = Manifest::from_names(&imports, &exports, None);
     let interface = Manifest::interface_version(&imports, &exports);
     let (hooks, grants, problem) = match manifest {
-        Ok(manifest) => {
-            let grants = manifest.capabilities.iter().filter_map(|capability| Capability::grant(*capability));
-            (manifest.hooks(), grants.collect(), checked.err())
-        }
+        Ok(manifest) => (manifest.hooks(), manifest.grants(), checked.err()),
         Err(error) => (Vec::new(), Vec::new(), Some(checked.err().unwrap_or(error))),
     };
     Inspection {

@@ -71,7 +71,7 @@ impl Capability {
     }
 
     /// What to write into the configuration to grant it; none for what every plugin may use.
-    pub(super) fn grant(self) -> Option<&'static str> {
+    fn grant(self) -> Option<&'static str> {
         self.missing_grant(&Grants::default())
     }
 
@@ -166,6 +166,11 @@ impl Manifest {
             (ticks, "ticks"),
         ];
         hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect()
+    }
+
+    /// What to write into the configuration to grant what it uses.
+    pub(crate) fn grants(&self) -> Vec<&'static str> {
+        self.capabilities.iter().filter_map(|capability| capability.grant()).collect()
     }
 
     /// The version of the plugin interface that the names are of.

@@ -24,7 +24,8 @@ pub enum PackError {
     /// The module does not say which functions of the plugin interface it has.
     #[error(
         "it does not say what it has of the plugin interface: there is no section `component-type`\n\
-         hint: call `plugin!` in a crate of type `cdylib`, and build it with `cargo build --target wasm32-unknown-unknown`"
+         hint: call `plugin!` in a crate of type `cdylib`, and build it with `cargo build --target wasm32-unknown-unknown`; \
+         of another language's module name the world: `--wit DIR --world NAME`"
     )]
     NoInterface,
     /// The module was built for the first version of WASI.

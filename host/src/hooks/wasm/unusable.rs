@@ -14,7 +14,8 @@ pub enum Unusable {
     TooLarge,
     /// The file is not the one that the configuration pins.
     #[error(
-        "its sha256 is `{found}`, the configuration wants `{wanted}`\nhint: the file was changed since it was pinned"
+        "its sha256 is `{found}`, the configuration wants `{wanted}`\n\
+         hint: if you have changed the file, put its sum into `sha256`; if nobody has, do not trust it"
     )]
     OtherFile {
         /// The digest of the configuration.

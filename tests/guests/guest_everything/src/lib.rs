@@ -4,10 +4,15 @@
 //! a topic-check goes by. Events and ticks are told of below `everything/`.
 
 use amqtt_plugin_sdk::{
-    Action, Auth, CacheFor, Client, Decision, EnhancedAuth, Event, EventKind, Events, Interests, NoSettings, Plugin,
-    Qos, Reason, Step, Ticks, TopicCheck, TopicFilter, Verdict, broker_info, clock, files, invalidate, log, plugin,
-    publisher, random, sessions,
+    Action, Auth, CacheFor, Client, Decision, EnhancedAuth, Event, EventKind, Events, Interests, Plugin, Qos, Reason,
+    Step, Ticks, TopicCheck, TopicFilter, Verdict, broker_info, clock, files, invalidate, log, plugin, publisher,
+    random, sessions,
 };
+use serde::Deserialize;
+
+/// Any: the files that they name are read by their keys.
+#[derive(Deserialize)]
+struct Settings {}
 
 #[derive(Default)]
 struct Everything {
@@ -16,9 +21,9 @@ struct Everything {
 }
 
 impl Plugin for Everything {
-    type Settings = NoSettings;
+    type Settings = Settings;
 
-    fn new(_: NoSettings) -> Result<Self, String> {
+    fn new(_: Settings) -> Result<Self, String> {
         Ok(Everything::default())
     }
 
