@@ -226,6 +226,11 @@ fn what_a_broker_would_not_start_with_is_said() {
     let all = succeed(&mut plugin(&["check", guests::EVENTS]), home.path());
     assert!(all.ends_with("needs grants: {publish: [TOPIC-FILTER]} in its entry of a configuration\nOK\n"), "{all}");
     assert!(all.contains("is told of client-connected"), "{all}");
+    let several =
+        succeed(&mut plugin(&["check", guests::EVERYTHING, "--settings", r#"{"file": "x.wasm"}"#]), home.path());
+    let expected = "needs grants: {files: [SETTINGS-KEY], publish: [TOPIC-FILTER], broker-info: true, sessions: true, \
+                    invalidate: true} in its entry of a configuration\nOK\n";
+    assert!(several.ends_with(expected), "{several}");
     let built_in = succeed(&mut plugin(&["check", "topic_acl"]), home.path());
     assert!(built_in.ends_with("OK\n") && !built_in.contains("needs"), "{built_in}");
     let stderr = fail(&["check", guests::EVENTS, "--settings", "prefix: a"], home.path());

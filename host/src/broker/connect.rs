@@ -37,6 +37,9 @@ use crate::types::{
 /// How long the peer of a refused connection is given to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Bytes that the log has of a text that a client has chosen and nothing else bounds.
+const LOGGED_BYTES_MAX: usize = 100;
+
 /// Why a connection did not become a client.
 #[derive(Debug)]
 pub(super) enum Rejected {
@@ -158,12 +161,20 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
             Err(Rejected::Explained(request.terms, reason, why))
         }
         AuthOutcome::Denied(_) if has_credentials => {
-            let username = credentials.username.as_deref().unwrap_or_default();
-            refused(ReasonCode::BadUserNameOrPassword, format!("user name {username:?} or its password denied"))
+            let why = match &credentials.username {
+                Some(name) => format!("user name {:?} or its password denied", start_of(name)),
+                None => "password denied".to_owned(),
+            };
+            refused(ReasonCode::BadUserNameOrPassword, why)
         }
         AuthOutcome::Denied(_) => refused(ReasonCode::NotAuthorized, "anonymous client denied".to_owned()),
-        AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "no plugin could say".to_owned()),
+        AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "no plugin could decide".to_owned()),
     }
+}
+
+/// What the log has of a text that a client has chosen.
+pub(super) fn start_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOGGED_BYTES_MAX)]
 }
 
 /// Counts a connection that was refused, and the limit that it hit, and logs it.

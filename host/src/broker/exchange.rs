@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
-use super::connect::{Rejected, poll_packet};
+use super::connect::{Rejected, poll_packet, start_of};
 use super::connection::{Client, End, Wire};
 use super::events;
 use super::worker::Worker;
@@ -101,7 +101,7 @@ async fn exchange(
     let refused =
         |reason, why: &str| Rejected::Connack(terms.version, reason, format!("client {:?}: {why}", client.client_id));
     let Some(mut exchange) = hooks.begin_exchange(&method) else {
-        let why = format!("no plugin serves its authentication method {method:?}");
+        let why = format!("no plugin serves its authentication method {:?}", start_of(&method));
         return Err(refused(ReasonCode::BadAuthenticationMethod, &why)); // [MQTT-4.12.0-1]
     };
     loop {
@@ -138,7 +138,7 @@ async fn exchange(
             Step::Denied(None) => {
                 return Err(refused(ReasonCode::NotAuthorized, &format!("{method:?} has failed"))); // [MQTT-4.12.0-4]
             }
-            Step::Failed => return Err(refused(ReasonCode::ServerUnavailable, "no plugin could say")),
+            Step::Failed => return Err(refused(ReasonCode::ServerUnavailable, "no plugin could decide")),
         }
     }
 }

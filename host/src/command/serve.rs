@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use amqtt::broker::Broker;
+use amqtt::broker::{Broker, StartError};
 use amqtt::config::{Config, ConfigError, LogLevel};
 use clap::Args;
 use tokio::runtime;
@@ -87,7 +87,13 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut broker = Broker::start(config).await?;
+    let mut broker = Broker::start(config).await.map_err(|error| match (&error, &source.config) {
+        // Only a check of the whole file knows the place.
+        (StartError::Plugin(_), Some(file)) => {
+            format!("{error}\nhint: `amqtt check -c {}` says in which line", file.display()).into()
+        }
+        _ => Failure::from(error),
+    })?;
     let reloads = async {
         let mut watch = broker.watch_plugins();
         loop {
@@ -127,6 +133,7 @@ async fn reload(broker: &mut Broker, source: &Source, set_log_level: &impl Fn(Lo
             problems.iter().for_each(|problem| tracing::error!("{}", problem.on_one_line()));
             return tracing::error!("{unchanged}: {} errors", problems.len());
         }
+        Err(ConfigError::NotYaml(problem)) => return tracing::error!("{unchanged}: {}", problem.on_one_line()),
         Err(error) => return tracing::error!("{unchanged}: {error}"),
     };
     let log_level = config.log_level;

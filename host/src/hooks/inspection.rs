@@ -48,12 +48,22 @@ impl Display for Inspection {
         list(f, "hooks", &self.hooks)?;
         list(f, "imports", &imports.iter().map(String::as_str).collect::<Vec<_>>())?;
         list(f, "exports", &exports.iter().map(String::as_str).collect::<Vec<_>>())?;
-        list(f, "grants", &self.grants)?;
+        match together(&self.grants) {
+            Some(grants) => line(f, "grants", &grants)?,
+            None => line(f, "grants", &"none")?,
+        }
         match &self.problem {
             None => line(f, "problem", &"none"),
             Some(problem) => line(f, "problem", &problem.replace('\n', "\n           ")),
         }
     }
+}
+
+/// Grants as the one key that they are in a plugin's entry; none where there are none.
+pub fn together(grants: &[&str]) -> Option<String> {
+    let inner = |grant: &&str| grant.strip_prefix("grants: {")?.strip_suffix('}').map(str::to_owned);
+    let inner: Vec<_> = grants.iter().filter_map(inner).collect();
+    (!inner.is_empty()).then(|| format!("grants: {{{}}}", inner.join(", ")))
 }
 
 /// Text of a stranger's file, fit for a terminal.

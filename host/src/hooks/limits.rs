@@ -161,6 +161,9 @@ pub(crate) const ASIDE_HELP_LOOK: Duration = Duration::from_millis(10);
 /// the thread that gives way to others: 0.5 % of a core.
 pub(crate) const OBSERVER_BUSY_MAX: Duration = Duration::from_millis(50);
 
+/// How many of them there are then at least: one that takes long now and then is no burden.
+pub(crate) const OBSERVER_CALLS_MIN: u32 = 3;
+
 /// Time in which that is counted.
 pub(crate) const OBSERVER_WINDOW: Duration = Duration::from_secs(10);
 
@@ -174,8 +177,9 @@ pub(crate) const OBSERVER_FAULT_COST: Duration = Duration::from_millis(10);
 /// How much lower the priority is of threads that may take their time, as `nice` counts.
 pub(crate) const LOW_PRIORITY: i32 = 10;
 
-/// Length of the turns on a core that threads of plugins ask for: the longest that the kernel grants.
-pub(crate) const LONG_TURN: Duration = Duration::from_millis(100);
+/// Length of the turns on a core that threads of plugins ask for: some times that of a worker, which is 3 ms at most, and no
+/// more, as a worker that does not sleep may have to wait for one.
+pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
 
 /// Threads that answer auth at most: hashing takes a core each, and one core at least is left to messages.
 pub(crate) const AUTH_THREADS_MAX: usize = 8;

@@ -69,7 +69,7 @@ pub use combine::{AuthOutcome, CacheFor, Decision, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
 pub use greeter::Greeter;
-pub use inspection::Inspection;
+pub use inspection::{Inspection, together as grants_together};
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::event_queue::{EventQueue, Item};
 use super::faults::Call;
 use super::interests::EventSet;
-use super::limits::{FRESH_INSTANCE_PATIENCE, OBSERVER_BUSY_MAX, OBSERVER_WINDOW, STOP_DRAIN};
+use super::limits::{FRESH_INSTANCE_PATIENCE, OBSERVER_BUSY_MAX, OBSERVER_FAULT_COST, OBSERVER_WINDOW, STOP_DRAIN};
 use super::loaded::Loaded;
 use super::pace::Share;
 use super::priority;
@@ -225,8 +225,8 @@ impl Slow {
         for observer in observers.extract_if(.., |observer| observer.is_busy) {
             let plugin = observer.warm.plugin();
             tracing::warn!(
-                "{plugin} takes much time for its events or ticks, {OBSERVER_BUSY_MAX:?} within {OBSERVER_WINDOW:?}: from \
-                 now on everything else goes first, and they may be late"
+                "{plugin} takes much time for its events or ticks, or fails in them often: {OBSERVER_BUSY_MAX:?} within \
+                 {OBSERVER_WINDOW:?}, a fault counted as {OBSERVER_FAULT_COST:?}; from now on everything else goes first, and they may be late"
             );
             if plugin.wasm.manifest().exports.events {
                 self.wanted = self.wanted.union(plugin.wasm.interests().events);

@@ -11,9 +11,10 @@ pub(crate) fn lower() {
 /// Asks for long turns (`sched_runtime` of sched_attr(2) with the ordinary policy, Linux 6.12 and later).
 ///
 /// A thread that wakes up and asks for shorter turns, as all do by default, then need not wait for the end of this one's.
-/// The share of a core that it gets stays what it was: nothing starves.
+/// The share of a core that each gets stays what it was. One that never sleeps has no such advantage: it may wait for a
+/// whole turn before Linux 6.17.
 pub(crate) fn take_long_turns() {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         use thread_priority::unix::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
         use thread_priority::{DeadlineFlags, ThreadPriority, set_thread_priority_and_policy};
@@ -27,18 +28,19 @@ pub(crate) fn take_long_turns() {
         let (runtime, deadline, period) = (super::limits::LONG_TURN, Default::default(), Default::default());
         let turns = ThreadPriority::Deadline { runtime, deadline, period, flags };
         let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Deadline);
-        if let Err(error) = set_thread_priority_and_policy(CURRENT_THREAD, turns, policy) {
-            tracing::debug!("cannot have a thread take long turns: {error}");
+        if set_thread_priority_and_policy(CURRENT_THREAD, turns, policy).is_err() {
+            // The crate's error does not have the cause.
+            tracing::debug!("cannot have a thread take long turns: {}", std::io::Error::last_os_error());
         }
     }
 }
 
 /// Linux, `include/uapi/linux/sched.h`.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const SCHED_FLAG_KEEP_POLICY: u64 = 8;
 
 /// The calling thread, for the calls of sched_attr(2).
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const CURRENT_THREAD: thread_priority::ThreadId = 0;
 
 /// Leaves the core at once to whoever else wants it (`SCHED_IDLE` of sched(7)), for good.
@@ -91,21 +93,27 @@ mod tests {
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         assert_eq!((there.join().expect("no panic"), policy()), (idle, before));
     }
-    /// Older kernels have no turns of a length of their own.
+
+    /// Older kernels have no turns of a length of their own, and a process of a priority of its own keeps its turns.
     #[test]
     fn long_turns_leave_priority_and_policy_alone() {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's version");
-        let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+        let mut numbers = release.split(|digit: char| !digit.is_ascii_digit()).map_while(|number| number.parse().ok());
         let has_turns = (numbers.next(), numbers.next()) >= (Some(6), Some(12));
-        let attributes = || {
+        let attributes = || format!("{:?}", thread_priority::get_thread_scheduling_attributes().expect("attributes"));
+        let before = attributes();
+        let there = std::thread::spawn(move || {
             take_long_turns();
             lower();
-            format!("{:?}", thread_priority::get_thread_scheduling_attributes().expect("attributes"))
-        };
-        let there = std::thread::spawn(attributes).join().expect("no panic");
+            attributes()
+        });
+        let there = there.join().expect("no panic");
+        if !before.contains("sched_policy: 0,") || !before.contains("sched_nice: 0,") {
+            return;
+        }
         assert!(there.contains("sched_policy: 0,"), "{there}");
         assert!(there.contains(&format!("sched_nice: {LOW_PRIORITY},")), "{there}");
         let runtime = format!("sched_runtime: {},", LONG_TURN.as_nanos());
-        assert_eq!(there.contains(&runtime), has_turns, "{release}: {there}");
+        assert!(!has_turns || there.contains(&runtime), "{release}: {there}");
     }
 }

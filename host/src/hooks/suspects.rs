@@ -21,8 +21,14 @@ pub(crate) struct Suspects {
     /// Read without the lock: as a rule there are none.
     count: AtomicUsize,
     by_network: Mutex<HashMap<IpAddr, Suspect, RandomState>>,
-    /// When a question that was not put was last told of.
-    told: Mutex<Option<Instant>>,
+    told: Mutex<Told>,
+}
+
+/// Questions that were not put, as the log tells of them.
+#[derive(Default)]
+struct Told {
+    last: Option<Instant>,
+    left_out: u64,
 }
 
 struct Suspect {
@@ -38,8 +44,8 @@ struct Suspect {
 pub(crate) enum Turn {
     Now,
     At(Instant),
-    /// Too many of its questions wait already: this one is not put.
-    Never,
+    /// Too many of its questions wait already, so far apart: this one is not put.
+    Never(Duration),
 }
 
 /// Why a question was not put to the plugins.
@@ -79,7 +85,7 @@ impl Suspects {
         }
         let turn = suspect.turn.max(now);
         if turn > now + SUSPECT_PATIENCE {
-            return Turn::Never;
+            return Turn::Never(suspect.wait);
         }
         suspect.turn = turn + suspect.wait;
         if turn == now { Turn::Now } else { Turn::At(turn) }
@@ -90,8 +96,8 @@ impl Suspects {
         match self.turn(client.address(), Instant::now()) {
             Turn::Now => {}
             Turn::At(turn) => tokio::time::sleep_until(turn.into()).await,
-            Turn::Never => {
-                self.tell_of(client, Instant::now());
+            Turn::Never(wait) => {
+                self.tell_of(client, wait, Instant::now());
                 return false;
             }
         }
@@ -99,20 +105,21 @@ impl Suspects {
     }
 
     /// Says that a question is not put: a refusal that no plugin has a part in. Not of each, as clients have a hand in it.
-    fn tell_of(&self, client: &ClientInfo, now: Instant) -> bool {
-        let is_due = |told: Instant| now.saturating_duration_since(told) >= SUSPECT_TOLD_INTERVAL;
+    fn tell_of(&self, client: &ClientInfo, wait: Duration, now: Instant) -> bool {
+        let is_due = |last: Instant| now.saturating_duration_since(last) >= SUSPECT_TOLD_INTERVAL;
         let mut told = self.told.lock();
-        if !told.is_none_or(is_due) {
+        if !told.last.is_none_or(is_due) {
+            told.left_out += 1;
             return false;
         }
-        *told = Some(now);
+        let Told { left_out, .. } = std::mem::replace(&mut *told, Told { last: Some(now), left_out: 0 });
         drop(told);
-        let address = client.address();
-        let wait = self.by_network.lock().get(&network(address)).map_or(Duration::ZERO, |suspect| suspect.wait);
         tracing::warn!(
-            "a request of client {:?} at {address} is denied and no plugin asked: after faults, requests of that address are \
-             put {wait:?} apart, and it would have to wait for more than {SUSPECT_PATIENCE:?}",
-            client.client_id
+            "a request of client {:?} at {} is denied and no plugin asked: after faults, requests of that address are put \
+             {wait:?} apart, and it would have to wait for more than {SUSPECT_PATIENCE:?} ({left_out} such before it were \
+             left out here)",
+            client.client_id,
+            client.address()
         );
         true
     }
@@ -216,7 +223,7 @@ mod tests {
         suspects.blame(bad, Duration::ZERO, now);
         let waiting = (0..1_000).filter(|_| matches!(suspects.turn(bad, now), Turn::At(_))).count();
         assert_eq!(waiting as u128, SUSPECT_PATIENCE.as_millis() / SUSPECT_WAIT_MIN.as_millis());
-        assert_eq!(suspects.turn(bad, now), Turn::Never);
+        assert_eq!(suspects.turn(bad, now), Turn::Never(SUSPECT_WAIT_MIN));
     }
 
     /// Nobody can fill the log with it.
@@ -232,9 +239,11 @@ mod tests {
         suspects.blame(client.address(), AUTH_DEADLINE, now);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         assert!(!runtime.block_on(suspects.wait_for_turn(&client)), "20 s is too long to wait");
-        let told = suspects.told.lock().expect("it was told of");
-        assert!(!suspects.tell_of(&client, told + SUSPECT_TOLD_INTERVAL / 2));
-        assert!(suspects.tell_of(&client, told + SUSPECT_TOLD_INTERVAL));
+        let told = suspects.told.lock().last.expect("it was told of");
+        assert!(!suspects.tell_of(&client, AUTH_DEADLINE, told + SUSPECT_TOLD_INTERVAL / 2));
+        assert_eq!(suspects.told.lock().left_out, 1);
+        assert!(suspects.tell_of(&client, AUTH_DEADLINE, told + SUSPECT_TOLD_INTERVAL));
+        assert_eq!(suspects.told.lock().left_out, 0);
     }
 
     #[test]

@@ -254,13 +254,13 @@ mod tests {
 
     #[test]
     fn wildcards_stand_alone_in_their_level() {
-        for filter in ["#", "+", "+/+", "/+", "a/#", "+/a/#", "/#", "a/+/b"] {
+        for filter in ["#", "+", "+/+", "/+", "a/#", "+/a/#", "/#", "a/+/b", "many/levels/+/and/characters/#"] {
             assert!(TopicFilter::new(filter).is_ok(), "{filter}");
         }
-        for filter in ["a#", "a/#/b", "##", "#/", "a/b#"] {
+        for filter in ["a#", "a/#/b", "##", "#/", "a/b#", "many/levels/and/characters#"] {
             assert_eq!(TopicFilter::new(filter), Err(TopicError::HashMisplaced), "{filter}");
         }
-        for filter in ["a+", "++", "a/+b/c"] {
+        for filter in ["a+", "++", "a/+b/c", "many/levels/+and/characters"] {
             assert_eq!(TopicFilter::new(filter), Err(TopicError::PlusMisplaced), "{filter}");
         }
     }

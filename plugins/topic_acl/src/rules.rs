@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 /// The entry for clients without a user name. A client that calls itself so is not meant.
 const ANONYMOUS: &str = "anonymous";
 
-/// Something for each user. The names are those of the configuration, so that no client can fill it with names of one
-/// hash.
+/// Something for each user. The hash has no key: names that collide make lookups slow, and it is who writes the
+/// configuration that chooses them.
 pub(crate) type ByUsername<T> = FxHashMap<String, T>;
 
 /// What each user may do.

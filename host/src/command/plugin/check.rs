@@ -42,9 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let trial = Trial::load(&spec)?;
     print(&trial.describe())?;
     // What is built in is granted what it needs.
-    let grants = if spec.path.is_some() { trial.grants() } else { Vec::new() };
-    if !grants.is_empty() {
-        print(&format!("needs {} in its entry of a configuration\n", grants.join(", ")))?;
+    if let Some(grants) = hooks::grants_together(&trial.grants()).filter(|_| spec.path.is_some()) {
+        print(&format!("needs {grants} in its entry of a configuration\n"))?;
     }
     print("OK\n")?;
     Ok(ExitCode::SUCCESS)

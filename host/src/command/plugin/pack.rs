@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use amqtt::hooks::{PackError, declare_world, inspect_bytes, pack};
+use amqtt::hooks::{PackError, declare_world, grants_together, inspect_bytes, pack};
 use clap::Args;
 
 use crate::command::{Failure, print};
@@ -71,13 +71,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let out = place(file, output.as_deref())?;
     fs::write(&out, &component).map_err(|error| format!("cannot write `{}`: {error}", out.display()))?;
-    let or_none = |list: &[&str], none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
+    let hooks = if inspection.hooks.is_empty() { "none".to_owned() } else { inspection.hooks.join(", ") };
+    let grants = grants_together(&inspection.grants).unwrap_or_else(|| "needs none".to_owned());
     print(&format!(
-        "wrote    {}, {} bytes\nhooks    {}\ngrants   {}\nsha256   {}\n",
+        "wrote    {}, {} bytes\nhooks    {hooks}\ngrants   {grants}\nsha256   {}\n",
         out.display(),
         component.len(),
-        or_none(&inspection.hooks, "none"),
-        or_none(&inspection.grants, "needs none"),
         inspection.sha256
     ))?;
     Ok(ExitCode::SUCCESS)

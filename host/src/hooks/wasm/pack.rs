@@ -25,7 +25,7 @@ pub enum PackError {
     #[error(
         "it does not say what it has of the plugin interface: there is no section `component-type`\n\
          hint: call `plugin!` in a crate of type `cdylib`, and build it with `cargo build --target wasm32-unknown-unknown`; \
-         of another language's module name the world: `--wit DIR --world NAME`"
+         for a module in another language, name its world: `--wit DIR --world NAME`"
     )]
     NoInterface,
     /// The module was built for the first version of WASI.
