@@ -119,6 +119,9 @@ impl<T> Watched<T> {
 
     /// The same, and says in the log what came of it: that the file has changed and what is in force now, or why it cannot
     /// be used. Whether it is another one.
+    ///
+    /// `in_force` is called before the log says so: the place to end verdicts that were given by the one before
+    /// ([`invalidate`](crate::invalidate)).
     pub fn look_and_log(&mut self, in_force: impl FnOnce(&T) -> String) -> bool {
         match self.look() {
             Ok(Looked::Same) => false,

@@ -104,9 +104,11 @@ impl TopicCheck for TopicAcl {
 impl Ticks for TopicAcl {
     fn tick(&mut self) {
         let TopicAcl::File(rules) = self else { return };
-        if rules.look_and_log(|rules| format!("{} rules", rules.len())) {
+        rules.look_and_log(|rules| {
+            // Before the log says that they are in force.
             invalidate::all();
-        }
+            format!("{} rules", rules.len())
+        });
     }
 }
 
