@@ -244,6 +244,7 @@ impl Desk {
 
     /// Answers in the place of the first thread for some time.
     fn help(&self) {
+        priority::take_long_turns();
         priority::lower();
         let mut deciders = Deciders::aside(&self.plugins);
         let ends = Instant::now() + ASIDE_HELP;
