@@ -2,7 +2,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::combine::Verdict;
 use super::deciders::Deciders;
 use super::limits::{
-    ASIDE_HELP, ASIDE_HELP_LOOK, ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_STUCK, ASIDE_WAIT_MAX, CHECK_MANY_MAX,
+    ASIDE_CORE_WITHIN, ASIDE_HELP, ASIDE_HELP_LOOK, ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_STUCK,
+    ASIDE_WAIT_MAX, CHECK_MANY_MAX,
 };
 use super::loaded::Loaded;
 use super::priority;
@@ -164,6 +165,12 @@ impl Aside {
         verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
     }
 
+    /// Whether another thread is in the place of the first one.
+    #[cfg(test)]
+    pub(crate) fn is_helped(&self) -> bool {
+        self.desk.has_helper.load(Ordering::Relaxed)
+    }
+
     /// Takes no more questions. The threads end when those that wait have their answer.
     pub(crate) fn close(&self) {
         self.desk.queue.close();
@@ -221,6 +228,22 @@ impl Drop for Place {
     }
 }
 
+/// How long a thread that gives way to others takes to have a core.
+fn look_for_a_core() -> mpsc::Receiver<Duration> {
+    let (sender, found) = mpsc::sync_channel(1);
+    let began = Instant::now();
+    let look = move || {
+        priority::give_way();
+        thread::yield_now();
+        // Who asks may have gone.
+        let _ = sender.try_send(began.elapsed());
+    };
+    if let Err(error) = thread::Builder::new().name("amqtt-look".into()).spawn(look) {
+        tracing::debug!("no thread to look for a core: {error}");
+    }
+    found
+}
+
 impl Desk {
     /// Answers as long as the queue is open, whenever no other thread wants the core.
     fn work(&self) {
@@ -242,12 +265,13 @@ impl Desk {
         deciders.stop();
     }
 
-    /// Answers in the place of the first thread for some time.
+    /// Answers in the place of the first thread, until there is a core for that again: what it took before would wait for
+    /// as long as there is none.
     fn help(&self) {
         priority::take_long_turns();
         priority::lower();
         let mut deciders = Deciders::aside(&self.plugins);
-        let ends = Instant::now() + ASIDE_HELP;
+        let (mut next_look, mut looking) = (Instant::now() + ASIDE_HELP, None);
         loop {
             let now = Instant::now();
             // The first thread may be told of an item that it does not come to take.
@@ -256,7 +280,10 @@ impl Desk {
                 Popped::Nothing => {}
                 Popped::Closed => break,
             }
-            if now >= ends {
+            if now >= next_look {
+                (next_look, looking) = (now + ASIDE_HELP, Some(look_for_a_core()));
+            }
+            if looking.as_ref().is_some_and(|found| found.try_recv().is_ok_and(|took| took <= ASIDE_CORE_WITHIN)) {
                 break;
             }
         }

@@ -151,8 +151,12 @@ pub(crate) const ASIDE_WAIT_MAX: Duration = Duration::from_millis(100);
 /// gives way to all others, and where these take all cores it does not get on.
 pub(crate) const ASIDE_STUCK: Duration = Duration::from_millis(250);
 
-/// How long that other thread takes the place of the first one.
-pub(crate) const ASIDE_HELP: Duration = Duration::from_secs(10);
+/// How long that other thread takes the place of the first one, before it looks whether there is a core for that again.
+pub(crate) const ASIDE_HELP: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 10_000 });
+
+/// How soon a thread that gives way to others has to have a core then for the first one to have its place back. Where all
+/// cores are taken it takes some hundred milliseconds.
+pub(crate) const ASIDE_CORE_WITHIN: Duration = Duration::from_millis(20);
 
 /// Time between two looks of it at what waits.
 pub(crate) const ASIDE_HELP_LOOK: Duration = Duration::from_millis(10);

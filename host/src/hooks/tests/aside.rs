@@ -29,12 +29,16 @@ fn a_thread_that_does_not_get_on_is_helped() {
             checker.ask(client_at([192, 0, 2, address]), Action::Publish, vec![(topic.into(), FACTS)])
         };
         let endless = tokio::spawn(ask(1, "endless/x"));
+        let mut helped = false;
         for number in 0..100 {
             let answered = timeout(PATIENCE, ask(2, &format!("quick/{number}"))).await.expect("somebody answers");
             assert!(answered[0].allowed);
+            helped |= hooks.generation().aside.is_helped();
         }
-        assert!(!endless.is_finished(), "it has held up the others");
+        assert!(helped && !endless.is_finished(), "it has held up the others");
         assert!(!endless.await.expect("no panic")[0].allowed);
+        eventually("the first thread has its place back", || !hooks.generation().aside.is_helped());
+        assert!(timeout(PATIENCE, ask(2, "quick/after")).await.expect("somebody answers")[0].allowed);
     });
     hooks.stop();
     assert_eq!(faults(&hooks), 1);
