@@ -196,7 +196,10 @@ mod tests {
         files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
         assert!(looking.look().expect_err("gone").to_string().ends_with("cannot read the file: gone"));
         write("3");
-        assert!(looking.look_and_log(u32::to_string));
+        assert!(looking.look_and_log(|value| {
+            assert_eq!(log::take_written(), [], "what is to be done before the log says so");
+            value.to_string()
+        }));
         let expected = "`file` has changed and is in force: 3";
         assert_eq!(log::take_written(), [(log::Level::Info, expected.to_owned())]);
         assert_eq!((*idle.follow(), *open().follow()), (3, 3));

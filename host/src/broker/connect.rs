@@ -27,7 +27,7 @@ use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
 use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack, next_frame};
-use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason};
+use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason, cut};
 use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
 use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
 use crate::types::{
@@ -38,7 +38,7 @@ use crate::types::{
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes that the log has of a text that a client has chosen and nothing else bounds.
-const LOGGED_BYTES_MAX: usize = 100;
+pub(super) const LOGGED_BYTES_MAX: usize = 100;
 
 /// Why a connection did not become a client.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
         }
         AuthOutcome::Denied(_) if has_credentials => {
             let why = match &credentials.username {
-                Some(name) => format!("user name {:?} or its password denied", start_of(name)),
+                Some(name) => format!("user name {:?} or its password denied", cut(name, LOGGED_BYTES_MAX)),
                 None => "password denied".to_owned(),
             };
             refused(ReasonCode::BadUserNameOrPassword, why)
@@ -170,11 +170,6 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
         AuthOutcome::Denied(_) => refused(ReasonCode::NotAuthorized, "anonymous client denied".to_owned()),
         AuthOutcome::Failed => refused(ReasonCode::ServerUnavailable, "no plugin could decide".to_owned()),
     }
-}
-
-/// What the log has of a text that a client has chosen.
-pub(super) fn start_of(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LOGGED_BYTES_MAX)]
 }
 
 /// Counts a connection that was refused, and the limit that it hit, and logs it.

@@ -21,7 +21,7 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// All that it exports.
     pub exports: Vec<String>,
-    /// What the configuration has to grant it.
+    /// What the configuration has to grant it, each as it stands below `grants`.
     pub grants: Vec<&'static str>,
     /// Why this broker cannot run it, if it cannot.
     pub problem: Option<String>,
@@ -48,10 +48,7 @@ impl Display for Inspection {
         list(f, "hooks", &self.hooks)?;
         list(f, "imports", &imports.iter().map(String::as_str).collect::<Vec<_>>())?;
         list(f, "exports", &exports.iter().map(String::as_str).collect::<Vec<_>>())?;
-        match together(&self.grants) {
-            Some(grants) => line(f, "grants", &grants)?,
-            None => line(f, "grants", &"none")?,
-        }
+        line(f, "grants", &together(&self.grants).as_deref().unwrap_or("none"))?;
         match &self.problem {
             None => line(f, "problem", &"none"),
             Some(problem) => line(f, "problem", &problem.replace('\n', "\n           ")),
@@ -61,9 +58,7 @@ impl Display for Inspection {
 
 /// Grants as the one key that they are in a plugin's entry; none where there are none.
 pub fn together(grants: &[&str]) -> Option<String> {
-    let inner = |grant: &&str| grant.strip_prefix("grants: {")?.strip_suffix('}').map(str::to_owned);
-    let inner: Vec<_> = grants.iter().filter_map(inner).collect();
-    (!inner.is_empty()).then(|| format!("grants: {{{}}}", inner.join(", ")))
+    (!grants.is_empty()).then(|| format!("grants: {{{}}}", grants.join(", ")))
 }
 
 /// Text of a stranger's file, fit for a terminal.

@@ -104,7 +104,7 @@ impl Trial {
         text
     }
 
-    /// What a configuration has to say of a plugin in a file, for what it uses.
+    /// What a configuration has to have below `grants` for a plugin in a file.
     pub fn grants(&self) -> Vec<&'static str> {
         self.plugin.wasm.manifest().grants()
     }

@@ -1,17 +1,17 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use amqtt_plugin_sdk::TopicFilter;
-use rustc_hash::FxHashMap;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// The entry for clients without a user name. A client that calls itself so is not meant.
 const ANONYMOUS: &str = "anonymous";
 
-/// Something for each user. The hash has no key: names that collide make lookups slow, and it is who writes the
-/// configuration that chooses them.
-pub(crate) type ByUsername<T> = FxHashMap<String, T>;
+/// Something for each user. No hash: without random numbers it would have no secret, and names that collide in it would
+/// make checks slow.
+pub(crate) type ByUsername<T> = BTreeMap<String, T>;
 
 /// What each user may do.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -70,18 +70,18 @@ impl Capability {
         }
     }
 
-    /// What to write into the configuration to grant it; none for what every plugin may use.
+    /// What to write below `grants` in the configuration to grant it; none for what every plugin may use.
     fn grant(self) -> Option<&'static str> {
         self.missing_grant(&Grants::default())
     }
 
     fn missing_grant(self, grants: &Grants) -> Option<&'static str> {
         match self {
-            Self::Files if grants.files.is_empty() => Some("grants: {files: [SETTINGS-KEY]}"),
-            Self::Publisher if grants.publish.is_empty() => Some("grants: {publish: [TOPIC-FILTER]}"),
-            Self::BrokerInfo if !grants.broker_info => Some("grants: {broker-info: true}"),
-            Self::Sessions if !grants.sessions => Some("grants: {sessions: true}"),
-            Self::Invalidate if !grants.invalidate => Some("grants: {invalidate: true}"),
+            Self::Files if grants.files.is_empty() => Some("files: [SETTINGS-KEY]"),
+            Self::Publisher if grants.publish.is_empty() => Some("publish: [TOPIC-FILTER]"),
+            Self::BrokerInfo if !grants.broker_info => Some("broker-info: true"),
+            Self::Sessions if !grants.sessions => Some("sessions: true"),
+            Self::Invalidate if !grants.invalidate => Some("invalidate: true"),
             _ => None,
         }
     }
@@ -168,7 +168,7 @@ impl Manifest {
         hooks.into_iter().filter(|(exported, _)| *exported).map(|(_, name)| name).collect()
     }
 
-    /// What to write into the configuration to grant what it uses.
+    /// What to write below `grants` in the configuration to grant what it uses.
     pub(crate) fn grants(&self) -> Vec<&'static str> {
         self.capabilities.iter().filter_map(|capability| capability.grant()).collect()
     }

@@ -74,12 +74,12 @@ pub enum Unusable {
     /// It wants something that the configuration does not grant.
     #[error(
         "it uses `{capability}`, which is not granted\n\
-         hint: if you trust the plugin with it, add to its entry: {grant}"
+         hint: if you trust the plugin with it, add to its entry: grants: {{{grant}}}"
     )]
     NotGranted {
         /// The capability.
         capability: &'static str,
-        /// What to write.
+        /// What to write below `grants`.
         grant: &'static str,
     },
     /// It is some other component.
