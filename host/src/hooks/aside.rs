@@ -1,6 +1,6 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -41,16 +41,32 @@ struct Desk {
     plugins: Vec<Arc<Loaded>>,
     queue: BoundedQueue<Job>,
     suspects: Arc<Suspects>,
+    /// What the first thread is asking about.
+    in_hand: Mutex<Option<Job>>,
     /// Counts what is begun and ended: where it stands still, no thread gets on.
     steps: AtomicU64,
     /// Whether the helper is in the place of the first thread.
     has_helper: AtomicBool,
 }
 
-struct Job {
+#[derive(Clone)]
+struct Question {
     client: Arc<ClientInfo>,
     action: Action,
     topics: Arc<[(Box<str>, TopicFacts)]>,
+}
+
+impl Question {
+    /// One call for so many topics from that one on, before other requests have their turn.
+    fn ask(&self, from: usize, deciders: &mut Deciders) -> Vec<Verdict> {
+        let rest = self.topics.iter().skip(from).take(CHECK_MANY_MAX);
+        let asked: Vec<_> = rest.map(|(topic, facts)| (&**topic, *facts)).collect();
+        deciders.check_many(&self.client, self.action, &asked)
+    }
+}
+
+struct Job {
+    question: Question,
     /// Of the first topics.
     verdicts: Vec<Verdict>,
     asked: Instant,
@@ -61,7 +77,7 @@ impl Job {
     /// Whether it has to wait for a turn of its client's address before it is begun.
     fn is_suspect(&self, suspects: &Suspects) -> bool {
         let may_wait = matches!(self.answer, Answer::Later(_, Room::IfThereIs)) && self.verdicts.is_empty();
-        may_wait && suspects.failed_since(self.client.address(), self.asked)
+        may_wait && suspects.failed_since(self.question.client.address(), self.asked)
     }
 }
 
@@ -101,6 +117,7 @@ impl Aside {
             plugins: plugins.to_vec(),
             queue: BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX),
             suspects: Arc::clone(suspects),
+            in_hand: Mutex::new(None),
             steps: AtomicU64::new(0),
             has_helper: AtomicBool::new(false),
         };
@@ -122,9 +139,9 @@ impl Aside {
         }
         let (answer, answered) = oneshot::channel();
         let bytes = topics.iter().map(|(topic, _)| topic.len()).sum();
-        let (client, topics) = (Arc::clone(client), Arc::clone(topics));
-        let (asked, answer) = (Instant::now(), Answer::Later(answer, room));
-        let job = Job { client, action, topics, verdicts: Vec::new(), asked, answer };
+        let question = Question { client: Arc::clone(client), action, topics: Arc::clone(topics) };
+        let answer = Answer::Later(answer, room);
+        let job = Job { question, verdicts: Vec::new(), asked: Instant::now(), answer };
         let pushed = match room {
             Room::IfThereIs => self.desk.queue.push(job, bytes),
             Room::Always => self.desk.queue.push_beyond(job),
@@ -154,15 +171,22 @@ impl Aside {
             return Verdict::FAULT;
         }
         let (answer, answered) = mpsc::sync_channel(1);
-        let (client, topics, answer) =
-            (Arc::clone(client), Arc::from([(Box::from(topic), facts)]), Answer::Now(answer));
+        let topics = Arc::from([(Box::from(topic), facts)]);
+        let question = Question { client: Arc::clone(client), action, topics };
+        let answer = Answer::Now(answer);
         let steps = self.desk.steps.load(Ordering::Relaxed);
-        self.desk.queue.push_first(Job { client, action, topics, verdicts: Vec::new(), asked: Instant::now(), answer });
+        self.desk.queue.push_first(Job { question, verdicts: Vec::new(), asked: Instant::now(), answer });
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
         if verdicts.is_err() {
             self.help_if_stuck_since(steps);
         }
         verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
+    }
+
+    /// Whether the first thread is asking plugins.
+    #[cfg(test)]
+    pub(crate) fn is_asking(&self) -> bool {
+        self.desk.in_hand.lock().is_some()
     }
 
     /// Whether another thread is in the place of the first one.
@@ -228,20 +252,54 @@ impl Drop for Place {
     }
 }
 
-/// How long a thread that gives way to others takes to have a core.
-fn look_for_a_core() -> mpsc::Receiver<Duration> {
-    let (sender, found) = mpsc::sync_channel(1);
-    let began = Instant::now();
-    let look = move || {
-        priority::give_way();
-        thread::yield_now();
-        // Who asks may have gone.
-        let _ = sender.try_send(began.elapsed());
-    };
-    if let Err(error) = thread::Builder::new().name("amqtt-look".into()).spawn(look) {
-        tracing::debug!("no thread to look for a core: {error}");
+/// What the first thread is asking about, for another one to take over. Gone when this is dropped, even by a panic.
+struct InHand<'a>(&'a Mutex<Option<Job>>);
+
+impl<'a> InHand<'a> {
+    fn new(place: &'a Mutex<Option<Job>>, job: Job) -> Self {
+        *place.lock() = Some(job);
+        Self(place)
     }
-    found
+
+    /// None if it was taken over.
+    fn take(&self) -> Option<Job> {
+        self.0.lock().take()
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
+/// A look at whether there is a core for threads that give way to others.
+struct Look {
+    began: Instant,
+    took: Arc<OnceLock<Duration>>,
+}
+
+impl Look {
+    fn begin() -> Self {
+        let (began, took) = (Instant::now(), Arc::<OnceLock<_>>::default());
+        let takes = Arc::clone(&took);
+        let look = move || {
+            priority::give_way();
+            thread::yield_now();
+            takes.get_or_init(|| began.elapsed());
+        };
+        if let Err(error) = thread::Builder::new().name("amqtt-look".into()).spawn(look) {
+            tracing::debug!("no thread to look for a core: {error}");
+        }
+        Self { began, took }
+    }
+
+    /// None as long as it may still be found in time.
+    fn finds_a_core(&self) -> Option<bool> {
+        let took = self.took.get().copied();
+        (took.is_some() || self.began.elapsed() > ASIDE_CORE_WITHIN)
+            .then(|| took.is_some_and(|took| took <= ASIDE_CORE_WITHIN))
+    }
 }
 
 impl Desk {
@@ -257,7 +315,7 @@ impl Desk {
                         thread::park();
                     }
                 }
-                Popped::Item(job) => self.answer(job, &mut deciders),
+                Popped::Item(job) => self.answer_if_not_taken_over(job, &mut deciders),
                 Popped::Nothing => {}
                 Popped::Closed => break,
             }
@@ -266,45 +324,71 @@ impl Desk {
     }
 
     /// Answers in the place of the first thread, until there is a core for that again: what it took before would wait for
-    /// as long as there is none.
+    /// as long as there is none. That goes for what it has in hand as well; where it has a core, that just takes long.
     fn help(&self) {
         priority::take_long_turns();
         priority::lower();
         let mut deciders = Deciders::aside(&self.plugins);
-        let (mut next_look, mut looking) = (Instant::now() + ASIDE_HELP, None);
+        let mut look = Look::begin();
+        let helps_until = look.began + ASIDE_HELP;
         loop {
-            let now = Instant::now();
             // The first thread may be told of an item that it does not come to take.
-            match self.queue.pop(Some(now + ASIDE_HELP_LOOK)) {
+            match self.queue.pop(Some(Instant::now() + ASIDE_HELP_LOOK)) {
                 Popped::Item(job) => self.answer(job, &mut deciders),
                 Popped::Nothing => {}
                 Popped::Closed => break,
             }
-            if now >= next_look {
-                (next_look, looking) = (now + ASIDE_HELP, Some(look_for_a_core()));
+            match look.finds_a_core() {
+                Some(true) if look.began >= helps_until => break,
+                Some(false) => {
+                    let taken_over = self.in_hand.lock().take();
+                    taken_over.into_iter().for_each(|job| self.answer(job, &mut deciders));
+                }
+                _ => {}
             }
-            if looking.as_ref().is_some_and(|found| found.try_recv().is_ok_and(|took| took <= ASIDE_CORE_WITHIN)) {
-                break;
+            if look.began.elapsed() >= ASIDE_HELP {
+                look = Look::begin();
             }
         }
         deciders.stop();
     }
 
-    fn answer(&self, mut job: Job, deciders: &mut Deciders) {
+    fn answer(&self, job: Job, deciders: &mut Deciders) {
+        if let Some(job) = self.begin(job) {
+            let verdicts = job.question.ask(job.verdicts.len(), deciders);
+            self.end(job, verdicts);
+        }
+    }
+
+    /// The same, but another thread may answer in the meantime.
+    fn answer_if_not_taken_over(&self, job: Job, deciders: &mut Deciders) {
+        let Some(job) = self.begin(job) else { return };
+        let (question, from) = (job.question.clone(), job.verdicts.len());
+        let in_hand = InHand::new(&self.in_hand, job);
+        let verdicts = question.ask(from, deciders);
+        if let Some(job) = in_hand.take() {
+            self.end(job, verdicts);
+        }
+    }
+
+    /// None where plugins need not be asked.
+    fn begin(&self, job: Job) -> Option<Job> {
         self.steps.fetch_add(1, Ordering::Relaxed);
         // A client that has gone meanwhile needs no answer.
         if job.answer.is_closed() {
-            return;
+            return None;
         }
         if job.is_suspect(&self.suspects) {
-            return job.answer.send(Err(NotPut::Suspect));
+            job.answer.send(Err(NotPut::Suspect));
+            return None;
         }
-        // One call for so many topics, before other requests have their turn.
-        let rest = job.topics.iter().skip(job.verdicts.len()).take(CHECK_MANY_MAX);
-        let asked: Vec<_> = rest.map(|(topic, facts)| (&**topic, *facts)).collect();
-        job.verdicts.extend(deciders.check_many(&job.client, job.action, &asked));
+        Some(job)
+    }
+
+    fn end(&self, mut job: Job, verdicts: Vec<Verdict>) {
         self.steps.fetch_add(1, Ordering::Relaxed);
-        if job.verdicts.len() < job.topics.len() {
+        job.verdicts.extend(verdicts);
+        if job.verdicts.len() < job.question.topics.len() {
             self.queue.push_anyway(job);
         } else {
             job.answer.send(Ok(job.verdicts));
