@@ -34,10 +34,13 @@ impl Pace {
         slow
     }
 
-    /// Whether the plugin is not to be asked in place.
+    /// Whether the plugin is not to be asked in place. After that time it is tried, and one slow call is enough.
     pub(crate) fn is_slow(&mut self) -> bool {
-        if self.slow_until.is_some_and(|until| Instant::now() >= until) {
-            self.slow_until = None;
+        if let Some(until) = self.slow_until
+            && let now = Instant::now()
+            && now >= until
+        {
+            *self = Self { slow_calls: SLOW_CALLS_MAX - 1, since: Some(now), slow_until: None };
         }
         self.slow_until.is_some()
     }
@@ -86,8 +89,13 @@ mod tests {
         let noted: Vec<_> = (0..SLOW_CALLS_MAX + 2).map(|_| pace.note(9 * MS, 1, now)).collect();
         assert_eq!(noted, [false, false, true, false, false]);
         assert!(pace.is_slow());
+        // Each costs others its time: no more of them than it takes to see that nothing has changed.
+        pace.slow_until = Some(now);
+        assert!(!pace.is_slow() && pace.note(9 * MS, 1, now) && pace.is_slow());
         pace.slow_until = Some(now);
         assert!(!pace.is_slow());
+        let later = Instant::now() + SLOW_CALLS_WINDOW + MS;
+        assert!(!pace.note(9 * MS, 1, later), "it has not been slow for a while");
     }
 
     #[test]

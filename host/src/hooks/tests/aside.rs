@@ -67,7 +67,11 @@ fn a_question_that_was_put_is_taken_over() {
         });
         eventually("the question is put", || generation.aside.is_asking());
         for _ in 0..cores {
-            scope.spawn(|| while !answered.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !answered.load(Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         asked.join().expect("no panic")
     });
