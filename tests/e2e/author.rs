@@ -93,6 +93,7 @@ fn from_nothing_to_a_plugin_that_a_broker_goes_by() {
         benched.starts_with("load ") && benched.contains("\ntopic-check ") && benched.contains(" p99 "),
         "{benched}"
     );
+    assert!(benched.lines().filter(|line| line.starts_with("topic-check ")).all(|line| line.ends_with(": deny")));
 
     let mut broker = Setup::new(&config).plugin_dir_with(&component).debug().start();
     broker.wait_for_log("each client has its own topics below `d/`");

@@ -232,6 +232,14 @@ impl fmt::Display for Published {
     }
 }
 
+/// The outcome, and what else it holds for.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.outcome.fmt(f)?;
+        self.extended_to.iter().try_for_each(|filter| write!(f, ", extended to `{}`", filter.as_str()))
+    }
+}
+
 /// As a file has it.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -111,15 +111,16 @@ fn usual(trial: &Trial) -> Vec<Question> {
     questions
 }
 
-/// Puts a question over and over, and gives a line about the times that it took.
+/// Puts a question over and over, and gives a line about the times that it took, with the last answer.
 fn time(trial: &mut Trial, question: &Question, limit: Duration, clock: Duration) -> Result<String, Unanswered> {
+    let mut last = question.put(trial)?;
     let began = Instant::now();
     let mut times = Vec::new();
     for call in 0.. {
         let start = Instant::now();
         let answer = question.put(trial);
         let took = start.elapsed();
-        answer?;
+        last = answer?;
         if call >= WARM_UP {
             times.push(took);
         }
@@ -134,7 +135,7 @@ fn time(trial: &mut Trial, question: &Question, limit: Duration, clock: Duration
     let (mut text, calls) = (String::new(), times.len());
     line(&mut text, question.hook(), &percentiles(&mut times, clock));
     text.truncate(text.trim_end().len());
-    let _ = writeln!(text, "   {calls} calls, {question}");
+    let _ = writeln!(text, "   {calls} calls, {question}: {last}");
     Ok(text)
 }
 
