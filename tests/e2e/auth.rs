@@ -35,6 +35,14 @@ fn a_password_file_decides_who_connects() {
     assert!(client.receive_all().is_empty());
 }
 
+/// Names of any length come from whoever can connect.
+#[test]
+fn the_log_has_who_was_refused_and_no_more_of_it_than_a_line_holds() {
+    let mut broker = with_password_file("plugins:\n  - auth_file\n");
+    assert!(connect_as(&broker, "client", &"long".repeat(10_000), "test").is_err());
+    broker.wait_for_log(&format!("user name \"{}\" or its password denied", "long".repeat(25)));
+}
+
 #[test]
 fn anonymous_clients_may_be_let_in_beside_those_with_a_password() {
     let broker = with_password_file("  allow-anonymous: true\nplugins:\n  - auth_file\n  - auth_anonymous\n");

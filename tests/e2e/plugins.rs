@@ -48,6 +48,11 @@ fn a_plugin_that_fails_to_start_keeps_the_broker_from_starting() {
     let (status, stderr) = Setup::new(config).plugin_dir_with(guests::TRAP_INIT).fail();
     assert_eq!(status.code(), Some(1));
     assert!(stderr.contains("guest_trap_init"), "{stderr}");
+    // Which line of the configuration it is about takes a look at all of it.
+    assert!(
+        stderr.contains("hint: `amqtt check -c ") && stderr.contains("broker.yaml` says in which line"),
+        "{stderr}"
+    );
 }
 
 #[test]
