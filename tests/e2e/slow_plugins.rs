@@ -283,16 +283,40 @@ fn a_slow_check_of_retained_messages_holds_up_only_their_receiver() {
     assert!(round_trips > MESSAGES, "{round_trips} round trips meanwhile");
 }
 
-/// Scheduling policies of the broker's threads of that name (sched(7)): the 41st field of proc_pid_stat(5).
+/// A field of proc_pid_stat(5), by its number there, of the broker's threads of that name.
 #[cfg(target_os = "linux")]
-fn policies(broker: &Broker, name: &str) -> Vec<u32> {
+fn stats(broker: &Broker, name: &str, field: usize) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", broker.pid())).expect("is running");
     let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
-    let policy = |stat: String| {
+    let field = |stat: String| {
         let (head, fields) = stat.rsplit_once(") ")?;
-        head.ends_with(&format!("({name}")).then(|| fields.split(' ').nth(38)?.parse().ok()).flatten()
+        head.ends_with(&format!("({name}")).then(|| fields.split(' ').nth(field - 3)?.parse().ok()).flatten()
     };
-    stats.filter_map(policy).collect()
+    stats.filter_map(field).collect()
+}
+
+/// Whoever stops a broker does not wait as long as a plugin may take.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_question_without_an_end_does_not_keep_the_broker_from_ending() {
+    const SLOW: &[u8] = b"\x32\x12\0\x0eslow-publish/x\0\x01";
+    /// Ticks of a hundredth of a second (the 14th field) that the thread takes for no other question.
+    const ENDLESS_TICKS: u32 = 50;
+    let plugins = "plugins:\n  - auth_anonymous\n  - guest_slow_check: {deadline: 60 s}\n";
+    let mut broker = Setup::new(plugins).plugin_dir_with(guests::SLOW_CHECK).start();
+    let mut slow = connected(&broker);
+    slow.write_all(&SLOW.repeat(4)).expect("is open");
+    slow.read_exact(&mut [0; 4 * 4]).expect("is answered");
+    broker.wait_for_log("is slow: a topic-check took");
+    slow.write_all(b"\x30\x0b\0\x09endless/x").expect("is open");
+    let ends = Instant::now() + ANSWER_PATIENCE;
+    while !stats(&broker, "amqtt-aside", 14).iter().any(|ticks| *ticks >= ENDLESS_TICKS) {
+        assert!(Instant::now() < ends, "it is asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+    broker.wait_for_log("plugins were not all stopped: one was still in a call after 6 s");
 }
 
 /// It is told of everything in order, on a thread that leaves the core to whoever wants it.
@@ -323,7 +347,7 @@ fn a_plugin_that_takes_long_for_events_is_told_where_it_is_in_nobodys_way() {
     told_of(&broker, &mut watcher, 1);
     broker.wait_for_log("guest_events\" 0.1.0 takes much time for its events or ticks");
     #[cfg(target_os = "linux")]
-    assert_eq!(policies(&broker, "amqtt-slow"), [5], "SCHED_IDLE");
+    assert_eq!(stats(&broker, "amqtt-slow", 41), [5], "SCHED_IDLE (sched(7))");
     // Loaded anew, it is told like any other, until it takes long again.
     broker.forget_log();
     broker.signal("HUP");

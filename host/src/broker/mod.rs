@@ -40,7 +40,7 @@ pub use self::watch::PluginWatch;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -61,6 +61,9 @@ const INTERNAL_MAX: usize = 1_024;
 
 /// How long a shutdown waits for each of: wills to be published, connections to be closed.
 const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
+
+/// How long it waits for workers and plugins to end: as long as a call of `auth` may take, and what is around it.
+const SHUTDOWN_PLUGINS: Duration = Duration::from_secs(6);
 
 /// A running broker. It ends with [`shutdown`](Self::shutdown), or abruptly when dropped.
 pub struct Broker {
@@ -130,7 +133,8 @@ impl Broker {
     }
 
     /// Ends the broker in order: no new connections, wills are published, what waits to be written is written as far
-    /// as clients take it, plugins are stopped. Takes a few seconds at most.
+    /// as clients take it, plugins are stopped. Takes some seconds at most: a plugin that is in a call for longer is left
+    /// alone, and with it the thread that has made the call.
     pub async fn shutdown(mut self) {
         tracing::info!("shutting down");
         self.hooks.emit(Event::new(EventKind::BrokerPreShutdown));
@@ -146,16 +150,27 @@ impl Broker {
         self.hooks.emit(Event::new(EventKind::BrokerPostShutdown));
         self.workers.clear();
         let (threads, hooks) = (std::mem::take(&mut self.threads), Arc::clone(&self.hooks));
-        let ended = tokio::task::spawn_blocking(move || {
+        let (done, ended) = oneshot::channel();
+        let stop = move || {
             for thread in threads {
                 if thread.join().is_err() {
                     tracing::error!("a worker has panicked");
                 }
             }
             hooks.stop();
-        });
-        if let Err(error) = ended.await {
-            tracing::error!("shutdown did not end: {error}");
+            drop(done.send(()));
+        };
+        // No task of tokio, which would wait for it.
+        if let Err(error) = thread::Builder::new().name("amqtt-stop".into()).spawn(stop) {
+            return tracing::error!("no thread to stop plugins on: {error}");
+        }
+        match timeout(SHUTDOWN_PLUGINS, ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("plugins were not stopped: the thread that does it has panicked"),
+            Err(_) => {
+                let waited = SHUTDOWN_PLUGINS.as_secs();
+                tracing::warn!("plugins were not all stopped: one was still in a call after {waited} s");
+            }
         }
     }
 

@@ -38,8 +38,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let set_log_level = logging::start(config.log_level);
     let _pid_file = arguments.pid_file.map(PidFile::write).transpose()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(config, &source, set_log_level))?;
-    Ok(ExitCode::SUCCESS)
+    let served = runtime.block_on(serve(config, &source, set_log_level));
+    // A reload may still be waiting for a plugin.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 /// The file that tells the number of this process; removed when dropped.
