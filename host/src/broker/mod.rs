@@ -158,7 +158,7 @@ impl Broker {
                 }
             }
             hooks.stop();
-            drop(done.send(()));
+            let _ = done.send(());
         };
         // No task of tokio, which would wait for it.
         if let Err(error) = thread::Builder::new().name("amqtt-stop".into()).spawn(stop) {
