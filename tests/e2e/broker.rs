@@ -121,6 +121,15 @@ impl Setup {
 
     /// Starts the broker and waits until it listens.
     pub(crate) fn start(self) -> Broker {
+        let patience = self.patience;
+        let mut broker = self.begin();
+        let line = broker.wait_for_log_within("listening on 127.0.0.1:", patience);
+        broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
+        broker
+    }
+
+    /// Starts the broker.
+    pub(crate) fn begin(self) -> Broker {
         let mut child = self.command().stderr(Stdio::piped()).spawn().expect("can start");
         let stderr = child.stderr.take().expect("is piped");
         let (sender, log) = channel();
@@ -131,10 +140,7 @@ impl Setup {
                 }
             }
         });
-        let mut broker = Broker { child, log, seen: Vec::new(), passed: 0, port: 0, dir: self.dir };
-        let line = broker.wait_for_log_within("listening on 127.0.0.1:", self.patience);
-        broker.port = line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("ends with the port");
-        broker
+        Broker { child, log, seen: Vec::new(), passed: 0, port: 0, dir: self.dir }
     }
 
     /// Runs a broker that is expected not to start; returns its status and what it printed on stderr.

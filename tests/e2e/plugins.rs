@@ -1,3 +1,6 @@
+#[cfg(unix)]
+use std::process::Command;
+
 use amqtt_tests::guests;
 use rumqttc::ConnectReturnCode;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
@@ -53,6 +56,33 @@ fn a_plugin_that_fails_to_start_keeps_the_broker_from_starting() {
         stderr.contains("hint: `amqtt check -c ") && stderr.contains("broker.yaml` says in which line"),
         "{stderr}"
     );
+}
+
+/// Opening one would wait for somebody to write.
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_no_plugin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.wasm");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("can make pipes").success());
+    let config = format!("plugins:\n  - auth_anonymous\n  - pipe: {{path: {}}}\n", pipe.display());
+    let (status, stderr) = Setup::new(&config).fail();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("cannot be used: it is not a regular file"), "{stderr}");
+    let inspected = amqtt().args(["plugin", "inspect"]).arg(&pipe).output().expect("can start");
+    assert!(!inspected.status.success());
+}
+
+/// Whoever stops a broker that is about to start does not wait for the plugins.
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_a_start() {
+    let plugins = "plugins:\n  - auth_anonymous\n  - guest_trap_init: {spins: true}\n";
+    let mut starting = Setup::new(plugins).plugin_dir_with(guests::TRAP_INIT).begin();
+    // The last line before that.
+    starting.wait_for_log("every client may connect");
+    starting.signal("TERM");
+    assert!(starting.wait().success());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::worker::Worker;
 use crate::codec::{Frame, Packet, Subscribe};
 use crate::hooks::{Action, TopicFacts, Verdict};
 use crate::protocol::Connection;
-use crate::types::{ClientInfo, Limits, TopicFilter, levels};
+use crate::types::{ClientInfo, Limits, TopicFilter};
 
 /// A question to topic-check that one connection waits for, while the others of its worker have their turns.
 pub(super) struct Asking {
@@ -74,7 +74,7 @@ impl fmt::Debug for Asking {
 pub(super) fn filters_to_ask<'a>(subscribe: &Subscribe<'a>, limits: &Limits) -> Vec<(&'a str, TopicFacts)> {
     let filters = subscribe.filters().take(limits.subscriptions_max);
     filters
-        .filter(|(filter, _)| filter.len() <= limits.topic_bytes_max && levels(filter) <= limits.topic_levels_max)
+        .filter(|(filter, _)| !limits.is_topic_too_large(filter))
         .map(|(filter, options)| (TopicFilter::subscribed(filter), TopicFacts::subscription(options.qos)))
         .collect()
 }

@@ -106,7 +106,10 @@ impl Broker {
         let (internal, internal_receiver) = mpsc::channel(INTERNAL_MAX);
         let (limits, capabilities, delay) = reload::policy(&config);
         let core = Arc::new(Core::new(limits, capabilities, config.overlapping, delay, workers, internal));
-        let hooks = Hooks::load(&config.hooks, Arc::clone(&core) as _)?;
+        // Compiling may take long; meanwhile whoever waits for this can give up.
+        let (spec, services) = (config.hooks.clone(), Arc::clone(&core));
+        let loading = tokio::task::spawn_blocking(move || Hooks::load(&spec, services));
+        let hooks = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         hooks.emit(Event::new(EventKind::BrokerPreStart));
         let prepared = listeners::prepare(&config.listeners, Vec::new(), &core.limits).await?;
 

@@ -15,7 +15,7 @@ use crate::codec::{Properties, Property, Publish};
 use crate::hooks::{Action, EventKind, Reason, TopicFacts};
 use crate::protocol::{Delivery, Payload};
 use crate::queue::Queued;
-use crate::types::{ClientInfo, Message, QoS, ReasonCode, levels};
+use crate::types::{ClientInfo, Message, QoS, ReasonCode};
 
 /// The tree of topics that only the broker and its plugins publish to.
 const SYS_PREFIX: &str = "$SYS/";
@@ -177,8 +177,7 @@ impl Worker {
 
     /// Whether a topic name or filter is longer or deeper than it may be; counts those.
     pub(super) fn is_topic_too_large(&self, topic: &str) -> bool {
-        let limits = &self.core.limits;
-        let too_large = topic.len() > limits.topic_bytes_max || levels(topic) > limits.topic_levels_max;
+        let too_large = self.core.limits.is_topic_too_large(topic);
         self.stats().topics_refused.add(usize::from(too_large));
         too_large
     }

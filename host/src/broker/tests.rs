@@ -15,11 +15,29 @@ use super::directory::Open;
 use super::session::Link;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
-use crate::hooks::{HookSpec, Hooks};
+use crate::hooks::{BrokerServices, HookSpec, Hooks, NotPublished};
 use crate::protocol::ClientTerms;
 use crate::types::{
-    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Overlapping, Peer, SessionExpiry,
+    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, Overlapping, Peer, QoS, SessionExpiry,
+    TopicName,
 };
+
+/// What depends on the depth of topics depends on it for those of plugins too: the trees of topics recurse.
+#[test]
+fn topics_of_plugins_are_bounded_like_those_of_clients() {
+    let (internal, mut taken) = mpsc::channel(8);
+    let limits = Limits { topic_levels_max: 3, topic_bytes_max: 8, ..Limits::default() };
+    let core = Core::new(limits, Capabilities::default(), Overlapping::Once, None, 1, internal);
+    let publish = |topic: &str| {
+        let topic = TopicName::new(topic).expect("valid");
+        core.publish(Message::new(topic, Default::default(), QoS::AtMostOnce, true))
+    };
+    assert_eq!([publish("a/b/c"), publish("12345678")], [Ok(()); 2]);
+    for topic in ["a/b/c/d", "123456789"] {
+        assert_eq!(publish(topic), Err(NotPublished::TopicTooLarge), "{topic}");
+    }
+    assert!(taken.try_recv().is_ok() && taken.try_recv().is_ok() && taken.try_recv().is_err());
+}
 
 /// A fault of the broker while a client is served ends that client's connection, and nothing else.
 #[test]

@@ -85,11 +85,16 @@ impl Source {
 
 /// Serves until SIGINT or SIGTERM, and takes the configuration anew at SIGHUP.
 async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)) -> Result<(), Failure> {
-    // Before anything is open: a signal during the start ends it as gracefully.
+    // Before anything is open: a signal during the start ends that.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut broker = Broker::start(config).await.map_err(|error| match (&error, &source.config) {
+    let started = tokio::select! {
+        started = Broker::start(config) => started,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let mut broker = started.map_err(|error| match (&error, &source.config) {
         // Only a check of the whole file knows the place.
         (StartError::Plugin(_), Some(file)) => {
             format!("{error}\nhint: `amqtt check -c {}` says in which line", file.display()).into()

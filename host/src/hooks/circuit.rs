@@ -6,11 +6,12 @@ use parking_lot::Mutex;
 
 use super::back_off::BackOff;
 use super::limits::CIRCUIT_SOURCES;
+use super::suspects::network;
 
 /// Whether a plugin is called at all, by all threads together.
 ///
-/// It opens when every call fails, whoever asks: faults in a row, each caused by another address. One peer alone cannot
-/// bring that about. While it is open, plugins are not called and every decision is a deny; after a while one call is
+/// It opens when every call fails, whoever asks: faults in a row, each caused by another address, or network of IPv6. One
+/// peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny; after a while one call is
 /// let through to see.
 #[derive(Default)]
 pub(crate) struct Circuit {
@@ -55,7 +56,7 @@ impl Circuit {
     pub(crate) fn failed(&self, source: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let mut state = self.state.lock();
         self.troubled.store(true, Ordering::Relaxed);
-        state.failed(source, now)
+        state.failed(source.map(network), now)
     }
 }
 
@@ -101,6 +102,9 @@ mod tests {
     fn one_address_never_opens_it() {
         let (circuit, now) = (Circuit::default(), Instant::now());
         assert!((0..1_000).all(|_| circuit.failed(from(1), now).is_none()));
+        // Who has one address of IPv6 has 2^64.
+        let of_one_host = |number| Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, number]));
+        assert!((0..1_000).all(|number| circuit.failed(of_one_host(number), now).is_none()));
         assert!(circuit.lets_through());
     }
 

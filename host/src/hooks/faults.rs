@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::event_queue::EventQueue;
 use super::limits::{FAULT_LOG_BURST, FAULT_LOG_PER_SECOND, FAULTS_COUNTED_MAX, FAULTS_WINDOW};
 use super::loaded::Loaded;
-use super::suspects::Suspects;
+use super::suspects::{Suspects, network_name};
 use super::wasm::Fault;
 use super::{Event, EventKind};
 use crate::types::{ClientInfo, TokenBucket};
@@ -84,7 +84,7 @@ impl Faults {
         } else if let Some(address) = address.filter(|_| call.decides()) {
             let took = if let Fault::TimedOut(limit) = fault { *limit } else { Duration::ZERO };
             let wait = self.suspects.blame(address, took, now);
-            let _ = write!(conclusions, ": requests of {address} are put {wait:?} apart");
+            let _ = write!(conclusions, ": requests of {} are put {wait:?} apart", network_name(address));
         }
         self.note(plugin, &text, &conclusions, call != Call::EventsAboutFaults, now);
     }

@@ -20,7 +20,7 @@ pub(crate) const COMPILED_BYTES_MAX: u64 = 16 * COMPONENT_BYTES_MAX;
 /// Entries of one plugin folder that are looked at: a folder of plugins is small, and `/` given by mistake is not.
 pub(crate) const PLUGIN_DIR_ENTRIES_MAX: usize = 10_000;
 
-/// Bytes of each linear memory of an instance. A Rust guest starts with some 1.1 MiB.
+/// Bytes of all linear memories of an instance together. A Rust guest starts with some 1.1 MiB.
 pub(crate) const MEMORY_BYTES_MAX: usize = 16 << 20;
 
 /// Linear memories of an instance.
@@ -59,6 +59,9 @@ pub(crate) const GREETING_DEADLINE: Duration = TOPIC_CHECK_DEADLINE;
 
 /// Bytes of what a plugin keeps between two steps of an exchange: each client that connects may have one under way.
 pub(crate) const EXCHANGE_STATE_BYTES_MAX: usize = 4_096;
+
+/// Bytes of Authentication Data, and of a user name: the protocol has no longer ones (MQTT 5.0, 1.5.4 and 1.5.6).
+pub(crate) const EXCHANGE_DATA_BYTES_MAX: usize = 65_535;
 
 /// Steps of one exchange: methods that are in use have two or three.
 pub(crate) const EXCHANGE_STEPS_MAX: u8 = 16;

@@ -74,7 +74,7 @@ pub use inspection::{Inspection, together as grants_together};
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
-pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
+pub use services::{BrokerServices, Credentials, NotPublished, SessionInfo, SessionPage, SubscriptionInfo};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::{TopicChecker, TopicFacts};
 pub use trial::{Advance, Ballot, Idle, Trial, Unanswered};

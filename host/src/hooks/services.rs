@@ -9,7 +9,7 @@ use crate::types::{ClientId, ClientInfo, Message, SubscriptionId, SubscriptionOp
 /// What the broker does for its plugins. What can be looked up is nothing unless it says otherwise.
 pub trait BrokerServices: Send + Sync + 'static {
     /// Routes a message as if a client had published it. Must not block.
-    fn publish(&self, message: Message) -> Result<(), Overloaded>;
+    fn publish(&self, message: Message) -> Result<(), NotPublished>;
 
     /// The version of the broker, for example `0.1.0`.
     fn version(&self) -> &str;
@@ -78,9 +78,14 @@ pub struct SessionInfo {
     pub queued: usize,
 }
 
-/// The broker has no room for the message now.
+/// Why the broker does not take a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overloaded;
+pub enum NotPublished {
+    /// It has no room now.
+    Overloaded,
+    /// The topic is longer or has more levels than those of clients may have.
+    TopicTooLarge,
+}
 
 /// What a CONNECT packet brought to prove who it is from.
 #[derive(Clone, Default)]

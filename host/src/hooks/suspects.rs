@@ -180,10 +180,18 @@ impl Suspect {
 }
 
 /// What one peer can choose freely counts as one: of IPv6 the first 64 bits.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         address => address,
+    }
+}
+
+/// That network in words.
+pub(super) fn network_name(address: IpAddr) -> String {
+    match network(address) {
+        IpAddr::V6(network) => format!("{network}/64"),
+        IpAddr::V4(address) => address.to_string(),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::SessionExpiry;
+use super::{SessionExpiry, levels};
 
 /// Every bound on what clients may make the broker hold, with its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether a topic name or filter is longer or deeper than it may be.
+    pub fn is_topic_too_large(&self, topic: &str) -> bool {
+        topic.len() > self.topic_bytes_max || levels(topic) > self.topic_levels_max
+    }
+
     /// How long a session of MQTT 3.1 or 3.1.1 outlives its connection.
     pub fn session_expiry(&self) -> SessionExpiry {
         expiry_or_never(self.session_expiry_secs)

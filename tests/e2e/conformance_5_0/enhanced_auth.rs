@@ -99,6 +99,10 @@ fn a_failure_at_any_step_ends_the_connection() {
     };
     refused_later("no", 0x87);
     refused_later("fat", 0x88);
+    // What no packet could say [MQTT-1.5.4-2], MQTT 5.0, 1.5.6.
+    for answer in ["long:data", "long:proof", "long:name", "nul"] {
+        refused_later(answer, 0x88);
+    }
     refused_later("trap", 0x88);
     broker.wait_for_log("trapped in enhanced-auth");
 }

@@ -3,8 +3,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::hooks::BrokerServices;
 use crate::hooks::limits::{PUBLISH_BURST, PUBLISH_PAYLOAD_BYTES_MAX, PUBLISH_PER_SECOND};
+use crate::hooks::{BrokerServices, NotPublished};
 use crate::types::TokenBucket;
 use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName};
 
@@ -22,6 +22,7 @@ pub(crate) struct Publisher {
 pub(crate) enum PublishError {
     NotGranted,
     InvalidTopic(TopicError),
+    TopicTooLarge,
     TooLarge,
     Limited,
 }
@@ -43,7 +44,10 @@ impl Publisher {
             return Err(PublishError::Limited);
         }
         let message = Message::new(topic, payload.into(), qos, retain);
-        self.broker.publish(message).map_err(|_| PublishError::Limited)
+        self.broker.publish(message).map_err(|error| match error {
+            NotPublished::Overloaded => PublishError::Limited,
+            NotPublished::TopicTooLarge => PublishError::TopicTooLarge,
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! What can be said of a file without running it.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,18 +8,15 @@ use sha2::{Digest, Sha256};
 use super::anatomy::{self, Anatomy};
 use super::embedded::embedded;
 use super::manifest::Manifest;
+use super::plugin::open_regular;
 use super::unusable::Unusable;
 use crate::hooks::Inspection;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 
 /// Reads a file, whatever is in it.
 pub(crate) fn inspect_file(path: &Path) -> io::Result<Inspection> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let size = metadata.len();
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.by_ref().take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 <= COMPONENT_BYTES_MAX {

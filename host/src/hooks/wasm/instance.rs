@@ -193,7 +193,7 @@ fn cause(error: &Error) -> String {
 }
 
 /// Makes text of a plugin fit for one line of the log.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     let mut shortened = escape(text.trim());
     if let Some((end, _)) = shortened.char_indices().nth(CAUSE_CHARS_MAX) {
         shortened.truncate(end);

@@ -5,11 +5,13 @@ use crate::hooks::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX,
 /// How much room an instance may take.
 pub(super) struct Limits {
     memory_bytes: usize,
+    /// What all memories of the instance have.
+    memory_taken: usize,
     others: StoreLimits,
 }
 
 impl Limits {
-    /// With so many bytes for each memory.
+    /// With so many bytes for all memories together.
     pub(super) fn new(memory_bytes: usize) -> Self {
         let others = StoreLimitsBuilder::new()
             .memories(MEMORIES_MAX)
@@ -18,16 +20,18 @@ impl Limits {
             .instances(CORE_INSTANCES_MAX)
             .trap_on_grow_failure(true)
             .build();
-        Self { memory_bytes, others }
+        Self { memory_bytes, memory_taken: 0, others }
     }
 }
 
 impl ResourceLimiter for Limits {
     /// An error is a trap. A guest that merely gets no memory aborts somewhere else: better to say what happened.
-    fn memory_growing(&mut self, _: usize, wanted: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(&mut self, current: usize, wanted: usize, _: Option<usize>) -> Result<bool> {
+        let wanted = self.memory_taken.saturating_sub(current).saturating_add(wanted);
         if wanted > self.memory_bytes {
             return Err(Error::new(OutOfMemory { wanted, limit: self.memory_bytes }));
         }
+        self.memory_taken = wanted;
         Ok(true)
     }
 
@@ -58,4 +62,19 @@ pub(crate) struct OutOfMemory {
 
 fn mebibytes(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_share_what_there_is() {
+        let mut limits = Limits::new(100);
+        assert!(limits.memory_growing(0, 60, None).is_ok());
+        assert!(limits.memory_growing(60, 70, None).is_ok(), "the same one");
+        assert!(limits.memory_growing(0, 31, None).is_err(), "another one");
+        assert!(limits.memory_growing(0, 30, None).is_ok());
+        assert!(limits.memory_growing(70, usize::MAX, None).is_err());
+    }
 }

@@ -1,5 +1,6 @@
 use semver::Version;
 
+use super::instance::shorten;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 
 /// Why a file is not a plugin that this broker can run. The text continues `plugin "x" (FILE) cannot be used: `.
@@ -33,12 +34,14 @@ pub enum Unusable {
     )]
     CoreModule,
     /// The file does not compile.
-    #[error("it is not a valid component: {0}")]
+    #[error("it is not a valid component: {}", shorten(.0))]
     Invalid(String),
     /// It was built for another version of the plugin interface.
     #[error(
-        "it is made for version {wanted} of the plugin interface (`{interface}`), this broker has {ours} and runs plugins of \
-         {served}\nhint: build the plugin with the amqtt-plugin-sdk of this broker's version"
+        "it is made for version {} of the plugin interface (`{}`), this broker has {ours} and runs plugins of \
+         {served}\nhint: build the plugin with the amqtt-plugin-sdk of this broker's version",
+        shorten(wanted),
+        shorten(interface)
     )]
     OtherVersion {
         /// The interface that shows it.
@@ -52,21 +55,22 @@ pub enum Unusable {
     },
     /// It wants a part of the system interface that is not there.
     #[error(
-        "it imports `{import}`: of WASI only version 0.2 is offered, without HTTP\n\
-         hint: build the plugin for wasm32-wasip2, or for wasm32-unknown-unknown with amqtt-plugin-sdk"
+        "it imports `{}`: of WASI only version 0.2 is offered, without HTTP\n\
+         hint: build the plugin for wasm32-wasip2, or for wasm32-unknown-unknown with amqtt-plugin-sdk",
+        shorten(import)
     )]
     Wasi {
         /// The first such import.
         import: String,
     },
     /// It wants something that does not exist here.
-    #[error("it imports `{import}`, which this broker does not have")]
+    #[error("it imports `{}`, which this broker does not have", shorten(import))]
     UnknownImport {
         /// The import.
         import: String,
     },
     /// It has a hook that this broker would never call.
-    #[error("it exports `{export}`, a hook that this broker does not have")]
+    #[error("it exports `{}`, a hook that this broker does not have", shorten(export))]
     UnknownHook {
         /// The export.
         export: String,
@@ -86,6 +90,21 @@ pub enum Unusable {
     #[error("it exports no `amqtt:plugin/lifecycle`\nhint: is it a plugin of this broker at all?")]
     NoLifecycle,
     /// Its names are right and its functions have other types.
-    #[error("it does not fit the plugin interface: {0}")]
+    #[error("it does not fit the plugin interface: {}", shorten(.0))]
     Mismatch(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_stays_one_line() {
+        let import = format!("url=<\u{1b}[31m\nINFO - all is well>{}", "x".repeat(100_000));
+        let text = Unusable::UnknownImport { import }.to_string();
+        assert!(text.starts_with("it imports `url=<\\u{1b}[31m\\nINFO - all is well>xxx"), "{text}");
+        assert!(text.len() < 1_000 && !text.contains(char::is_control), "{text}");
+        let invalid = Unusable::Invalid("at \u{1b}[2J".to_owned()).to_string();
+        assert_eq!(invalid, "it is not a valid component: at \\u{1b}[2J");
+    }
 }

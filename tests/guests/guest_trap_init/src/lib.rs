@@ -1,14 +1,24 @@
-//! Panics when it is set up.
+//! Panics when it is set up, or never gets done with that.
 
-use amqtt_plugin_sdk::{Auth, Client, Decision, NoSettings, Plugin, plugin};
+use amqtt_plugin_sdk::{Auth, Client, Decision, Plugin, plugin};
+use serde::Deserialize;
 
 struct TrapInit;
 
+#[derive(Deserialize)]
+struct Settings {
+    #[serde(default)]
+    spins: bool,
+}
+
 impl Plugin for TrapInit {
-    type Settings = NoSettings;
+    type Settings = Settings;
 
     #[expect(clippy::panic, reason = "what it is for")]
-    fn new(_: NoSettings) -> Result<Self, String> {
+    fn new(settings: Settings) -> Result<Self, String> {
+        while settings.spins {
+            std::hint::spin_loop();
+        }
         panic!("set up")
     }
 }

@@ -16,7 +16,7 @@ use super::state::State;
 use crate::hooks::combine::{AuthVote, CacheFor, Decision, Vote};
 use crate::hooks::exchange::{Proof, StepVote};
 use crate::hooks::interests::Registration;
-use crate::hooks::limits::EXCHANGE_STATE_BYTES_MAX;
+use crate::hooks::limits::{EXCHANGE_DATA_BYTES_MAX, EXCHANGE_STATE_BYTES_MAX};
 use crate::hooks::{Action, Event, SessionInfo};
 use crate::types::{ClientInfo, QoS, TopicFilter};
 
@@ -175,13 +175,18 @@ impl HookCalls {
         };
         let reason = store.data_mut().call.take_reason(0).map(Box::new);
         Ok(match outcome {
-            enhanced_auth::Outcome::Continue(challenge) if challenge.state.len() > EXCHANGE_STATE_BYTES_MAX => {
-                return Err(Error::msg(format!("a state of {} bytes", challenge.state.len())));
-            }
             enhanced_auth::Outcome::Continue(enhanced_auth::Challenge { data, state }) => {
+                check_bytes("a state", state.len(), EXCHANGE_STATE_BYTES_MAX)?;
+                check_bytes("data", data.len(), EXCHANGE_DATA_BYTES_MAX)?;
                 StepVote::Challenge { data, state }
             }
             enhanced_auth::Outcome::Success(enhanced_auth::Proof { username, data }) => {
+                check_bytes("data", data.as_ref().map_or(0, Vec::len), EXCHANGE_DATA_BYTES_MAX)?;
+                let name = username.as_deref().unwrap_or_default();
+                check_bytes("a user name", name.len(), EXCHANGE_DATA_BYTES_MAX)?;
+                if name.contains('\0') {
+                    return Err(Error::msg("a user name with NUL"));
+                }
                 StepVote::Proven(Proof { username: username.map(Into::into), data })
             }
             enhanced_auth::Outcome::Deny => StepVote::Denied(reason),
@@ -239,6 +244,10 @@ impl HookCalls {
     pub(super) fn tick(&self, store: &mut Store<State>) -> wasmtime::Result<()> {
         hook(&self.ticks)?.call_tick(store)
     }
+}
+
+fn check_bytes(what: &str, bytes: usize, max: usize) -> wasmtime::Result<()> {
+    if bytes > max { Err(Error::msg(format!("{what} of {bytes} bytes, of at most {max}"))) } else { Ok(()) }
 }
 
 fn hook<T>(hook: &Option<T>) -> wasmtime::Result<&T> {
