@@ -5,6 +5,16 @@ use std::time::Duration;
 /// Bytes of the largest plugin file that is read. Compiling is not covered by any deadline, so its input is bounded.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
+/// Components and modules within each other: those of compilers have three or four.
+pub(crate) const COMPONENT_DEPTH_MAX: usize = 16;
+
+/// Local variables of a function times the square of how many of its loops lie within each other. Compiling takes about a
+/// second for so much; a JavaScript engine and tools written in Rust have less than a hundredth of it.
+pub(crate) const LOOPS_COST_MAX: u64 = 4_000_000;
+
+/// The same for all functions of a plugin together.
+pub(crate) const LOOPS_COST_TOTAL_MAX: u64 = 10 * LOOPS_COST_MAX;
+
 /// Plugins that are loaded at once: those of the binary take little time each, and compiling one uses all cores anyway.
 pub(crate) const LOADED_AT_ONCE_MAX: usize = 4;
 

@@ -5,6 +5,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, EngineWeak};
 
 use super::compiled::Compiled;
+use super::cost::check_cost;
 use super::embedded::EmbeddedPlugin;
 use super::engine_config::base_config;
 use super::unusable::Unusable;
@@ -49,6 +50,7 @@ pub(super) fn check_kind(bytes: &[u8]) -> Result<(), Unusable> {
 /// Compiles a component from its bytes.
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Unusable> {
     check_kind(bytes)?;
+    check_cost(bytes)?;
     Component::from_binary(engine, bytes).map_err(|error| Unusable::Invalid(format!("{error:#}")))
 }
 

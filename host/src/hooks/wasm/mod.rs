@@ -7,6 +7,7 @@ mod anatomy;
 mod bindings;
 mod code_cache;
 mod compiled;
+mod cost;
 mod declare;
 mod embedded;
 mod engine;

@@ -36,6 +36,9 @@ pub enum Unusable {
     /// The file does not compile.
     #[error("it is not a valid component: {}", shorten(.0))]
     Invalid(String),
+    /// Compiling it would take too long.
+    #[error("it would take too long to compile: it has {0}")]
+    TooComplex(String),
     /// It was built for another version of the plugin interface.
     #[error(
         "it is made for version {} of the plugin interface (`{}`), this broker has {ours} and runs plugins of \

@@ -1,0 +1,132 @@
+//! What of a component is known to take the compiler beyond all bounds, found by a look at its bytes.
+//!
+//! No deadline covers the compiler, and a thread of it cannot be stopped. Most of what it does takes time in proportion to
+//! the file, whose size is bounded; this is the rest.
+
+use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload};
+
+use super::unusable::Unusable;
+use crate::hooks::limits::{COMPONENT_DEPTH_MAX, LOOPS_COST_MAX, LOOPS_COST_TOTAL_MAX};
+
+/// Refuses what takes too long. What is no WebAssembly is left to others to find.
+pub(super) fn check_cost(bytes: &[u8]) -> Result<(), Unusable> {
+    let (mut depth, mut total) = (0_usize, 0_u64);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => {
+                depth += 1;
+                if depth > COMPONENT_DEPTH_MAX {
+                    let why = format!("components within components more than {COMPONENT_DEPTH_MAX} deep");
+                    return Err(Unusable::TooComplex(why));
+                }
+            }
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::CodeSectionEntry(body)) => {
+                let Ok(Loops { deepest, locals }) = Loops::of(&body) else { continue };
+                let cost = deepest.saturating_mul(deepest).saturating_mul(locals);
+                total = total.saturating_add(cost);
+                if cost > LOOPS_COST_MAX {
+                    let why = format!("a function with {deepest} loops within each other and {locals} local variables");
+                    return Err(Unusable::TooComplex(why));
+                }
+                if total > LOOPS_COST_TOTAL_MAX {
+                    let why = "many functions with many local variables and many loops within each other";
+                    return Err(Unusable::TooComplex(why.to_owned()));
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// At the start of each loop, the compiler looks at every variable for those of all loops around it.
+struct Loops {
+    deepest: u64,
+    locals: u64,
+}
+
+impl Loops {
+    fn of(body: &FunctionBody<'_>) -> Result<Self, BinaryReaderError> {
+        let mut locals = 0_u64;
+        for declared in body.get_locals_reader()? {
+            locals += u64::from(declared?.0);
+        }
+        // Of each block that is open, whether it is a loop.
+        let (mut open, mut loops, mut deepest) = (Vec::new(), 0_u64, 0);
+        for operator in body.get_operators_reader()? {
+            match operator? {
+                Operator::Loop { .. } => {
+                    open.push(true);
+                    loops += 1;
+                    deepest = deepest.max(loops);
+                }
+                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => open.push(false),
+                Operator::End if open.pop() == Some(true) => loops -= 1,
+                _ => {}
+            }
+        }
+        Ok(Self { deepest, locals })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{BlockType, NestedComponentSection, TypeSection, ValType};
+    use wasm_encoder::{CodeSection, Component, Function, FunctionSection, Instruction, Module, ModuleSection};
+
+    use super::*;
+
+    /// A component with so many functions.
+    fn with_loops(count: usize, deep: usize, side_by_side: usize, locals: u32) -> Vec<u8> {
+        let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+        types.ty().function([], []);
+        let mut function = Function::new([(locals, ValType::I32)]);
+        for _ in 0..side_by_side {
+            (0..deep).for_each(|_| drop(function.instruction(&Instruction::Loop(BlockType::Empty))));
+            (0..deep).for_each(|_| drop(function.instruction(&Instruction::End)));
+        }
+        function.instruction(&Instruction::End);
+        for _ in 0..count {
+            functions.function(0);
+            code.function(&function);
+        }
+        let mut module = Module::new();
+        module.section(&types).section(&functions).section(&code);
+        let mut component = Component::new();
+        component.section(&ModuleSection(&module));
+        component.finish()
+    }
+
+    fn nested(deep: usize) -> Vec<u8> {
+        let mut component = Component::new();
+        for _ in 0..deep {
+            let mut outer = Component::new();
+            outer.section(&NestedComponentSection(&component));
+            component = outer;
+        }
+        component.finish()
+    }
+
+    fn check(bytes: &[u8], expected: Option<&str>) {
+        let found = check_cost(bytes).err().map(|error| error.to_string());
+        assert!(found.is_some() == expected.is_some(), "{found:?} in place of {expected:?}");
+        assert!(found.iter().zip(expected).all(|(found, expected)| found.contains(expected)), "{found:?}");
+    }
+
+    #[test]
+    fn what_takes_the_compiler_too_long_is_refused() {
+        check(&with_loops(20, 20, 1_000, 5_000), None);
+        check(&with_loops(21, 20, 1, 5_000), Some("many functions"));
+        check(
+            &with_loops(1, 100, 1, 1_000),
+            Some("a function with 100 loops within each other and 1000 local variables"),
+        );
+        check(&with_loops(1, 1_000, 1, 10), Some("1000 loops"));
+        check(&nested(COMPONENT_DEPTH_MAX), None);
+        check(&nested(COMPONENT_DEPTH_MAX + 1), Some("more than 16 deep"));
+        check(b"\0asm\x0d\0\x01\0garbage", None);
+        check(b"", None);
+    }
+}
