@@ -91,6 +91,21 @@ fn subscriptions() {
     wait_for_counter(&broker, "counters/subscriptions-refused", 1);
 }
 
+/// Each level takes more room than its text.
+#[test]
+fn levels_of_subscriptions() {
+    let broker = setup(&["subscriptions-max: 3", "topic-levels-max: 60"]).start();
+    let mut client = Client::connect(&broker, "client");
+    let granted = SubscribeReasonCode::Success(AtMostOnce);
+    let with_levels = |levels: usize| "/".repeat(levels - 1);
+    let mut subscribe = |levels| client.subscribe(&with_levels(levels), AtMostOnce);
+    assert_eq!([subscribe(50), subscribe(50), subscribe(11)], [granted, granted, SubscribeReasonCode::Failure]);
+    assert_eq!(subscribe(10), granted);
+    client.unsubscribe(&with_levels(50));
+    assert_eq!(client.subscribe(&with_levels(50), AtMostOnce), granted);
+    wait_for_counter(&broker, "counters/subscriptions-refused", 1);
+}
+
 /// However often a filter stands in a SUBSCRIBE: each time is a lookup of retained messages.
 #[test]
 fn filters_of_one_subscribe() {

@@ -93,8 +93,8 @@ impl Core {
 
 impl BrokerServices for Core {
     fn publish(&self, message: Message) -> Result<(), NotPublished> {
-        if self.limits.is_topic_too_large(message.topic.as_str()) {
-            return Err(NotPublished::TopicTooLarge);
+        if self.limits.is_topic_of_plugin_too_deep(message.topic.as_str()) {
+            return Err(NotPublished::TopicTooDeep);
         }
         self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| NotPublished::Overloaded)
     }

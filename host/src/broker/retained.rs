@@ -6,7 +6,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 
 use crate::routing::RetainedTree;
-use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
 /// The retained message of each topic (3.3.1.3), within limits.
 #[derive(Debug, Default)]
@@ -76,15 +76,21 @@ impl Retained {
         let old_bytes = inner.tree.value(topic).map(|old| old.message.bytes());
         let new_bytes = inner.bytes - old_bytes.unwrap_or(0) + message.bytes();
         let new_len = inner.tree.len() + usize::from(old_bytes.is_none());
-        if new_len > limits.retained_messages_max || new_bytes > limits.retained_bytes_max {
+        // As if no other began as this one does.
+        let new_levels = inner.tree.levels() + old_bytes.map_or(levels(topic.as_str()), |_| 0);
+        if new_len > limits.retained_messages_max
+            || new_bytes > limits.retained_bytes_max
+            || new_levels > limits.levels_max(limits.retained_messages_max)
+        {
             drop(inner);
             self.refused.fetch_add(1, Ordering::Relaxed);
             if !self.full.swap(true, Ordering::Relaxed) {
                 let (messages, bytes) = (limits.retained_messages_max, limits.retained_bytes_max);
                 tracing::warn!(
-                    "no room for the retained message of {:?}: the maximum is {messages} messages and {bytes} bytes; \
-                     no more are kept until some are deleted",
-                    topic.as_str()
+                    "no room for the retained message of {:?}: the maximum is {messages} messages, {bytes} bytes and \
+                     {} levels of topics; no more are kept until some are deleted",
+                    topic.as_str(),
+                    limits.levels_max(messages)
                 );
             }
             return Stored::Refused;
@@ -193,5 +199,18 @@ mod tests {
         retained.drop_expired(now + Duration::from_secs(9));
         let inner = retained.inner.read();
         assert_eq!((inner.tree.len(), inner.bytes, inner.expiring.len()), (2, 4, 0));
+    }
+
+    /// Each level takes more room than its text, which is all that bytes are counted of.
+    #[test]
+    fn levels_of_topics_are_bounded() {
+        let limits = Limits { retained_messages_max: 2, topic_levels_max: 40, ..Limits::default() };
+        let retained = Retained::default();
+        let deep = "/".repeat(39);
+        let store = |topic: &str| retained.store(&message(topic, None), None, &limits);
+        assert_eq!([store(&deep), store(&deep)], [Stored::Done; 2]);
+        assert_eq!(store("a"), Stored::Refused);
+        retained.inner.write().remove(&TopicName::new(&deep).expect("valid"));
+        assert_eq!([store("a"), store("b")], [Stored::Done; 2]);
     }
 }

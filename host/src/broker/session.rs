@@ -14,7 +14,7 @@ use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued, Standing};
-use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter};
+use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, levels};
 pub(super) use figures::MessageCounts;
 pub(super) use judgement::{Judgement, ToJudge};
 
@@ -80,6 +80,8 @@ impl Drop for Locked<'_> {
 struct Shared {
     session: Session,
     subscriptions: Few<TopicFilter, Wanted>,
+    /// How many levels their filters have.
+    subscription_levels: usize,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
@@ -164,6 +166,7 @@ impl SessionHandle {
             shared: Mutex::new(Shared {
                 session: Session::default(),
                 subscriptions: Few::default(),
+                subscription_levels: 0,
                 client: Arc::clone(client),
                 link: None,
                 expiry: SessionExpiry::WITH_CONNECTION,
@@ -347,8 +350,14 @@ impl SessionHandle {
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
-        if shared.subscriptions.get(filter).is_none() && shared.subscriptions.len() >= limits.subscriptions_max {
-            return Ok(Subscribed::TooMany);
+        if shared.subscriptions.get(filter).is_none() {
+            let then = shared.subscription_levels + levels(filter.as_str());
+            if shared.subscriptions.len() >= limits.subscriptions_max
+                || then > limits.levels_max(limits.subscriptions_max)
+            {
+                return Ok(Subscribed::TooMany);
+            }
+            shared.subscription_levels = then;
         }
         let old = shared.subscriptions.insert(filter.clone(), wanted);
         if old != Some(wanted) {
@@ -371,6 +380,7 @@ impl SessionHandle {
         let was_there = shared.subscriptions.remove(filter).is_some();
         // Before the lock is given back: a connection that takes over may subscribe to the same filter.
         if was_there {
+            shared.subscription_levels -= levels(filter.as_str());
             unindex();
         }
         Ok(was_there)
@@ -459,6 +469,7 @@ impl Shared {
         let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
         self.away = None;
+        self.subscription_levels = 0;
         Ended { filters: std::mem::take(&mut self.subscriptions).keys().cloned().collect(), orphans }
     }
 

@@ -150,9 +150,10 @@ impl Worker {
     fn refuse_subscription(&self, client: &Client, filter: &str) -> ReasonCode {
         if self.stats().subscriptions_refused.add_and_tell(1) {
             tracing::warn!(
-                "client {:?} has {} subscriptions, which is the maximum: refused {filter:?}",
+                "client {:?} has as many subscriptions as it may, {} with {} levels in all: refused {filter:?}",
                 client.info.client_id,
-                self.core.limits.subscriptions_max
+                self.core.limits.subscriptions_max,
+                self.core.limits.levels_max(self.core.limits.subscriptions_max)
             );
         }
         ReasonCode::QuotaExceeded

@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
         "subscriptions-max",
         Form::SOME,
         Preset::Value("10000"),
-        "Subscriptions of one session, and filters of one SUBSCRIBE.",
+        "Subscriptions of one session, with 16 levels each on average at most, and filters of one SUBSCRIBE.",
     ),
     Setting::new(
         "inflight-max",
@@ -90,7 +90,12 @@ const SETTINGS: &[Setting] = &[
         Preset::Value("1000"),
         "Handshakes of TLS and WebSocket that a listener has under way; others wait.",
     ),
-    Setting::new("retained-messages-max", Form::AMOUNT, Preset::Value("1000000"), "Retained messages."),
+    Setting::new(
+        "retained-messages-max",
+        Form::AMOUNT,
+        Preset::Value("1000000"),
+        "Retained messages; their topics have 16 levels each on average at most.",
+    ),
     Setting::new(
         "retained-bytes-max",
         Form::AMOUNT,

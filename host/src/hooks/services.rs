@@ -83,8 +83,8 @@ pub struct SessionInfo {
 pub enum NotPublished {
     /// It has no room now.
     Overloaded,
-    /// The topic is longer or has more levels than those of clients may have.
-    TopicTooLarge,
+    /// The topic has more levels than those of plugins may have.
+    TopicTooDeep,
 }
 
 /// What a CONNECT packet brought to prove who it is from.

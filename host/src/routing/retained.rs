@@ -11,6 +11,8 @@ use crate::types::{TopicFilter, TopicName};
 pub struct RetainedTree<V> {
     root: Node<V>,
     len: usize,
+    /// Nodes below the root.
+    levels: usize,
 }
 
 #[derive(Debug)]
@@ -22,15 +24,19 @@ struct Node<V> {
 impl<V> RetainedTree<V> {
     /// A tree without values.
     pub fn new() -> Self {
-        Self { root: Node::new(), len: 0 }
+        Self { root: Node::new(), len: 0, levels: 0 }
     }
 
     /// Stores the value of a topic and returns the one it replaces.
     pub fn insert(&mut self, topic: &TopicName, value: V) -> Option<V> {
-        let mut node = &mut self.root;
+        let (mut node, mut made) = (&mut self.root, 0);
         for level in topic.as_str().split('/') {
-            node = node.children.get_or_insert_with(level, Node::new);
+            node = node.children.get_or_insert_with(level, || {
+                made += 1;
+                Node::new()
+            });
         }
+        self.levels += made;
         let old = node.value.replace(value);
         self.len += usize::from(old.is_none());
         old
@@ -47,7 +53,7 @@ impl<V> RetainedTree<V> {
 
     /// Takes the value of a topic away and returns it.
     pub fn remove(&mut self, topic: &TopicName) -> Option<V> {
-        let removed = self.root.remove(&mut topic.as_str().split('/'));
+        let removed = self.root.remove(&mut topic.as_str().split('/'), &mut self.levels);
         self.len -= usize::from(removed.is_some());
         removed
     }
@@ -55,6 +61,12 @@ impl<V> RetainedTree<V> {
     /// Calls `found` with the value of every topic that `filter` matches.
     pub fn matches<'a>(&'a self, filter: &TopicFilter, mut found: impl FnMut(&'a V)) {
         self.root.matches(Some(filter.as_str()), true, &mut found);
+    }
+
+    /// How many levels their topics have, what several begin with counted once: the memory that the tree takes is in
+    /// proportion to that.
+    pub fn levels(&self) -> usize {
+        self.levels
     }
 
     /// How many topics have a value.
@@ -79,14 +91,16 @@ impl<V> Node<V> {
         Self { value: None, children: Children::NONE }
     }
 
-    fn remove<'a>(&mut self, levels: &mut impl Iterator<Item = &'a str>) -> Option<V> {
+    /// Counts down the nodes that are dropped.
+    fn remove<'a>(&mut self, levels: &mut impl Iterator<Item = &'a str>, nodes: &mut usize) -> Option<V> {
         let Some(level) = levels.next() else {
             return self.value.take();
         };
         let child = self.children.get_mut(level)?;
-        let removed = child.remove(levels);
+        let removed = child.remove(levels, nodes);
         if child.value.is_none() && child.children.is_empty() {
             self.children.remove(level);
+            *nodes -= 1;
         }
         removed
     }

@@ -12,7 +12,7 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session, and filters of one SUBSCRIBE.
+    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max).
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
@@ -59,7 +59,24 @@ pub struct Limits {
     pub properties_bytes_max: usize,
 }
 
+/// Without a setting.
+const TOPIC_LEVELS_MAX: usize = 128;
+
+/// Levels that topics have on average at most: each is a node of a tree, which takes more room than its text.
+const LEVELS_MEAN_MAX: usize = 16;
+
 impl Limits {
+    /// Whether a topic that a plugin publishes to is deeper than it may be: as deep as it may be without a setting, as lower
+    /// limits are about clients.
+    pub fn is_topic_of_plugin_too_deep(&self, topic: &str) -> bool {
+        levels(topic) > self.topic_levels_max.max(TOPIC_LEVELS_MAX)
+    }
+
+    /// How many levels so many topic names or filters may have together.
+    pub fn levels_max(&self, topics: usize) -> usize {
+        topics.saturating_mul(LEVELS_MEAN_MAX).max(self.topic_levels_max)
+    }
+
     /// Whether a topic name or filter is longer or deeper than it may be.
     pub fn is_topic_too_large(&self, topic: &str) -> bool {
         topic.len() > self.topic_bytes_max || levels(topic) > self.topic_levels_max
@@ -85,7 +102,7 @@ impl Default for Limits {
         Self {
             packet_bytes_max: 16 << 20,
             topic_bytes_max: 65_535,
-            topic_levels_max: 128,
+            topic_levels_max: TOPIC_LEVELS_MAX,
             client_id_bytes_max: 1_024,
             subscriptions_max: 10_000,
             inflight_max: 512,

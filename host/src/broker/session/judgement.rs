@@ -12,7 +12,7 @@ use crate::broker::subscriptions::Wanted;
 use crate::broker::verdicts::Remembered;
 use crate::hooks::TopicFacts;
 use crate::queue::Judged;
-use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
 /// What a session has that is only there because it was allowed once.
 #[derive(Debug)]
@@ -94,9 +94,11 @@ impl SessionHandle {
         if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
             return Err(Displaced);
         }
-        let Shared { session, subscriptions, .. } = &mut *shared;
+        let Shared { session, subscriptions, subscription_levels, .. } = &mut *shared;
         for filter in &judgement.filters {
-            subscriptions.remove(filter);
+            if subscriptions.remove(filter).is_some() {
+                *subscription_levels -= levels(filter.as_str());
+            }
             unindex(filter);
         }
         let dropped = if judgement.is_clean() {

@@ -22,7 +22,7 @@ pub(crate) struct Publisher {
 pub(crate) enum PublishError {
     NotGranted,
     InvalidTopic(TopicError),
-    TopicTooLarge,
+    TopicTooDeep,
     TooLarge,
     Limited,
 }
@@ -46,7 +46,7 @@ impl Publisher {
         let message = Message::new(topic, payload.into(), qos, retain);
         self.broker.publish(message).map_err(|error| match error {
             NotPublished::Overloaded => PublishError::Limited,
-            NotPublished::TopicTooLarge => PublishError::TopicTooLarge,
+            NotPublished::TopicTooDeep => PublishError::TopicTooDeep,
         })
     }
 }

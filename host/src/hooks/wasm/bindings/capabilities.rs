@@ -223,8 +223,8 @@ impl From<PublishError> for publisher::PublishError {
         match error {
             PublishError::NotGranted => Self::NotGranted,
             PublishError::InvalidTopic(why) => Self::InvalidTopic(why.to_string()),
-            PublishError::TopicTooLarge => {
-                Self::InvalidTopic("it is longer than `topic-bytes-max` or deeper than `topic-levels-max`".to_owned())
+            PublishError::TopicTooDeep => {
+                Self::InvalidTopic("it has more levels than the topics of plugins may have".to_owned())
             }
             PublishError::TooLarge => Self::TooLarge(PUBLISH_PAYLOAD_BYTES_MAX as u64),
             PublishError::Limited => Self::Limited,
