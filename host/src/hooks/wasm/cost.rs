@@ -84,8 +84,11 @@ mod tests {
         types.ty().function([], []);
         let mut function = Function::new([(locals, ValType::I32)]);
         for _ in 0..side_by_side {
-            (0..deep).for_each(|_| drop(function.instruction(&Instruction::Loop(BlockType::Empty))));
-            (0..deep).for_each(|_| drop(function.instruction(&Instruction::End)));
+            for instruction in [Instruction::Loop(BlockType::Empty), Instruction::End] {
+                for _ in 0..deep {
+                    function.instruction(&instruction);
+                }
+            }
         }
         function.instruction(&Instruction::End);
         for _ in 0..count {

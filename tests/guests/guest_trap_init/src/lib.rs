@@ -16,8 +16,10 @@ impl Plugin for TrapInit {
 
     #[expect(clippy::panic, reason = "what it is for")]
     fn new(settings: Settings) -> Result<Self, String> {
-        while settings.spins {
-            std::hint::spin_loop();
+        if settings.spins {
+            loop {
+                std::hint::spin_loop();
+            }
         }
         panic!("set up")
     }
