@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use amqtt::hooks::{BrokerServices, NotPublished, PluginSpec};
+use amqtt::hooks::{BrokerServices, Overloaded, PluginSpec};
 use amqtt::types::{ClientId, ClientInfo, ConnectFacts, Identity, Message, Peer};
 use serde_json::{Map, Value};
 
@@ -16,8 +16,8 @@ pub(crate) struct Broker {
 }
 
 impl BrokerServices for Broker {
-    fn publish(&self, message: Message) -> Result<(), NotPublished> {
-        self.published.as_ref().map_or(Ok(()), |sender| sender.try_send(message).map_err(|_| NotPublished::Overloaded))
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
+        self.published.as_ref().map_or(Ok(()), |sender| sender.try_send(message).map_err(|_| Overloaded))
     }
 
     fn version(&self) -> &str {

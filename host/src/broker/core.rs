@@ -11,7 +11,7 @@ use super::session::MessageCounts;
 use super::stats::{Shared, WorkerStats};
 use super::subscriptions::Subscriptions;
 use super::will::Will;
-use crate::hooks::{BrokerServices, NotPublished, SessionInfo, SessionPage, SubscriptionInfo};
+use crate::hooks::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 use crate::queue::Queued;
 use crate::types::{Capabilities, ClientInfo, Limits, Message, Overlapping};
 
@@ -92,11 +92,8 @@ impl Core {
 }
 
 impl BrokerServices for Core {
-    fn publish(&self, message: Message) -> Result<(), NotPublished> {
-        if self.limits.is_topic_of_plugin_too_deep(message.topic.as_str()) {
-            return Err(NotPublished::TopicTooDeep);
-        }
-        self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| NotPublished::Overloaded)
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
+        self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| Overloaded)
     }
 
     fn version(&self) -> &str {

@@ -62,8 +62,8 @@ const INTERNAL_MAX: usize = 1_024;
 /// How long a shutdown waits for each of: wills to be published, connections to be closed.
 const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
 
-/// How long it waits for workers and plugins to end: as long as a call of `auth` may take, and what is around it.
-const SHUTDOWN_PLUGINS: Duration = Duration::from_secs(6);
+/// How long it waits for workers and plugins to end: longer than a call of `auth` may take without a setting.
+const SHUTDOWN_PLUGINS: Duration = Duration::from_secs(8);
 
 /// A running broker. It ends with [`shutdown`](Self::shutdown), or abruptly when dropped.
 pub struct Broker {
@@ -172,7 +172,7 @@ impl Broker {
             Ok(Err(_)) => tracing::error!("plugins were not stopped: the thread that does it has panicked"),
             Err(_) => {
                 let waited = SHUTDOWN_PLUGINS.as_secs();
-                tracing::warn!("plugins were not all stopped: one was still in a call after {waited} s");
+                tracing::warn!("not all plugins ended within {waited} s: one is in a call, or is being loaded");
             }
         }
     }

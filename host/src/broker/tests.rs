@@ -15,30 +15,11 @@ use super::directory::Open;
 use super::session::Link;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
-use crate::hooks::{BrokerServices, HookSpec, Hooks, NotPublished};
+use crate::hooks::{HookSpec, Hooks};
 use crate::protocol::ClientTerms;
 use crate::types::{
-    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, Overlapping, Peer, QoS, SessionExpiry,
-    TopicName,
+    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Overlapping, Peer, SessionExpiry,
 };
-
-/// What depends on the depth of topics depends on it for those of plugins too: the trees of topics recurse.
-#[test]
-fn topics_of_plugins_are_bounded_like_those_of_clients() {
-    let (internal, mut taken) = mpsc::channel(8);
-    let publish = |topic_levels_max: usize, levels: usize| {
-        let limits = Limits { topic_levels_max, ..Limits::default() };
-        let core = Core::new(limits, Capabilities::default(), Overlapping::Once, None, 1, internal.clone());
-        let topic = TopicName::new(&"/".repeat(levels - 1)).expect("valid");
-        core.publish(Message::new(topic, Default::default(), QoS::AtMostOnce, true))
-    };
-    // Those of `$SYS` have some, however few those of clients may have.
-    assert_eq!([publish(200, 200), publish(3, 128)], [Ok(()); 2]);
-    for (levels_max, levels) in [(200, 201), (3, 129)] {
-        assert_eq!(publish(levels_max, levels), Err(NotPublished::TopicTooDeep));
-    }
-    assert!(taken.try_recv().is_ok() && taken.try_recv().is_ok() && taken.try_recv().is_err());
-}
 
 /// A fault of the broker while a client is served ends that client's connection, and nothing else.
 #[test]

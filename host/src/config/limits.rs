@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
         "subscriptions-max",
         Form::SOME,
         Preset::Value("10000"),
-        "Subscriptions of one session, with 16 levels each on average at most, and filters of one SUBSCRIBE.",
+        "Subscriptions of one session, with 16 times as many levels in all, and filters of one SUBSCRIBE.",
     ),
     Setting::new(
         "inflight-max",
@@ -94,7 +94,7 @@ const SETTINGS: &[Setting] = &[
         "retained-messages-max",
         Form::AMOUNT,
         Preset::Value("1000000"),
-        "Retained messages; their topics have 16 levels each on average at most.",
+        "Retained messages; their topics have at most 16 times as many levels in all.",
     ),
     Setting::new(
         "retained-bytes-max",

@@ -336,6 +336,7 @@ impl Desk {
             match self.queue.pop(Some(Instant::now() + ASIDE_HELP_LOOK)) {
                 Popped::Item(job) => self.answer(job, &mut deciders),
                 Popped::Nothing => {}
+                Popped::Closed if self.in_hand.lock().is_some() => thread::sleep(ASIDE_HELP_LOOK),
                 Popped::Closed => break,
             }
             match look.finds_a_core() {

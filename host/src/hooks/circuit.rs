@@ -10,9 +10,9 @@ use super::suspects::network;
 
 /// Whether a plugin is called at all, by all threads together.
 ///
-/// It opens when every call fails, whoever asks: faults in a row, each caused by another address, or network of IPv6. One
-/// peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny; after a while one call is
-/// let through to see.
+/// It opens when every call fails, whoever asks: faults in a row, each caused by another address, of IPv6 by another
+/// network. One peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny;
+/// after a while one call is let through to see.
 #[derive(Default)]
 pub(crate) struct Circuit {
     /// Read without the lock: whether there was a fault since the last success.

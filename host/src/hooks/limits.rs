@@ -8,8 +8,8 @@ pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 /// Components and modules within each other: those of compilers have three or four.
 pub(crate) const COMPONENT_DEPTH_MAX: usize = 16;
 
-/// Local variables of a function times the square of how many of its loops lie within each other. Compiling takes about a
-/// second for so much; a JavaScript engine and tools written in Rust have less than a hundredth of it.
+/// Variables of a function times how many loops lie around each of its loops, all added up. Compiling takes about two
+/// seconds for so much.
 pub(crate) const LOOPS_COST_MAX: u64 = 4_000_000;
 
 /// The same for all functions of a plugin together.
@@ -164,11 +164,11 @@ pub(crate) const ASIDE_WAIT_MAX: Duration = Duration::from_millis(100);
 /// gives way to all others, and where these take all cores it does not get on.
 pub(crate) const ASIDE_STUCK: Duration = Duration::from_millis(250);
 
-/// How long that other thread takes the place of the first one, before it looks whether there is a core for that again.
+/// How long that other thread takes the place of the first one, before it looks whether it can give it back.
 pub(crate) const ASIDE_HELP: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 10_000 });
 
-/// How soon a thread that gives way to others has to have a core then for the first one to have its place back. Where all
-/// cores are taken it takes some hundred milliseconds.
+/// How soon a thread that gives way to others has to have a core for the first one to have its place back, or to keep the
+/// question that it is asking. Where all cores are taken it takes some hundred milliseconds.
 pub(crate) const ASIDE_CORE_WITHIN: Duration = Duration::from_millis(20);
 
 /// Time between two looks of it at what waits.
@@ -277,6 +277,9 @@ pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Time between two looks at a file whose stamp is asked for.
 pub(crate) const FILE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Levels of a topic that a plugin publishes to: as many as `topic-levels-max` can let clients have.
+pub(crate) const PUBLISH_LEVELS_MAX: usize = 1_000;
 
 /// Bytes of the largest payload that a plugin publishes.
 pub(crate) const PUBLISH_PAYLOAD_BYTES_MAX: usize = 256 << 10;

@@ -74,7 +74,7 @@ pub use inspection::{Inspection, together as grants_together};
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
-pub use services::{BrokerServices, Credentials, NotPublished, SessionInfo, SessionPage, SubscriptionInfo};
+pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::{TopicChecker, TopicFacts};
 pub use trial::{Advance, Ballot, Idle, Trial, Unanswered};
@@ -287,6 +287,8 @@ impl Hooks {
     /// Waits for the threads of the plugins. Drop the [`TopicChecker`]s yourself.
     pub fn stop(&self) {
         *self.stopped.lock() = true;
+        // A call that others wait for keeps nobody from being told.
+        self.observers.close();
         self.generation().stop();
         self.observers.stop();
     }

@@ -9,7 +9,7 @@ use crate::types::{ClientId, ClientInfo, Message, SubscriptionId, SubscriptionOp
 /// What the broker does for its plugins. What can be looked up is nothing unless it says otherwise.
 pub trait BrokerServices: Send + Sync + 'static {
     /// Routes a message as if a client had published it. Must not block.
-    fn publish(&self, message: Message) -> Result<(), NotPublished>;
+    fn publish(&self, message: Message) -> Result<(), Overloaded>;
 
     /// The version of the broker, for example `0.1.0`.
     fn version(&self) -> &str;
@@ -78,14 +78,9 @@ pub struct SessionInfo {
     pub queued: usize,
 }
 
-/// Why the broker does not take a message.
+/// The broker has no room for the message now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotPublished {
-    /// It has no room now.
-    Overloaded,
-    /// The topic has more levels than those of plugins may have.
-    TopicTooDeep,
-}
+pub struct Overloaded;
 
 /// What a CONNECT packet brought to prove who it is from.
 #[derive(Clone, Default)]

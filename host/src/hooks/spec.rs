@@ -64,7 +64,7 @@ impl PluginSpec {
 /// Bounds on one plugin; none: the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PluginLimits {
-    /// Bytes of each memory of an instance.
+    /// Bytes of all memories of an instance together.
     pub memory_bytes: Option<usize>,
     /// How long a call may run, of whichever hook. Starting an instance has a limit of its own.
     pub deadline: Option<Duration>,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{BrokerServices, NotPublished};
+use super::{BrokerServices, Overloaded};
 use crate::types::Message;
 
 /// In place of a broker, where plugins are tried: nobody is connected, and what is published is kept.
@@ -22,10 +22,10 @@ impl StandIn {
 }
 
 impl BrokerServices for StandIn {
-    fn publish(&self, message: Message) -> Result<(), NotPublished> {
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
         let mut published = self.published.lock();
         if published.len() >= KEPT_MAX {
-            return Err(NotPublished::Overloaded);
+            return Err(Overloaded);
         }
         published.push(message);
         Ok(())

@@ -59,22 +59,13 @@ pub struct Limits {
     pub properties_bytes_max: usize,
 }
 
-/// Without a setting.
-const TOPIC_LEVELS_MAX: usize = 128;
-
-/// Levels that topics have on average at most: each is a node of a tree, which takes more room than its text.
-const LEVELS_MEAN_MAX: usize = 16;
+/// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
+const LEVELS_PER_TOPIC: usize = 16;
 
 impl Limits {
-    /// Whether a topic that a plugin publishes to is deeper than it may be: as deep as it may be without a setting, as lower
-    /// limits are about clients.
-    pub fn is_topic_of_plugin_too_deep(&self, topic: &str) -> bool {
-        levels(topic) > self.topic_levels_max.max(TOPIC_LEVELS_MAX)
-    }
-
-    /// How many levels so many topic names or filters may have together.
+    /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.
     pub fn levels_max(&self, topics: usize) -> usize {
-        topics.saturating_mul(LEVELS_MEAN_MAX).max(self.topic_levels_max)
+        topics.saturating_mul(LEVELS_PER_TOPIC).max(self.topic_levels_max)
     }
 
     /// Whether a topic name or filter is longer or deeper than it may be.
@@ -102,7 +93,7 @@ impl Default for Limits {
         Self {
             packet_bytes_max: 16 << 20,
             topic_bytes_max: 65_535,
-            topic_levels_max: TOPIC_LEVELS_MAX,
+            topic_levels_max: 128,
             client_id_bytes_max: 1_024,
             subscriptions_max: 10_000,
             inflight_max: 512,

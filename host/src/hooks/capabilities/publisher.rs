@@ -3,10 +3,10 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::hooks::limits::{PUBLISH_BURST, PUBLISH_PAYLOAD_BYTES_MAX, PUBLISH_PER_SECOND};
-use crate::hooks::{BrokerServices, NotPublished};
+use crate::hooks::BrokerServices;
+use crate::hooks::limits::{PUBLISH_BURST, PUBLISH_LEVELS_MAX, PUBLISH_PAYLOAD_BYTES_MAX, PUBLISH_PER_SECOND};
 use crate::types::TokenBucket;
-use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName};
+use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName, levels};
 
 /// The capability `publisher`: messages in the plugin's name, to topics that are granted to it.
 ///
@@ -37,6 +37,9 @@ impl Publisher {
         if !self.granted.iter().any(|filter| filter.matches(topic.as_str())) {
             return Err(PublishError::NotGranted);
         }
+        if levels(topic.as_str()) > PUBLISH_LEVELS_MAX {
+            return Err(PublishError::TopicTooDeep);
+        }
         if payload.len() > PUBLISH_PAYLOAD_BYTES_MAX {
             return Err(PublishError::TooLarge);
         }
@@ -44,10 +47,7 @@ impl Publisher {
             return Err(PublishError::Limited);
         }
         let message = Message::new(topic, payload.into(), qos, retain);
-        self.broker.publish(message).map_err(|error| match error {
-            NotPublished::Overloaded => PublishError::Limited,
-            NotPublished::TopicTooDeep => PublishError::TopicTooDeep,
-        })
+        self.broker.publish(message).map_err(|_| PublishError::Limited)
     }
 }
 
@@ -73,6 +73,15 @@ mod tests {
         assert_eq!(publish("a/+"), Err(PublishError::InvalidTopic(TopicError::WildcardInName)));
         assert_eq!(publish(""), Err(PublishError::InvalidTopic(TopicError::Empty)));
         assert_eq!(broker.published.lock().len(), 2);
+    }
+
+    /// The trees of topics recurse.
+    #[test]
+    fn levels_are_bounded() {
+        let (publisher, _) = publisher(&["#"]);
+        let publish = |levels: usize| publisher.publish(&"/".repeat(levels - 1), Vec::new(), QoS::AtMostOnce, true);
+        assert_eq!(publish(PUBLISH_LEVELS_MAX), Ok(()));
+        assert_eq!(publish(PUBLISH_LEVELS_MAX + 1), Err(PublishError::TopicTooDeep));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::super::{BrokerServices, NotPublished, SessionInfo, SessionPage, SubscriptionInfo};
+use super::super::{BrokerServices, Overloaded, SessionInfo, SessionPage, SubscriptionInfo};
 use crate::types::Message;
 
 /// A broker that keeps what plugins publish.
@@ -16,7 +16,7 @@ pub(crate) struct Recorder {
 }
 
 impl BrokerServices for Recorder {
-    fn publish(&self, message: Message) -> Result<(), NotPublished> {
+    fn publish(&self, message: Message) -> Result<(), Overloaded> {
         self.published.lock().push(message);
         Ok(())
     }

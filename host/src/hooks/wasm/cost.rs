@@ -3,7 +3,9 @@
 //! No deadline covers the compiler, and a thread of it cannot be stopped. Most of what it does takes time in proportion to
 //! the file, whose size is bounded; this is the rest.
 
-use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload};
+use std::collections::VecDeque;
+
+use wasmparser::{BinaryReaderError, CompositeInnerType, FunctionBody, Operator, Parser, Payload, TypeSectionReader};
 
 use super::unusable::Unusable;
 use crate::hooks::limits::{COMPONENT_DEPTH_MAX, LOOPS_COST_MAX, LOOPS_COST_TOTAL_MAX};
@@ -11,9 +13,12 @@ use crate::hooks::limits::{COMPONENT_DEPTH_MAX, LOOPS_COST_MAX, LOOPS_COST_TOTAL
 /// Refuses what takes too long. What is no WebAssembly is left to others to find.
 pub(super) fn check_cost(bytes: &[u8]) -> Result<(), Unusable> {
     let (mut depth, mut total) = (0_usize, 0_u64);
+    // Of the module that is read: parameters of each type, and the types of functions whose bodies come.
+    let (mut parameters, mut functions) = (Vec::new(), VecDeque::new());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => {
+                (parameters, functions) = (Vec::new(), VecDeque::new());
                 depth += 1;
                 if depth > COMPONENT_DEPTH_MAX {
                     let why = format!("components within components more than {COMPONENT_DEPTH_MAX} deep");
@@ -21,16 +26,22 @@ pub(super) fn check_cost(bytes: &[u8]) -> Result<(), Unusable> {
                 }
             }
             Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::TypeSection(types)) => parameters = parameters_of(types).unwrap_or_default(),
+            Ok(Payload::FunctionSection(types)) => functions = types.into_iter().map_while(Result::ok).collect(),
             Ok(Payload::CodeSectionEntry(body)) => {
-                let Ok(Loops { deepest, locals }) = Loops::of(&body) else { continue };
-                let cost = deepest.saturating_mul(deepest).saturating_mul(locals);
+                let function = functions.pop_front().and_then(|ty| parameters.get(ty as usize));
+                let Ok(loops) = Loops::of(&body, function.copied().unwrap_or_default()) else { continue };
+                let cost = loops.around.saturating_mul(loops.variables);
                 total = total.saturating_add(cost);
                 if cost > LOOPS_COST_MAX {
-                    let why = format!("a function with {deepest} loops within each other and {locals} local variables");
+                    let Loops { deepest, variables, .. } = loops;
+                    let why = format!(
+                        "a function with {variables} variables and loops that lie {deepest} deep in each other"
+                    );
                     return Err(Unusable::TooComplex(why));
                 }
                 if total > LOOPS_COST_TOTAL_MAX {
-                    let why = "many functions with many local variables and many loops within each other";
+                    let why = "many functions with many variables and many loops within each other";
                     return Err(Unusable::TooComplex(why.to_owned()));
                 }
             }
@@ -41,33 +52,49 @@ pub(super) fn check_cost(bytes: &[u8]) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// At the start of each loop, the compiler looks at every variable for those of all loops around it.
+/// How many parameters the functions of each type have.
+fn parameters_of(types: TypeSectionReader<'_>) -> Result<Vec<u64>, BinaryReaderError> {
+    let mut parameters = Vec::new();
+    for group in types {
+        parameters.extend(group?.types().map(|ty| match &ty.composite_type.inner {
+            CompositeInnerType::Func(function) => function.params().len() as u64,
+            _ => 0,
+        }));
+    }
+    Ok(parameters)
+}
+
+/// The loops of a function. At the start of each, the compiler looks at every variable for those of all loops around it.
 struct Loops {
     deepest: u64,
-    locals: u64,
+    /// How many loops lie around each, itself included, all added up.
+    around: u64,
+    /// Parameters and local variables.
+    variables: u64,
 }
 
 impl Loops {
-    fn of(body: &FunctionBody<'_>) -> Result<Self, BinaryReaderError> {
-        let mut locals = 0_u64;
+    fn of(body: &FunctionBody<'_>, parameters: u64) -> Result<Self, BinaryReaderError> {
+        let mut variables = parameters;
         for declared in body.get_locals_reader()? {
-            locals += u64::from(declared?.0);
+            variables += u64::from(declared?.0);
         }
         // Of each block that is open, whether it is a loop.
-        let (mut open, mut loops, mut deepest) = (Vec::new(), 0_u64, 0);
+        let (mut open, mut loops, mut deepest, mut around) = (Vec::new(), 0_u64, 0, 0);
         for operator in body.get_operators_reader()? {
             match operator? {
                 Operator::Loop { .. } => {
                     open.push(true);
                     loops += 1;
                     deepest = deepest.max(loops);
+                    around += loops;
                 }
                 Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => open.push(false),
                 Operator::End if open.pop() == Some(true) => loops -= 1,
                 _ => {}
             }
         }
-        Ok(Self { deepest, locals })
+        Ok(Self { deepest, around, variables })
     }
 }
 
@@ -79,9 +106,9 @@ mod tests {
     use super::*;
 
     /// A component with so many functions.
-    fn with_loops(count: usize, deep: usize, side_by_side: usize, locals: u32) -> Vec<u8> {
+    fn with_loops(count: usize, deep: usize, side_by_side: usize, parameters: usize, locals: u32) -> Vec<u8> {
         let (mut types, mut functions, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
-        types.ty().function([], []);
+        types.ty().function(vec![ValType::I32; parameters], []);
         let mut function = Function::new([(locals, ValType::I32)]);
         for _ in 0..side_by_side {
             for instruction in [Instruction::Loop(BlockType::Empty), Instruction::End] {
@@ -120,13 +147,12 @@ mod tests {
 
     #[test]
     fn what_takes_the_compiler_too_long_is_refused() {
-        check(&with_loops(20, 20, 1_000, 5_000), None);
-        check(&with_loops(21, 20, 1, 5_000), Some("many functions"));
-        check(
-            &with_loops(1, 100, 1, 1_000),
-            Some("a function with 100 loops within each other and 1000 local variables"),
-        );
-        check(&with_loops(1, 1_000, 1, 10), Some("1000 loops"));
+        check(&with_loops(10, 20, 10, 10, 1_000), None);
+        check(&with_loops(100, 20, 10, 10, 1_000), Some("many functions"));
+        let deep = "a function with 1000 variables and loops that lie 100 deep in each other";
+        check(&with_loops(1, 100, 1, 0, 1_000), Some(deep));
+        check(&with_loops(1, 100, 1, 1_000, 0), Some(deep));
+        check(&with_loops(1, 10, 1_000, 0, 1_000), Some("10 deep"));
         check(&nested(COMPONENT_DEPTH_MAX), None);
         check(&nested(COMPONENT_DEPTH_MAX + 1), Some("more than 16 deep"));
         check(b"\0asm\x0d\0\x01\0garbage", None);

@@ -26,13 +26,22 @@ impl Limits {
 
 impl ResourceLimiter for Limits {
     /// An error is a trap. A guest that merely gets no memory aborts somewhere else: better to say what happened.
-    fn memory_growing(&mut self, current: usize, wanted: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(&mut self, current: usize, wanted: usize, maximum: Option<usize>) -> Result<bool> {
+        // More than it has declared itself to have at most: it is told that it gets none.
+        if maximum.is_some_and(|maximum| wanted > maximum) {
+            return Ok(false);
+        }
         let wanted = self.memory_taken.saturating_sub(current).saturating_add(wanted);
         if wanted > self.memory_bytes {
             return Err(Error::new(OutOfMemory { wanted, limit: self.memory_bytes }));
         }
         self.memory_taken = wanted;
         Ok(true)
+    }
+
+    /// The system has none, although it was counted above.
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        Err(error)
     }
 
     fn table_growing(&mut self, current: usize, wanted: usize, maximum: Option<usize>) -> Result<bool> {
@@ -76,5 +85,7 @@ mod tests {
         assert!(limits.memory_growing(0, 31, None).is_err(), "another one");
         assert!(limits.memory_growing(0, 30, None).is_ok());
         assert!(limits.memory_growing(70, usize::MAX, None).is_err());
+        let refused = (0..100).all(|_| limits.memory_growing(10, 20, Some(15)).is_ok_and(|grows| !grows));
+        assert!(refused && limits.memory_taken == 100, "what does not grow takes nothing");
     }
 }

@@ -10,7 +10,7 @@ use super::KnownSession;
 use super::amqtt::plugin::{broker_info, clock, files, invalidate, log, publisher, random, sessions, types};
 use crate::hooks::SubscriptionInfo;
 use crate::hooks::capabilities::{self, FileError, LogLevel, PublishError};
-use crate::hooks::limits::{PUBLISH_PAYLOAD_BYTES_MAX, RANDOM_BYTES_MAX, SESSIONS_HELD_MAX};
+use crate::hooks::limits::{PUBLISH_LEVELS_MAX, PUBLISH_PAYLOAD_BYTES_MAX, RANDOM_BYTES_MAX, SESSIONS_HELD_MAX};
 use crate::hooks::wasm::state::State;
 
 impl clock::Host for State {
@@ -223,9 +223,7 @@ impl From<PublishError> for publisher::PublishError {
         match error {
             PublishError::NotGranted => Self::NotGranted,
             PublishError::InvalidTopic(why) => Self::InvalidTopic(why.to_string()),
-            PublishError::TopicTooDeep => {
-                Self::InvalidTopic("it has more levels than the topics of plugins may have".to_owned())
-            }
+            PublishError::TopicTooDeep => Self::InvalidTopic(format!("it has more than {PUBLISH_LEVELS_MAX} levels")),
             PublishError::TooLarge => Self::TooLarge(PUBLISH_PAYLOAD_BYTES_MAX as u64),
             PublishError::Limited => Self::Limited,
         }
