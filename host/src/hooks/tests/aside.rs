@@ -7,6 +7,7 @@ use std::thread;
 use tokio::time::timeout;
 
 use super::*;
+use crate::hooks::generation::Generation;
 
 /// Running time of the longest question: of a thread that gives way to those of all other tests.
 const ENDLESS: Duration = Duration::from_secs(2);
@@ -52,6 +53,16 @@ fn a_thread_that_does_not_get_on_is_helped() {
 /// Where other threads take all cores, nothing waits until they end: not even the question that was already put.
 #[test]
 fn a_question_that_was_put_is_taken_over() {
+    taken_over(|_| {});
+}
+
+/// A reload waits for what the plugins of before were asked.
+#[test]
+fn a_question_that_was_put_is_taken_over_although_no_more_are_taken() {
+    taken_over(Generation::close);
+}
+
+fn taken_over(meanwhile: impl FnOnce(&Generation)) {
     const SLOW_TOPICS: usize = 20;
     let (hooks, _) = load(HookSpec { plugins: vec![slow()], ..HookSpec::default() }).expect("it loads");
     let generation = hooks.generation();
@@ -73,6 +84,7 @@ fn a_question_that_was_put_is_taken_over() {
                 }
             });
         }
+        meanwhile(&generation);
         asked.join().expect("no panic")
     });
     let verdicts = verdicts.expect("it is answered while the others go on");
