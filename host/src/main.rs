@@ -6,5 +6,6 @@ mod logging;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    amqtt::hooks::compile_apart();
     command::run()
 }

@@ -16,6 +16,7 @@ mod author;
 mod benchmark;
 mod bounds;
 mod command;
+mod compiler;
 mod config;
 mod conformance;
 mod conformance_5_0;

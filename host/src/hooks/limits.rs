@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
-/// Bytes of the largest plugin file that is read. Compiling is not covered by any deadline, so its input is bounded.
+/// Bytes of the largest plugin file that is read.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
-/// Components and modules within each other: those of compilers have three or four.
-pub(crate) const COMPONENT_DEPTH_MAX: usize = 16;
+/// CPU time of the process that compiles a plugin, all its threads together: this, and more for a larger file. A small
+/// plugin takes 0.2 s, Python's interpreter some 0.7 s for each MiB, and a small machine ten times as long.
+pub(crate) const COMPILER_CPU_BASE: Duration = Duration::from_secs(10);
 
-/// Variables of a function times how many loops lie around each of its loops, all added up. Compiling takes about two
-/// seconds for so much; of wasm-tools and the engines for Python and JavaScript no function has a tenth of it.
-pub(crate) const LOOPS_COST_MAX: u64 = 4_000_000;
+/// What it may take more for each MiB of the file.
+pub(crate) const COMPILER_CPU_PER_MIB: Duration = Duration::from_secs(10);
 
-/// The same for all functions of a plugin together.
-pub(crate) const LOOPS_COST_TOTAL_MAX: u64 = 10 * LOOPS_COST_MAX;
+/// Bytes of memory of that process that it can write to: this, and more for a larger file.
+pub(crate) const COMPILER_MEMORY_BASE: u64 = 512 << 20;
+
+/// What it may have more for each byte of the file.
+pub(crate) const COMPILER_MEMORY_PER_BYTE: u64 = 64;
+
+/// Its threads: each has memory of its own.
+pub(crate) const COMPILER_THREADS_MAX: usize = 8;
+
+/// Bytes of the code that a plugin is compiled to, which stays in the broker's memory: this, and more for a larger file.
+pub(crate) const COMPILED_BYTES_BASE: u64 = 4 << 20;
+
+/// What there may be more for each byte of the file. Ordinary plugins have some three times their file.
+pub(crate) const COMPILED_BYTES_PER_BYTE: u64 = 16;
 
 /// Plugins that are loaded at once: those of the binary take little time each, and compiling one uses all cores anyway.
 pub(crate) const LOADED_AT_ONCE_MAX: usize = 4;
@@ -25,7 +37,7 @@ pub(crate) const CODE_CACHE_FILES_MAX: usize = 32;
 pub(crate) const CODE_CACHE_UNFINISHED_MAX: Duration = Duration::from_secs(3_600);
 
 /// Bytes of the largest file of compiled code that is read.
-pub(crate) const COMPILED_BYTES_MAX: u64 = 16 * COMPONENT_BYTES_MAX;
+pub(crate) const COMPILED_BYTES_MAX: u64 = COMPILED_BYTES_BASE + COMPILED_BYTES_PER_BYTE * COMPONENT_BYTES_MAX;
 
 /// Entries of one plugin folder that are looked at: a folder of plugins is small, and `/` given by mistake is not.
 pub(crate) const PLUGIN_DIR_ENTRIES_MAX: usize = 10_000;

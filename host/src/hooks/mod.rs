@@ -78,7 +78,7 @@ pub use services::{BrokerServices, Credentials, Overloaded, SessionInfo, Session
 pub use spec::{Grants, HookSpec, PluginLimits, PluginSpec, TopicCheckSpec};
 pub use topic_checker::{TopicChecker, TopicFacts};
 pub use trial::{Advance, Ballot, Idle, Trial, Unanswered};
-pub use wasm::{PackError, Unusable, declare_world, pack};
+pub use wasm::{PackError, Unusable, compile_apart, declare_world, pack};
 
 /// Looks at a plugin's file without running it, whatever is in it.
 ///

@@ -100,6 +100,30 @@ impl Default for Guest {
     }
 }
 
+/// A component whose `stop` takes a number, which that of the plugin interface does not.
+pub(super) fn misfit() -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let wit = "package amqtt:plugin@1.0.0;\ninterface lifecycle { stop: func(number: u32); init: func(); }\n\
+               world guest { export lifecycle; }";
+    let package = resolve.push_source("misfit.wit", wit).expect("a package");
+    let world = resolve.select_world(&[package], Some("guest")).expect("a world");
+    let (mut types, mut functions) = <(TypeSection, FunctionSection)>::default();
+    let (mut exports, mut code) = <(ExportSection, CodeSection)>::default();
+    for (index, (name, params)) in (0..).zip([("stop", 1), ("init", 0)]) {
+        types.ty().function(vec![ValType::I32; params], []);
+        functions.function(index);
+        exports.export(&format!("amqtt:plugin/lifecycle@1.0.0#{name}"), ExportKind::Func, index);
+        let mut function = Function::new([]);
+        function.instructions().end();
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&exports).section(&code);
+    let mut module = module.finish();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
+    ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
+}
+
 /// Where the answers lie in the guest's memory.
 const STARTED: i32 = 16;
 const TEXT: i32 = 64;

@@ -89,6 +89,16 @@ fn authenticate(hooks: &Hooks, username: Option<&str>, password: &str) -> AuthOu
     runtime.block_on(hooks.authenticate(client(username), credentials))
 }
 
+/// Asks whether a client may publish, in place or, where that would hold up others, as a connection that waits.
+fn publish(checker: &mut TopicChecker, client: &Arc<ClientInfo>) -> Verdict {
+    if !checker.holds_up(client, Action::Publish) {
+        return checker.check(client, Action::Publish, "a", FACTS);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let mut verdicts = runtime.block_on(checker.ask(Arc::clone(client), Action::Publish, vec![("a".into(), FACTS)]));
+    verdicts.remove(0)
+}
+
 /// Of a message, where what it is does not matter.
 const FACTS: TopicFacts = TopicFacts { qos: QoS::AtMostOnce, retain: false, payload_len: Some(0) };
 

@@ -47,7 +47,7 @@ impl CodeCache<'_> {
             Ok(folder) => folder,
             Err(error) => {
                 tracing::warn!("`plugin-cache` is not used: `{}`: {error}", self.folder.display());
-                return compile(self.engine, bytes);
+                return compile(self.engine, bytes).map(|(component, _)| component);
             }
         };
         let name = self.file_name(digest);
@@ -60,9 +60,8 @@ impl CodeCache<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!("compiling a plugin, as `{}` is not used: {error}", shown.display()),
         }
-        let component = compile(self.engine, bytes)?;
-        let code = component.serialize().map_err(io::Error::other);
-        let written = code.and_then(|code| folder.write(&name, &[MAGIC, &sum(&code, digest), &code]));
+        let (component, code) = compile(self.engine, bytes)?;
+        let written = folder.write(&name, &[MAGIC, &sum(&code, digest), &code]);
         if let Err(error) = written.and_then(|()| folder.delete_old()) {
             tracing::warn!("compiled code is not kept in `plugin-cache`: `{}`: {error}", shown.display());
         }

@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, EngineWeak};
 
 use super::compiled::Compiled;
-use super::cost::check_cost;
+use super::compiler;
 use super::embedded::EmbeddedPlugin;
 use super::engine_config::base_config;
 use super::unusable::Unusable;
@@ -47,11 +47,12 @@ pub(super) fn check_kind(bytes: &[u8]) -> Result<(), Unusable> {
     }
 }
 
-/// Compiles a component from its bytes.
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Unusable> {
-    check_kind(bytes)?;
-    check_cost(bytes)?;
-    Component::from_binary(engine, bytes).map_err(|error| Unusable::Invalid(format!("{error:#}")))
+/// Compiles a component from its bytes. Its code comes beside it.
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<(Component, Vec<u8>), Unusable> {
+    let code = compiler::compile(engine, bytes)?;
+    // Made by this program of these bytes, in a process that nobody else has a way into.
+    let component = load_compiled(engine, &code).map_err(|error| Unusable::CompilerFailed(format!("{error:#}")))?;
+    Ok((component, code))
 }
 
 /// Loads a plugin of the binary: compiled by the build where that fits, else from its component.
@@ -64,13 +65,13 @@ pub(super) fn load_embedded(engine: &Engine, plugin: &EmbeddedPlugin) -> Result<
             Err(error) => tracing::debug!(plugin = plugin.name, "compiling, as the build's code is refused: {error:#}"),
         }
     }
-    compile(engine, plugin.component)
+    compile(engine, plugin.component).map(|(component, _)| component)
 }
 
-/// Loads compiled code, which has to be from where nobody else can write: the binary, or `code_cache`.
+/// Loads compiled code, which has to be from where nobody else can write: the binary, `compiler`, or `code_cache`.
 #[expect(unsafe_code, reason = "there is no safe way to load compiled code")]
 pub(super) fn load_compiled(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `deserialize` trusts that wasmtime made the bytes. Both callers say why that is so. That version and settings
+    // SAFETY: `deserialize` trusts that wasmtime made the bytes. All callers say why that is so. That version and settings
     // are the same is what it checks.
     unsafe { Component::deserialize(engine, code) }
 }

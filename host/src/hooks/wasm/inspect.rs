@@ -6,7 +6,6 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::anatomy::{self, Anatomy};
-use super::cost::check_cost;
 use super::embedded::embedded;
 use super::manifest::Manifest;
 use super::plugin::open_regular;
@@ -45,7 +44,7 @@ pub(crate) fn inspect_embedded(name: &str) -> Option<Inspection> {
 /// Looks at a component's bytes.
 pub(crate) fn inspect(bytes: &[u8]) -> Inspection {
     let (Anatomy { name, version, imports, exports }, read) = Anatomy::read(bytes);
-    let checked = read.and_then(|()| check_cost(bytes)).and_then(|()| anatomy::validate(bytes));
+    let checked = read.and_then(|()| anatomy::validate(bytes));
     let manifest = Manifest::from_names(&imports, &exports, None);
     let interface = Manifest::interface_version(&imports, &exports);
     let (hooks, grants, problem) = match manifest {

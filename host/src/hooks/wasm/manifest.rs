@@ -1,6 +1,6 @@
 //! What a component's type says about it: the hooks that it has and the capabilities that it wants.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use semver::Version;
 use wasmtime::Engine;
@@ -94,6 +94,8 @@ pub(crate) struct Manifest {
     pub(crate) capabilities: Vec<Capability>,
     /// Whether it imports WASI.
     pub(crate) wasi: bool,
+    /// The version of the plugin interface that it is made for, if that is later than ours.
+    pub(crate) later: Option<Version>,
 }
 
 impl Manifest {
@@ -112,10 +114,11 @@ impl Manifest {
         grants: Option<&Grants>,
     ) -> Result<Self, Unusable> {
         let (mut capabilities, mut wasi) = (Vec::new(), false);
+        let mut latest = INTERFACE_VERSION;
         for import in imports {
             let capability = match Interface::parse(import) {
                 Interface::Ours { name, version } => {
-                    check_version(import, version)?;
+                    latest = latest.max(check_version(import, version)?);
                     Capability::from_interface(name)
                 }
                 Interface::Wasi { package, version } if wasi::offers(package, version) => {
@@ -136,21 +139,25 @@ impl Manifest {
             let Interface::Ours { name, version } = Interface::parse(export) else {
                 continue;
             };
-            check_version(export, version)?;
-            match name {
-                "lifecycle" => lifecycle = true,
-                "auth" => hooks.auth = true,
-                "enhanced-auth" => hooks.enhanced_auth = true,
-                "topic-check" => hooks.topic_check = true,
-                "events" => hooks.events = true,
-                "ticks" => hooks.ticks = true,
+            latest = latest.max(check_version(export, version)?);
+            let hook = match name {
+                "lifecycle" => &mut lifecycle,
+                "auth" => &mut hooks.auth,
+                "enhanced-auth" => &mut hooks.enhanced_auth,
+                "topic-check" => &mut hooks.topic_check,
+                "events" => &mut hooks.events,
+                "ticks" => &mut hooks.ticks,
                 _ => return Err(Unusable::UnknownHook { export: export.clone() }),
+            };
+            if mem::replace(hook, true) {
+                return Err(Unusable::HookTwice { hook: name.to_owned() });
             }
         }
         if !lifecycle {
             return Err(Unusable::NoLifecycle);
         }
-        Ok(Self { exports: hooks, capabilities, wasi })
+        let later = (latest > INTERFACE_VERSION).then_some(latest);
+        Ok(Self { exports: hooks, capabilities, wasi, later })
     }
 }
 
@@ -216,16 +223,14 @@ impl<'a> Interface<'a> {
 }
 
 /// Accepts versions that link with ours: up to 1.0.0 those of the same minor, from then on those of the same major.
-fn check_version(interface: &str, version: Option<&str>) -> Result<(), Unusable> {
-    let links = version.and_then(|version| Version::parse(version).ok()).is_some_and(|version| {
+fn check_version(interface: &str, version: Option<&str>) -> Result<Version, Unusable> {
+    let links = |version: &Version| {
         version.pre.is_empty()
             && version.major == INTERFACE_VERSION.major
             && (version.major > 0 || version.minor == INTERFACE_VERSION.minor)
-    });
-    if links {
-        return Ok(());
-    }
-    Err(Unusable::OtherVersion {
+    };
+    let linked = version.and_then(|version| Version::parse(version).ok()).filter(links);
+    linked.ok_or_else(|| Unusable::OtherVersion {
         interface: interface.to_owned(),
         wanted: version.unwrap_or("no version").to_owned(),
         ours: INTERFACE_VERSION,
@@ -297,6 +302,8 @@ mod tests {
         check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
         check(&["amqtt:plugin/sockets@1.0.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@1.0.0`, which");
         check(&[], &[LIFECYCLE, "amqtt:plugin/veto@1.0.0"], "it exports `amqtt:plugin/veto@1.0.0`, a hook that");
+        let twice = ["amqtt:plugin/ticks@1.0.0", "amqtt:plugin/ticks@1.0.1", LIFECYCLE];
+        check(&[], &twice, "it exports the hook `ticks` twice");
         for version in ["0.1.0", "0.2.0", "2.0.0", "1.0.0-rc.1"] {
             let export = format!("amqtt:plugin/lifecycle@{version}");
             let expected = format!("it is made for version {version} of the plugin interface (`{export}`)");

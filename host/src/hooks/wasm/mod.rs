@@ -1,13 +1,14 @@
 //! Runs plugins as WebAssembly components: the only place that knows wasmtime.
 //!
-//! `pack` makes a component of a module, which `declare` says the world of · `engine` compiles · `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
+//! `pack` makes a component of a module, which `declare` says the world of · `compiler` makes code of that, which `engine` loads ·
+//! `manifest` reads what a component has and wants · `plugin` is a component ready to run ·
 //! `instance` is one running copy · `bindings` translates.
 
 mod anatomy;
 mod bindings;
 mod code_cache;
 mod compiled;
-mod cost;
+mod compiler;
 mod declare;
 mod embedded;
 mod engine;
@@ -25,6 +26,7 @@ mod wasi;
 #[cfg(test)]
 mod newer_host;
 
+pub use compiler::compile_apart;
 pub use declare::declare_world;
 pub(crate) use embedded::{EmbeddedPlugin, embedded};
 pub(crate) use engine::Runtime;

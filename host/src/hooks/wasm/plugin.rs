@@ -50,7 +50,7 @@ impl Code {
         let began = Instant::now();
         let component = runtime.compiled.component(digest, || match cache {
             Some(folder) => CodeCache { folder, engine: &runtime.engine }.component(&digest, &bytes),
-            None => compile(&runtime.engine, &bytes),
+            None => compile(&runtime.engine, &bytes).map(|(component, _)| component),
         })?;
         Self::new(runtime, component, Some(digest), began.elapsed(), &bytes, grants)
     }
@@ -144,7 +144,10 @@ impl Plugin {
         limits: PluginLimits,
     ) -> Result<Self, StartError> {
         let Code { component, digest, manifest, version, compiled_in } = code;
-        let mismatch = |error: wasmtime::Error| StartError::Unusable(Unusable::Mismatch(format!("{error:#}")));
+        let later = manifest.later.clone();
+        let mismatch = |error: wasmtime::Error| {
+            StartError::Unusable(Unusable::Mismatch { reason: format!("{error:#}"), later: later.clone() })
+        };
         let mut linker = Linker::new(component.engine());
         bindings::link(&mut linker, &manifest.capabilities).map_err(mismatch)?;
         if manifest.wasi {

@@ -1,6 +1,7 @@
 use semver::Version;
 
 use super::instance::shorten;
+use super::manifest::INTERFACE_VERSION;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 
 /// Why a file is not a plugin that this broker can run. The text continues `plugin "x" (FILE) cannot be used: `.
@@ -36,9 +37,18 @@ pub enum Unusable {
     /// The file does not compile.
     #[error("it is not a valid component: {}", shorten(.0))]
     Invalid(String),
-    /// Compiling it would take too long.
-    #[error("it would take too long to compile: it has {0}")]
+    /// Compiling it takes more than a plugin of its size may take.
+    #[error(
+        "compiling it takes more than {0}\n\
+         hint: ordinary plugins take a fraction of that; ask its author what this one has in it"
+    )]
     TooComplex(String),
+    /// There is no process that compiles it.
+    #[error("the broker cannot run itself as a compiler: {0}")]
+    NoCompiler(#[source] std::io::Error),
+    /// The process that compiled it ended without an answer, or with one that is of no use.
+    #[error("the compiler failed: {}", shorten(.0))]
+    CompilerFailed(String),
     /// It was built for another version of the plugin interface.
     #[error(
         "it is made for version {} of the plugin interface (`{}`), this broker has {ours} and runs plugins of \
@@ -92,9 +102,29 @@ pub enum Unusable {
     /// It is some other component.
     #[error("it exports no `amqtt:plugin/lifecycle`\nhint: is it a plugin of this broker at all?")]
     NoLifecycle,
-    /// Its names are right and its functions have other types.
-    #[error("it does not fit the plugin interface: {}", shorten(.0))]
-    Mismatch(String),
+    /// It has a hook in two versions.
+    #[error("it exports the hook `{hook}` twice, in two versions")]
+    HookTwice {
+        /// The hook.
+        hook: String,
+    },
+    /// Its names are right and its functions have other types, or there are fewer here.
+    #[error("it does not fit the plugin interface: {}{}", shorten(reason), later_hint(later.as_ref()))]
+    Mismatch {
+        /// What does not fit.
+        reason: String,
+        /// The version of the interface that it is made for, if that is later than this broker's.
+        later: Option<Version>,
+    },
+}
+
+fn later_hint(later: Option<&Version>) -> String {
+    later.map_or_else(String::new, |later| {
+        format!(
+            "\nhint: it is made for version {later} of the interface, this broker has {INTERFACE_VERSION}: take a later \
+             broker, or a build of the plugin for {INTERFACE_VERSION}"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -108,13 +108,22 @@ impl HookIndices {
 
     /// Finds them in one instance; fails where a function has another type than the interface says.
     pub(super) fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<HookCalls> {
-        Ok(HookCalls {
-            lifecycle: self.lifecycle.load(&mut *store, instance)?,
-            auth: self.auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            enhanced_auth: self.enhanced_auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            topic_check: self.topic_check.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            events: self.events.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            ticks: self.ticks.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+        macro_rules! load {
+            ($($hook:ident $name:literal),*) => {
+                HookCalls {
+                    lifecycle: self.lifecycle.load(&mut *store, instance).context("a function of `lifecycle`")?,
+                    $($hook: match &self.$hook {
+                        Some(hook) => {
+                            let loaded = hook.load(&mut *store, instance);
+                            Some(loaded.context(concat!("a function of `", $name, "`"))?)
+                        }
+                        None => None,
+                    }),*
+                }
+            };
+        }
+        Ok(load! {
+            auth "auth", enhanced_auth "enhanced-auth", topic_check "topic-check", events "events", ticks "ticks"
         })
     }
 }
