@@ -1,4 +1,4 @@
-//! Files of a few kilobytes that take the compiler minutes or gigabytes: no broker is the worse for them.
+//! Small files that take the compiler minutes or gigabytes: no broker is the worse for them.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,8 +7,7 @@ use amqtt_tests::guests;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 use wasm_encoder::{
     Alias, BlockType, CodeSection, Component, ComponentAliasSection, ComponentInstanceSection, ComponentOuterAliasKind,
-    Function, FunctionSection, Instruction, Module, ModuleArg, ModuleSection, NestedComponentSection, TypeSection,
-    ValType,
+    Function, FunctionSection, Instruction, Module, ModuleSection, NestedComponentSection, TypeSection, ValType,
 };
 
 use crate::broker::{Broker, Setup, amqtt};
@@ -94,7 +93,7 @@ const CONFIG: &str = "plugins:\n  - auth_anonymous\n  - bomb\nplugin-dirs: [extr
 fn check(file: &[u8], why: &str) {
     let (status, stderr) = Setup::new(CONFIG).file("extra/bomb.wasm", file).fail();
     assert_eq!(status.code(), Some(1), "{stderr}");
-    let expected = format!("bomb.wasm) cannot be used: {why}");
+    let expected = format!("bomb.wasm`) cannot be used: {why}");
     assert!(stderr.contains(&expected), "{expected:?} is not in: {stderr}");
 }
 
@@ -108,13 +107,12 @@ fn what_takes_too_much_memory_to_compile_is_refused() {
 
 #[test]
 fn what_takes_too_long_to_compile_is_refused() {
-    check(&loops(60, 50, 1_000), "compiling it takes more than 10 s of CPU time\nhint: ");
+    check(&loops(10, 10_000, 2_000), "compiling it takes more than 10 s of CPU time\nhint: ");
 }
 
-/// The process that compiles may even crash.
 #[test]
-fn what_crashes_the_compiler_is_refused() {
-    check(&nested(100_000), "");
+fn what_lies_too_deep_is_refused() {
+    check(&nested(100_000), "compiling it takes more than ");
 }
 
 /// Whoever writes plugins is told the same.
@@ -147,7 +145,7 @@ fn a_broker_that_runs_goes_on_as_before() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_compiler_ends_with_its_broker() {
-    let mut broker = Setup::new(CONFIG).file("extra/bomb.wasm", loops(60, 50, 1_000)).begin();
+    let mut broker = Setup::new(CONFIG).file("extra/bomb.wasm", loops(10, 10_000, 2_000)).begin();
     let compiler = loop {
         if let Some(process) = compiler_of(&broker) {
             break process;

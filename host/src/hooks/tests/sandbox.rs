@@ -1,6 +1,7 @@
 //! What each misbehaviour in each hook leads to: a message that names plugin, hook and cause; a deny, or an event that is
 //! counted as lost; and nothing for others.
 
+use super::guest::misfit;
 use super::*;
 use crate::hooks::limits::{LOG_BURST, LOG_PER_SECOND, PUBLISH_BURST, PUBLISH_PER_SECOND};
 

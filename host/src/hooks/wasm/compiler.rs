@@ -69,7 +69,9 @@ fn apart(bytes: &[u8]) -> Result<Vec<u8>, Unusable> {
     let (mut answer, last_words) = said.map_err(Unusable::NoCompiler)?;
     match answer.first() {
         Some(&CODE) if status.success() => Ok(answer.split_off(1)),
-        Some(&INVALID) if status.success() => Err(Unusable::Invalid(String::from_utf8_lossy(&answer[1..]).into_owned())),
+        Some(&INVALID) if status.success() => {
+            Err(Unusable::Invalid(String::from_utf8_lossy(&answer[1..]).into_owned()))
+        }
         _ => Err(why(status, &last_words, Bounds::of(bytes.len()))),
     }
 }
@@ -152,7 +154,8 @@ impl Bounds {
         #[cfg(unix)]
         {
             use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-            let bounds = [(Resource::Cpu, self.cpu.as_secs()), (Resource::Data, self.memory_bytes), (Resource::Core, 0)];
+            let bounds =
+                [(Resource::Cpu, self.cpu.as_secs()), (Resource::Data, self.memory_bytes), (Resource::Core, 0)];
             for (resource, bound) in bounds {
                 let maximum = getrlimit(resource).maximum;
                 let current = maximum.map_or(bound, |maximum| maximum.min(bound));

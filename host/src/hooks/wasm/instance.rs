@@ -40,7 +40,8 @@ impl Instance {
         store.epoch_deadline_callback(|mut context| context.data_mut().deadline.look());
         begin(&mut store, INIT_DEADLINE);
         let instance = pre.instantiate(&mut store).map_err(Fault::from)?;
-        let hooks = indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(shorten(&format!("{error:#}"))))?;
+        let hooks =
+            indices.load(&mut store, &instance).map_err(|error| Fault::Mismatch(shorten(&format!("{error:#}"))))?;
         let registration = hooks.init(&mut store, settings).map_err(Fault::from)?;
         let registration = registration.map_err(|text| Fault::Refused(shorten(&text)))?;
         store.data_mut().payloads = registration.interests.payloads;

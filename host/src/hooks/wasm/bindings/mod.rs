@@ -108,24 +108,26 @@ impl HookIndices {
 
     /// Finds them in one instance; fails where a function has another type than the interface says.
     pub(super) fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<HookCalls> {
-        macro_rules! load {
-            ($($hook:ident $name:literal),*) => {
-                HookCalls {
-                    lifecycle: self.lifecycle.load(&mut *store, instance).context("a function of `lifecycle`")?,
-                    $($hook: match &self.$hook {
-                        Some(hook) => {
-                            let loaded = hook.load(&mut *store, instance);
-                            Some(loaded.context(concat!("a function of `", $name, "`"))?)
-                        }
-                        None => None,
-                    }),*
-                }
-            };
-        }
-        Ok(load! {
-            auth "auth", enhanced_auth "enhanced-auth", topic_check "topic-check", events "events", ticks "ticks"
+        Ok(HookCalls {
+            lifecycle: of_hook("lifecycle", self.lifecycle.load(&mut *store, instance))?,
+            auth: of_hook("auth", self.auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose())?,
+            enhanced_auth: of_hook(
+                "enhanced-auth",
+                self.enhanced_auth.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose(),
+            )?,
+            topic_check: of_hook(
+                "topic-check",
+                self.topic_check.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose(),
+            )?,
+            events: of_hook("events", self.events.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose())?,
+            ticks: of_hook("ticks", self.ticks.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose())?,
         })
     }
+}
+
+/// Says which hook an error is about.
+fn of_hook<T>(hook: &str, loaded: wasmtime::Result<T>) -> wasmtime::Result<T> {
+    loaded.map_err(|error| error.context(format!("a function of `{hook}`")))
 }
 
 /// The hooks of one instance. Calling one that the component does not export is an error like a trap.
