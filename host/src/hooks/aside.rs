@@ -16,7 +16,7 @@ use super::limits::{
 };
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{BoundedQueue, Popped, Refused};
+use super::queue::{BoundedQueue, Closed, Popped, Refused};
 use super::suspects::{NotPut, Suspects};
 use super::{Action, TopicFacts};
 use crate::types::ClientInfo;
@@ -32,8 +32,11 @@ pub(crate) struct Aside {
 
 #[derive(Default)]
 struct Threads {
-    first: Option<JoinHandle<()>>,
-    helper: Option<JoinHandle<()>>,
+    /// There is one of it at most: with two, one would take what the other has in hand for its own.
+    first: Option<Thread>,
+    /// Those that have not been waited for.
+    handles: Vec<JoinHandle<()>>,
+    stopped: bool,
 }
 
 /// What the threads share.
@@ -67,6 +70,8 @@ impl Question {
 
 struct Job {
     question: Question,
+    /// What it counts as in the queue, each time that it is put there.
+    bytes: usize,
     /// Of the first topics.
     verdicts: Vec<Verdict>,
     asked: Instant,
@@ -141,7 +146,7 @@ impl Aside {
         let bytes = topics.iter().map(|(topic, _)| topic.len()).sum();
         let question = Question { client: Arc::clone(client), action, topics: Arc::clone(topics) };
         let answer = Answer::Later(answer, room);
-        let job = Job { question, verdicts: Vec::new(), asked: Instant::now(), answer };
+        let job = Job { question, bytes, verdicts: Vec::new(), asked: Instant::now(), answer };
         let pushed = match room {
             Room::IfThereIs => self.desk.queue.push(job, bytes),
             Room::Always => self.desk.queue.push_beyond(job),
@@ -165,22 +170,29 @@ impl Aside {
     }
 
     /// The same before all others, while this thread waits for it; not for long.
-    pub(crate) fn ask_now(&self, client: &Arc<ClientInfo>, action: Action, topic: &str, facts: TopicFacts) -> Verdict {
+    pub(crate) fn ask_now(
+        &self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Result<Verdict, Closed> {
         if let Err(error) = self.start_once() {
             tracing::error!("no thread to ask plugins on: {error}");
-            return Verdict::FAULT;
+            return Ok(Verdict::FAULT);
         }
         let (answer, answered) = mpsc::sync_channel(1);
         let topics = Arc::from([(Box::from(topic), facts)]);
         let question = Question { client: Arc::clone(client), action, topics };
         let answer = Answer::Now(answer);
         let steps = self.desk.steps.load(Ordering::Relaxed);
-        self.desk.queue.push_first(Job { question, verdicts: Vec::new(), asked: Instant::now(), answer });
+        let job = Job { question, bytes: 0, verdicts: Vec::new(), asked: Instant::now(), answer };
+        self.desk.queue.push_first(job).map_err(|_| Closed)?;
         let verdicts = answered.recv_timeout(ASIDE_WAIT_MAX);
         if verdicts.is_err() {
             self.help_if_stuck_since(steps);
         }
-        verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT)
+        Ok(verdicts.ok().and_then(|mut verdicts| verdicts.pop()).unwrap_or(Verdict::FAULT))
     }
 
     /// Whether the first thread is asking plugins.
@@ -200,11 +212,12 @@ impl Aside {
         self.desk.queue.close();
     }
 
-    /// Closes, and waits for the threads.
+    /// Closes, and waits for the threads. Meanwhile those who wait for answers may have another one help.
     pub(crate) fn stop(&self) {
         self.close();
-        let Threads { first, helper } = std::mem::take(&mut *self.threads.lock());
-        for thread in helper.into_iter().chain(first) {
+        self.threads.lock().stopped = true;
+        loop {
+            let Some(thread) = self.threads.lock().handles.pop() else { break };
             if thread.join().is_err() {
                 tracing::error!("a thread that asks plugins aside had panicked");
             }
@@ -213,9 +226,11 @@ impl Aside {
 
     fn start_once(&self) -> io::Result<()> {
         let mut threads = self.threads.lock();
-        if threads.first.is_none() {
+        if threads.first.is_none() && !threads.stopped {
             let desk = Arc::clone(&self.desk);
-            threads.first = Some(thread::Builder::new().name("amqtt-aside".into()).spawn(move || desk.work())?);
+            let first = thread::Builder::new().name("amqtt-aside".into()).spawn(move || desk.work())?;
+            threads.first = Some(first.thread().clone());
+            threads.handles.push(first);
         }
         Ok(())
     }
@@ -227,13 +242,17 @@ impl Aside {
             return;
         }
         let mut threads = self.threads.lock();
-        let Some(first) = threads.first.as_ref().map(|first| first.thread().clone()) else { return };
+        let Some(first) = threads.first.clone() else { return };
         if self.desk.has_helper.swap(true, Ordering::Relaxed) {
             return;
         }
         let place = Place { desk: Arc::clone(&self.desk), first };
         match thread::Builder::new().name("amqtt-helper".into()).spawn(move || place.desk.help()) {
-            Ok(helper) => threads.helper = Some(helper),
+            Ok(helper) => {
+                // Of those before it none is needed any more: they have ended, or are about to.
+                threads.handles.retain(|thread| !thread.is_finished());
+                threads.handles.push(helper);
+            }
             Err(error) => tracing::error!("no thread to help with what is asked aside: {error}"),
         }
     }
@@ -310,7 +329,7 @@ impl Desk {
         loop {
             match self.queue.pop(None) {
                 Popped::Item(job) if self.has_helper.load(Ordering::Relaxed) => {
-                    self.queue.push_first(job);
+                    self.queue.put_back(job.bytes, job);
                     while self.has_helper.load(Ordering::Relaxed) {
                         thread::park();
                     }
@@ -390,7 +409,7 @@ impl Desk {
         self.steps.fetch_add(1, Ordering::Relaxed);
         job.verdicts.extend(verdicts);
         if job.verdicts.len() < job.question.topics.len() {
-            self.queue.push_anyway(job);
+            self.queue.push_anyway(job.bytes, job);
         } else {
             job.answer.send(Ok(job.verdicts));
         }

@@ -42,6 +42,13 @@ pub(crate) enum Popped<T> {
     Closed,
 }
 
+impl<T> State<T> {
+    fn add(&mut self, bytes: usize, item: T, place: fn(&mut VecDeque<(T, usize)>, (T, usize))) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        place(&mut self.items, (item, bytes));
+    }
+}
+
 impl<T> BoundedQueue<T> {
     pub(crate) fn new(items_max: usize, bytes_max: usize) -> Self {
         let state = State { items: VecDeque::new(), bytes: 0, closed: false, woken: false };
@@ -78,14 +85,27 @@ impl<T> BoundedQueue<T> {
     }
 
     /// Adds an item before all others, whether there is room or not: for the few that somebody's thread waits for.
-    pub(crate) fn push_first(&self, item: T) {
-        self.state.lock().items.push_front((item, 0));
+    pub(crate) fn push_first(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(item));
+        }
+        state.items.push_front((item, 0));
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Puts back an item that was taken out, before all others, also where the queue is closed.
+    pub(crate) fn put_back(&self, bytes: usize, item: T) {
+        self.state.lock().add(bytes, item, VecDeque::push_front);
         self.changed.notify_one();
     }
 
-    /// Adds an item after all others, whether there is room or not: for the few that change what is done with the rest.
-    pub(crate) fn push_anyway(&self, item: T) {
-        self.state.lock().items.push_back((item, 0));
+    /// Adds an item after all others, whether there is room or not and also where the queue is closed: for the few that
+    /// change what is done with the rest, and for what was taken out before.
+    pub(crate) fn push_anyway(&self, bytes: usize, item: T) {
+        self.state.lock().add(bytes, item, VecDeque::push_back);
         self.changed.notify_one();
     }
 
@@ -149,11 +169,13 @@ mod tests {
     fn what_has_to_go_in_goes_in() {
         let queue = BoundedQueue::new(1, 10);
         queue.push('b', 4).expect("there is room");
-        queue.push_first('a');
-        queue.push_anyway('c');
+        assert_eq!(queue.push_first('a'), Ok(()));
+        queue.push_anyway(7, 'c');
         assert_eq!(queue.push_beyond('d'), Ok(()));
         let popped = [queue.pop(None), queue.pop(None), queue.pop(None), queue.pop(None)];
         assert_eq!(popped, ['a', 'b', 'c', 'd'].map(Popped::Item));
+        queue.put_back(7, 'c');
+        assert_eq!(queue.push('d', 4), Err(Refused::Full('d')), "what was put back counts as before");
     }
 
     #[test]
@@ -163,6 +185,7 @@ mod tests {
         queue.close();
         assert_eq!(queue.push('b', 1), Err(Refused::Closed('b')));
         assert_eq!(queue.push_beyond('b'), Err(Refused::Closed('b')));
+        assert_eq!(queue.push_first('b'), Err(Refused::Closed('b')));
         assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('a'), Popped::Closed]);
     }
 

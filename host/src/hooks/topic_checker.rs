@@ -5,6 +5,7 @@ use super::aside::Room;
 use super::combine::Verdict;
 use super::deciders::Deciders;
 use super::generation::Generation;
+use super::queue::Closed;
 use super::suspects::NotPut;
 use super::{Action, Hooks};
 use crate::types::{ClientInfo, QoS};
@@ -55,12 +56,19 @@ impl TopicChecker {
     /// [`may_hold_up`](Self::may_hold_up) before, where somebody can wait in place of this thread. A fault of a plugin
     /// is a refusal of this one request.
     pub fn check(&mut self, client: &Arc<ClientInfo>, action: Action, topic: &str, facts: TopicFacts) -> Verdict {
-        self.follow();
-        if self.deciders.can_check(action) {
-            return self.deciders.check(client, action, topic, facts);
+        loop {
+            self.follow();
+            if self.deciders.can_check(action) {
+                return self.deciders.check(client, action, topic, facts);
+            }
+            self.hooks.common.tally.asked_aside.fetch_add(1, Ordering::Relaxed);
+            match self.generation.aside.ask_now(client, action, topic, facts) {
+                Ok(verdict) => return verdict,
+                // A reload came between the two lines.
+                Err(Closed) if self.generation.number != self.hooks.number() => {}
+                Err(Closed) => return Verdict::FAULT,
+            }
         }
-        self.hooks.common.tally.asked_aside.fetch_add(1, Ordering::Relaxed);
-        self.generation.aside.ask_now(client, action, topic, facts)
     }
 
     /// The same for several topics, with one call of each plugin for many: one verdict for each, in order.
