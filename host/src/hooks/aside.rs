@@ -201,6 +201,12 @@ impl Aside {
         self.desk.in_hand.lock().is_some()
     }
 
+    /// How many questions nobody has begun to ask.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.desk.queue.len()
+    }
+
     /// Whether another thread is in the place of the first one.
     #[cfg(test)]
     pub(crate) fn is_helped(&self) -> bool {

@@ -128,6 +128,11 @@ impl AuthPool {
         }
     }
 
+    /// How many instances of a plugin the threads have.
+    pub(crate) fn instances(plugin: &Loaded) -> usize {
+        Shared::count(plugin, thread_count())
+    }
+
     /// Takes no more clients. The threads end when those that wait have their answer.
     pub(crate) fn close(&self) {
         self.queue.close();
@@ -158,8 +163,12 @@ struct Shared {
 }
 
 impl Shared {
+    fn count(plugin: &Loaded, threads: usize) -> usize {
+        plugin.wasm.instances().map_or(threads, |instances| instances.min(threads)).max(1)
+    }
+
     fn instances(plugin: &Arc<Loaded>, threads: usize) -> Vec<Arc<Self>> {
-        let count = plugin.wasm.instances().map_or(threads, |instances| instances.min(threads)).max(1);
+        let count = Self::count(plugin, threads);
         (0..count).map(|_| Arc::new(Self { plugin: Arc::clone(plugin), warm: Mutex::default() })).collect()
     }
 

@@ -8,7 +8,7 @@ use super::back_off::BackOff;
 use super::limits::CIRCUIT_SOURCES;
 use super::suspects::network;
 
-/// Whether a plugin is called at all, by all threads together.
+/// Whether a plugin is called, by all threads together.
 ///
 /// It opens when every call fails, whoever asks: faults in a row, each caused by another address, of IPv6 by another
 /// network. One peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::BrokerServices;
+use super::limits::SUSPECT_LOOK;
 use super::tally::Tally;
 use super::verdict_number::VerdictNumber;
 use super::wasm::Runtime;
@@ -17,9 +18,17 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
-        let verdict_number = Arc::<VerdictNumber>::default();
-        let settled = Arc::clone(&verdict_number);
-        let runtime = Runtime::start(move || settled.settle(Instant::now()))?;
-        Ok(Self { runtime, broker, tally: Arc::default(), verdict_number })
+        let (verdict_number, tally) = (Arc::<VerdictNumber>::default(), Arc::<Tally>::default());
+        let (settled, suspects) = (Arc::clone(&verdict_number), Arc::clone(&tally.suspects));
+        let mut forgot = Instant::now();
+        let runtime = Runtime::start(move || {
+            let now = Instant::now();
+            settled.settle(now);
+            if now.saturating_duration_since(forgot) >= SUSPECT_LOOK {
+                suspects.forget_old(now);
+                forgot = now;
+            }
+        })?;
+        Ok(Self { runtime, broker, tally, verdict_number })
     }
 }

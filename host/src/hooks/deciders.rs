@@ -23,13 +23,14 @@ struct Decider {
     plugin: Arc<Loaded>,
     /// None where the plugin cannot run on this thread.
     warm: Option<Warm>,
-    pace: Pace,
+    /// None where nobody else waits for this thread.
+    pace: Option<Pace>,
 }
 
 impl Deciders {
     /// For a worker, which others than the asking client wait for.
     pub(crate) fn in_place(plugins: &[Arc<Loaded>]) -> Self {
-        let deciders = Self::new(plugins, |plugin| {
+        let deciders = Self::new(plugins, Some(Pace::default()), |plugin| {
             // WASI waits, which a thread of tokio does not let it do.
             let waits = plugin.wasm.manifest().wasi;
             (!waits).then(|| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT))
@@ -51,12 +52,12 @@ impl Deciders {
 
     /// For a thread that has nothing else to do.
     pub(crate) fn aside(plugins: &[Arc<Loaded>]) -> Self {
-        Self::new(plugins, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)))
+        Self::new(plugins, None, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)))
     }
 
-    fn new(plugins: &[Arc<Loaded>], warm: impl Fn(&Arc<Loaded>) -> Option<Warm>) -> Self {
+    fn new(plugins: &[Arc<Loaded>], pace: Option<Pace>, warm: impl Fn(&Arc<Loaded>) -> Option<Warm>) -> Self {
         let plugins = plugins.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
-        let decider = |plugin| Decider { plugin: Arc::clone(plugin), warm: warm(plugin), pace: Pace::default() };
+        let decider = |plugin| Decider { plugin: Arc::clone(plugin), warm: warm(plugin), pace: pace.clone() };
         Self { plugins: plugins.map(decider).collect(), any_slow: false }
     }
 
@@ -132,7 +133,7 @@ impl Deciders {
         let mut decides = false;
         self.any_slow = false;
         for decider in &mut self.plugins {
-            let slow = decider.pace.is_slow() || !decider.is_ready();
+            let slow = decider.pace.as_mut().is_some_and(Pace::is_slow) || !decider.is_ready();
             self.any_slow |= slow;
             decides |= slow && decider.decides(action);
         }
@@ -168,9 +169,10 @@ impl Decider {
     /// Looks at the call that has just ended, about so many topics.
     fn became_slow(&mut self, topics: usize) -> bool {
         let Some(ran) = self.warm.as_ref().and_then(Warm::last_ran) else { return false };
+        let Some(pace) = &mut self.pace else { return false };
         let topics = u32::try_from(topics).unwrap_or(u32::MAX).max(1);
         let ran = ran / topics;
-        let slow = self.pace.note(ran, topics, Instant::now());
+        let slow = pace.note(ran, topics, Instant::now());
         if slow {
             let (plugin, secs) = (&self.plugin, ASIDE_TIME.as_secs());
             tracing::warn!(

@@ -48,7 +48,7 @@ impl EventQueue {
     pub(crate) fn flip(&self, wanted: EventSet, payloads: EventSet, observers: Vec<Observer>) {
         self.wanted.store(wanted.bits(), Ordering::Relaxed);
         self.payloads.store(payloads.bits(), Ordering::Relaxed);
-        self.queue.push_anyway(Item::Flip(observers));
+        self.queue.push_anyway(0, Item::Flip(observers));
     }
 
     /// Puts an event that some plugin wants; where there is no room it is dropped and counted.

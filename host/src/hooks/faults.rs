@@ -43,7 +43,7 @@ impl Call {
     }
 
     /// Whether a client waits for what the plugin says.
-    fn decides(self) -> bool {
+    pub(crate) fn decides(self) -> bool {
         matches!(self, Self::Auth | Self::EnhancedAuth | Self::TopicCheck)
     }
 }
@@ -79,9 +79,12 @@ impl Faults {
             let _ = write!(text, ", for client {:?} at {}", client.client_id, client.address());
         }
         let mut conclusions = String::new();
-        if let Some(wait) = plugin.circuit.failed(address, now) {
-            let _ = write!(conclusions, ": not called for {wait:?}");
-        } else if let Some(address) = address.filter(|_| call.decides()) {
+        if let Some(wait) = plugin.circuit(call).failed(address, now) {
+            let what = if call.decides() { "" } else { " for events and ticks" };
+            let _ = write!(conclusions, ": not called{what} for {wait:?}");
+        }
+        // Also whose call was to show whether the plugin works again: who knows one that fails must not keep it from that.
+        if let Some(address) = address.filter(|_| call.decides()) {
             let took = if let Fault::TimedOut(limit) = fault { *limit } else { Duration::ZERO };
             let wait = self.suspects.blame(address, took, now);
             let _ = write!(conclusions, ": requests of {} are put {wait:?} apart", network_name(address));

@@ -54,9 +54,12 @@ impl Generation {
         let observers: Vec<_> = all.iter().filter_map(Observer::new).collect();
         let deciding = topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
         for plugin in deciding.filter(|plugin| !plugin.wasm.manifest().wasi) {
+            // The threads of auth take theirs from the same ones, and may be there first.
+            let answers_auth = auth.iter().any(|other| Arc::ptr_eq(other, plugin));
+            let of_auth = if answers_auth { AuthPool::instances(plugin) } else { 0 };
             plugin
                 .wasm
-                .prepare(checkers)
+                .prepare(checkers + of_auth)
                 .map_err(|fault| LoadError::not_started(&plugin.name, plugin.origin.clone(), &fault))?;
         }
         let observing = || all.iter().filter(|it| it.wasm.manifest().exports.events).map(|it| it.wasm.interests());

@@ -148,6 +148,9 @@ pub(crate) const SUSPECT_TOLD_INTERVAL: Duration = Duration::from_secs(1);
 /// Time without a fault after which such an address is like any other. Longer than the longest wait.
 pub(crate) const SUSPECT_FORGET: Duration = Duration::from_secs(60);
 
+/// Time between two looks at who is to be forgotten.
+pub(crate) const SUSPECT_LOOK: Duration = Duration::from_secs(1);
+
 /// Such addresses that are kept.
 pub(crate) const SUSPECTS_MAX: usize = 10_000;
 

@@ -8,10 +8,9 @@ use std::thread::{self, ScopedJoinHandle};
 use serde_json::Value;
 
 use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
-use super::circuit::Circuit;
 use super::common::Common;
 use super::limits::LOADED_AT_ONCE_MAX;
-use super::loaded::{Loaded, Origin};
+use super::loaded::{Circuits, Loaded, Origin};
 use super::search::{Found, NotFound, find};
 use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
 use super::{Grants, HookSpec, Mishap, PluginSpec, TopicCheckSpec};
@@ -155,7 +154,7 @@ pub(crate) fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) ->
     let name: Arc<str> = plugin.name.as_str().into();
     let (origin, stamp, wasm) = start(common, plugin, &name, spec)?;
     let faults = common.tally.faults_of(&name);
-    Ok(Arc::new(Loaded { name, origin, stamp, wasm, faults, circuit: Circuit::default() }))
+    Ok(Arc::new(Loaded { name, origin, stamp, wasm, faults, circuits: Circuits::default() }))
 }
 
 fn start(

@@ -17,7 +17,14 @@ pub(crate) struct Loaded {
     pub(crate) stamp: Option<FileStamp>,
     pub(crate) wasm: Plugin,
     pub(crate) faults: Arc<Faults>,
-    pub(crate) circuit: Circuit,
+    pub(crate) circuits: Circuits,
+}
+
+/// Whether a plugin is called: what fails of one kind says nothing of the other.
+#[derive(Default)]
+pub(crate) struct Circuits {
+    deciding: Circuit,
+    observing: Circuit,
 }
 
 impl Loaded {
@@ -32,6 +39,11 @@ impl Loaded {
     /// Whether it is another loading of the same, with the same settings.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name && self.wasm.is_same(&other.wasm)
+    }
+
+    /// Whether it is called for that.
+    pub(crate) fn circuit(&self, call: Call) -> &Circuit {
+        if call.decides() { &self.circuits.deciding } else { &self.circuits.observing }
     }
 
     /// Takes note of a fault in a call that `client` has caused, if anybody has.

@@ -183,9 +183,10 @@ impl Hooks {
         self.decided.store(decided.bits(), Ordering::Release);
         self.forget_verdicts();
         self.observe(observing);
-        self.common.tally.suspects.clear();
         tracing::info!("{plugins} plugins were loaded anew in {:.1?}", began.elapsed());
         old.stop();
+        // The last faults of those that have gone are no reason to have anybody wait.
+        self.common.tally.suspects.clear();
         Ok(())
     }
 

@@ -207,7 +207,7 @@ impl Slow {
         match item {
             Item::Event(event) if self.wanted.contains(event.kind) => control.events.pass_on(event),
             Item::Flip(_) if self.has_some => {
-                control.events.slow.push_anyway(Item::Flip(Vec::new()));
+                control.events.slow.push_anyway(0, Item::Flip(Vec::new()));
                 (self.has_some, self.wanted) = (false, EventSet::default());
             }
             _ => {}
@@ -232,7 +232,7 @@ impl Slow {
                 self.wanted = self.wanted.union(plugin.wasm.interests().events);
             }
             self.has_some = true;
-            control.events.slow.push_anyway(Item::Join(Box::new(observer)));
+            control.events.slow.push_anyway(0, Item::Join(Box::new(observer)));
         }
     }
 

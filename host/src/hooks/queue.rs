@@ -134,6 +134,11 @@ impl<T> BoundedQueue<T> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().items.len()
+    }
+
     /// Makes one wait end with nothing.
     pub(crate) fn wake(&self) {
         self.state.lock().woken = true;

@@ -65,6 +65,16 @@ impl From<Closed> for NotPut {
 }
 
 impl Suspects {
+    /// Forgets those that have caused no fault for a while: most of them never ask again.
+    pub(crate) fn forget_old(&self, now: Instant) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut suspects = self.by_network.lock();
+        suspects.retain(|_, suspect| !suspect.is_forgotten(now));
+        self.count.store(suspects.len(), Ordering::Relaxed);
+    }
+
     /// Whether `address` has to wait at all.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.count.load(Ordering::Relaxed) > 0 && self.by_network.lock().contains_key(&network(address))

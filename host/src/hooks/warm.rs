@@ -72,20 +72,20 @@ impl Warm {
         act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
         (self.last_ran, self.failed) = (None, false);
-        if !self.plugin.circuit.lets_through() {
+        if !self.plugin.circuit(call).lets_through() {
             return Err(NoAnswer);
         }
         if !matches!(self.state, State::Ready(_)) {
             self.recover(self.wait);
         }
         let State::Ready(instance) = &mut self.state else {
-            self.plugin.circuit.was_not_tried();
+            self.plugin.circuit(call).was_not_tried();
             return Err(NoAnswer);
         };
         match act(instance) {
             Ok(answer) => {
                 self.last_ran = instance.seen_running();
-                self.plugin.circuit.succeeded();
+                self.plugin.circuit(call).succeeded();
                 Ok(answer)
             }
             Err(fault) => {

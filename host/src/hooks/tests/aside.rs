@@ -7,7 +7,10 @@ use std::thread;
 use tokio::time::timeout;
 
 use super::*;
+use crate::hooks::aside::Room;
 use crate::hooks::generation::Generation;
+use crate::hooks::queue::Closed;
+use crate::hooks::suspects::NotPut;
 
 /// Running time of the longest question: of a thread that gives way to those of all other tests.
 const ENDLESS: Duration = Duration::from_secs(2);
@@ -56,13 +59,48 @@ fn a_question_that_was_put_is_taken_over() {
     taken_over(|_| {});
 }
 
-/// A reload waits for what the plugins of before were asked.
 #[test]
 fn a_question_that_was_put_is_taken_over_although_no_more_are_taken() {
     taken_over(Generation::close);
 }
 
-fn taken_over(meanwhile: impl FnOnce(&Generation)) {
+/// A reload waits for what the plugins of before were asked.
+#[test]
+fn a_question_that_was_put_is_taken_over_although_somebody_waits_for_the_threads() {
+    taken_over(Generation::stop);
+}
+
+/// Who asks after the end is told so, and starts no thread: it would take for its own what the first one has in hand.
+#[test]
+fn everybody_has_an_answer_of_his_own_at_the_end() {
+    let (hooks, _) = load(HookSpec { plugins: vec![slow()], ..HookSpec::default() }).expect("it loads");
+    let generation = hooks.generation();
+    let aside = &generation.aside;
+    let mut refused = (*client_at([192, 0, 2, 2])).clone();
+    refused.client_id = ClientId::new("refused-1");
+    let refused = Arc::new(refused);
+    let ask = |client: &Arc<ClientInfo>, action: Action, topic: &str| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let topics: Vec<_> = (0..8).map(|number| (format!("{topic}/{number}").into(), FACTS)).collect();
+        let verdicts = runtime.block_on(aside.ask(client, action, &topics.into(), Room::IfThereIs));
+        verdicts.map(|verdicts| verdicts.iter().filter(|verdict| verdict.allowed).count())
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| ask(&client(None), Action::Publish, "slow-publish"));
+        eventually("the question is put", || aside.is_asking());
+        let second = scope.spawn(|| ask(&refused, Action::Receive, "slow-receive"));
+        eventually("it waits", || aside.waiting() > 0);
+        let stopped = scope.spawn(|| aside.stop());
+        eventually("the end has begun", || ask(&client(None), Action::Publish, "late") == Err(NotPut::Closed));
+        let late = aside.ask_now(&client(None), Action::Publish, "late", FACTS);
+        assert_eq!(late, Err(Closed));
+        assert_eq!((first.join().expect("no panic"), second.join().expect("no panic")), (Ok(8), Ok(0)));
+        stopped.join().expect("no panic");
+    });
+    hooks.stop();
+}
+
+fn taken_over(meanwhile: impl FnOnce(&Generation) + Send) {
     const SLOW_TOPICS: usize = 20;
     let (hooks, _) = load(HookSpec { plugins: vec![slow()], ..HookSpec::default() }).expect("it loads");
     let generation = hooks.generation();

@@ -1,6 +1,9 @@
 //! Clients whose requests make plugins fail, and the others.
 
 use super::*;
+use crate::hooks::faults::Call;
+use crate::hooks::limits::{CIRCUIT_SOURCES, SUSPECT_FORGET};
+use crate::hooks::wasm::Fault;
 
 async fn ask(hooks: &Hooks, address: [u8; 4]) -> AuthOutcome {
     hooks.authenticate(client_at(address), Credentials::default()).await
@@ -101,6 +104,54 @@ fn nobody_is_denied_while_there_is_no_instance_in_place() {
     assert!(verdicts[0].allowed, "{verdicts:?}");
     eventually("there is an instance in place again", || !checker.holds_up(&good, Action::Publish));
     assert!(checker.check(&good, Action::Publish, "a", FACTS).allowed);
+}
+
+/// Faults of a plugin, as they are reported.
+fn report(hooks: &Hooks, call: Call, addresses: impl IntoIterator<Item = Option<u8>>) {
+    let generation = hooks.generation();
+    for number in addresses {
+        let client = number.map(|number| client_at([192, 0, 2, number]));
+        generation.plugins[0].report(call, client.as_deref(), &Fault::Trapped("a test".to_owned()));
+    }
+}
+
+/// Whoever knows a request that makes a plugin fail would be the one to find out, time and again, whether it works.
+#[test]
+fn whose_fault_opens_the_circuit_waits_as_well() {
+    let fixture = fixture(Guest { topic_check: Some(Does::Answer(0)), ..Guest::default() });
+    report(&fixture.hooks, Call::TopicCheck, (0..CIRCUIT_SOURCES as u8).map(Some));
+    let generation = fixture.hooks.generation();
+    assert!(!generation.plugins[0].circuit(Call::TopicCheck).lets_through());
+    let suspects = &fixture.hooks.common.tally.suspects;
+    assert!((0..CIRCUIT_SOURCES as u8).all(|number| suspects.contains([192, 0, 2, number].into())));
+}
+
+#[test]
+fn what_fails_where_nobody_waits_denies_nobody() {
+    let guest = Guest {
+        topic_check: Some(Does::Answer(0)),
+        events: Some(Does::Answer(0)),
+        actions: vec![Action::Publish],
+        ..Guest::default()
+    };
+    let fixture = fixture(guest);
+    for call in [Call::Ticks, Call::Events] {
+        report(&fixture.hooks, call, [None; 2 * CIRCUIT_SOURCES]);
+    }
+    assert!(!fixture.hooks.generation().plugins[0].circuit(Call::Events).lets_through());
+    assert!(publish(&mut fixture.hooks.topic_checker(), &client(None)).allowed);
+}
+
+/// Otherwise the workers look for the others' addresses among those of a few for ever.
+#[test]
+fn who_does_not_come_back_is_forgotten() {
+    let fixture = fixture(Guest::default());
+    let suspects = &fixture.hooks.common.tally.suspects;
+    let long_ago = Instant::now().checked_sub(SUSPECT_FORGET).expect("a machine that runs for a minute");
+    suspects.blame([192, 0, 2, 1].into(), Duration::ZERO, long_ago);
+    suspects.blame([192, 0, 2, 2].into(), Duration::ZERO, Instant::now());
+    eventually("it is forgotten", || suspects.count() == 1);
+    assert!(suspects.contains([192, 0, 2, 2].into()));
 }
 
 #[test]

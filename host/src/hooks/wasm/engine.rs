@@ -19,7 +19,7 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     /// Starts the thread, which does something more at each look. It ends with the last plugin.
-    pub(crate) fn start(at_each_look: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(at_each_look: impl FnMut() + Send + 'static) -> io::Result<Self> {
         let engine = Engine::new(&base_config()).map_err(|error| io::Error::other(format!("{error:#}")))?;
         let weak = engine.weak();
         thread::Builder::new().name("amqtt-deadlines".into()).spawn(move || count_epochs(&weak, at_each_look))?;
@@ -28,7 +28,7 @@ impl Runtime {
 }
 
 /// A thread of the system rather than a timer of tokio: load makes the latter late, then catch up all at once.
-fn count_epochs(engine: &EngineWeak, at_each_look: impl Fn()) {
+fn count_epochs(engine: &EngineWeak, mut at_each_look: impl FnMut()) {
     while let Some(engine) = engine.upgrade() {
         engine.increment_epoch();
         drop(engine);
