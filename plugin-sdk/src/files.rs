@@ -46,7 +46,8 @@ pub fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
     host::accepted(key)
 }
 
-/// How often a content was accepted: another number means another content.
+/// How often a content was accepted. The same number means the same content; another one means that something was accepted
+/// meanwhile, which may have been the same bytes.
 ///
 /// # Errors
 ///
