@@ -210,8 +210,13 @@ pub(crate) const LOW_PRIORITY: i32 = 10;
 /// more, as a worker that does not sleep may have to wait for one.
 pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
 
-/// Threads that answer auth at most: hashing takes a core each, and one core at least is left to messages.
-pub(crate) const AUTH_THREADS_MAX: usize = 8;
+/// Threads that answer auth, and instances of each plugin that does, where the configuration does not say how many: at most
+/// so many. Hashing takes a core each, and one core at least is left to messages.
+pub(crate) const AUTH_THREADS_USUAL_MAX: usize = 8;
+
+/// Instances of a plugin that answer auth at once, where the configuration says how many, and threads then: for what waits
+/// rather than takes a core. Each has memory of its own.
+pub(crate) const AUTH_INSTANCES_MAX: usize = 64;
 
 /// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again.
 pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;

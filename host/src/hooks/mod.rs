@@ -71,6 +71,7 @@ pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
 pub use greeter::Greeter;
 pub use inspection::{Inspection, together as grants_together};
+pub(crate) use limits::AUTH_INSTANCES_MAX;
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
