@@ -137,11 +137,14 @@ impl Event {
     }
 
     /// Bytes that it is counted as while it waits.
+    ///
+    /// Its client counts with each event, although others may hold it too: it may have gone, and be held by this one alone.
     pub(crate) fn queued_bytes(&self) -> usize {
         let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-        let properties = self.user_properties.iter().map(|property| property.name.len() + property.value.len());
+        let properties: usize = self.user_properties.iter().map(UserProperty::bytes).sum();
         let payload = self.payload.as_ref().map_or(0, Bytes::len);
-        payload + text(&self.topic) + text(&self.reason) + properties.sum::<usize>()
+        let client = self.client.as_ref().map_or(0, |client| client.bytes());
+        client + payload + text(&self.topic) + text(&self.reason) + properties
     }
 }
 

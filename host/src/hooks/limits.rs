@@ -227,7 +227,7 @@ pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
 /// Events that wait for the thread that tells them to plugins; more are dropped and counted.
 pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;
 
-/// Bytes of topics and payloads of waiting events.
+/// Bytes of what peers can make long in waiting events: topics, payloads, user properties, and what is known of clients.
 pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// How long an orderly stop goes on telling events that wait.
