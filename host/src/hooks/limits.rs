@@ -239,7 +239,8 @@ pub(crate) const CHECK_MANY_MAX: usize = 8;
 /// Bytes of the topics of one call of `check-many`: they are copied into the plugin's memory.
 pub(crate) const CHECK_MANY_BYTES_MAX: usize = 256 << 10;
 
-/// Bytes of a reason string, of a user property's name or of its value that a plugin gives its answer; the rest is cut.
+/// Bytes of a reason string, of a user property's name or of its value that a plugin gives its answer, escaped as they are
+/// sent; the rest is cut.
 pub(crate) const REASON_TEXT_BYTES_MAX: usize = 1_024;
 
 /// User properties that a plugin gives one answer; more are left out.
@@ -257,7 +258,7 @@ pub(crate) const PAGE_MAX: usize = 1_000;
 /// Sessions that one instance holds at once.
 pub(crate) const SESSIONS_HELD_MAX: usize = 100;
 
-/// Bytes of one log message of a plugin; the rest is cut off.
+/// Bytes of one log message of a plugin, escaped as it is written; the rest is cut off.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 << 10;
 
 /// Log messages that one plugin may write at once.
