@@ -308,5 +308,12 @@ pub(crate) const PUBLISH_BURST: u32 = 2_000;
 /// Messages that one plugin may publish per second in the long run.
 pub(crate) const PUBLISH_PER_SECOND: u32 = 1_000;
 
+/// Messages that are kept of plugins that are tried without a broker; others are turned away, as by a broker that has no
+/// room. A test publishes some, and a plugin may go wrong.
+pub(crate) const TRIED_MESSAGES_MAX: usize = 10_000;
+
+/// Bytes of the name or version that a plugin's file has within: they end up in messages, and anything may be in a file.
+pub(crate) const COMPONENT_NAME_BYTES_MAX: usize = 64;
+
 /// Characters of a cause of a fault that are written to the log.
 pub(crate) const CAUSE_CHARS_MAX: usize = 300;
