@@ -105,7 +105,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The user name of the CONNECT packet; none for an anonymous client.
+    /// The user name: that of the CONNECT packet, or the one that [`EnhancedAuth`](crate::EnhancedAuth) has found proved
+    /// since; none for an anonymous client.
     pub fn username(&self) -> Option<Cow<'_, str>> {
         match &self.source {
             Source::Asked(client) => client.username().map(Cow::Owned),

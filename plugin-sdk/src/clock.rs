@@ -9,7 +9,8 @@ pub fn since_epoch() -> Duration {
     Duration::from_nanos(host::unix_nanoseconds())
 }
 
-/// Time since some moment before the plugin asked first. Never goes back.
+/// Time since some moment, the same one for all plugins and instances for as long as the broker runs. It may be the
+/// moment of the first call. Never goes back.
 pub fn monotonic() -> Duration {
     Duration::from_nanos(host::monotonic_nanoseconds())
 }

@@ -133,7 +133,7 @@ impl<'a> Event<'a> {
         ask!(self, event => event.reason(), facts => facts.reason.map(str::to_owned))
     }
 
-    /// The user properties of the message; empty before MQTT 5.0.
+    /// The user properties of the message, or of a packet that was read; empty before MQTT 5.0.
     pub fn user_properties(&self) -> Vec<UserProperty> {
         ask!(self, event => event.user_properties().into_iter().map(UserProperty::from).collect(),
             facts => facts.user_properties.clone())

@@ -1,6 +1,7 @@
 //! Reads files that the plugin's settings name. The broker's configuration grants each settings key.
 //!
-//! On targets other than WebAssembly a file is what `stand_in` set for its key on this thread.
+//! On targets other than WebAssembly a file is what `stand_in` set for its key on this thread, and all of a test is one
+//! call.
 
 use std::fmt;
 
@@ -32,7 +33,7 @@ pub fn stamp(key: &str) -> Result<u64, FileError> {
 ///
 /// # Errors
 ///
-/// [`FileError::Refused`] if another file was read since, or none.
+/// [`FileError::Refused`] if another file was read since, or none, or it was accepted already.
 pub fn accept(key: &str) -> Result<u64, FileError> {
     host::accept(key)
 }
@@ -46,7 +47,8 @@ pub fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
     host::accepted(key)
 }
 
-/// How often a content was accepted: another number means another content.
+/// How often a content was accepted. The same number means the same content; another one means that something was accepted
+/// meanwhile, which may have been the same bytes.
 ///
 /// # Errors
 ///
@@ -134,6 +136,8 @@ mod host {
 
     thread_local! {
         static FILES: RefCell<HashMap<String, StandIn>> = RefCell::default();
+        /// The file that was read last: its key and its content.
+        static LAST_READ: RefCell<Option<(String, Vec<u8>)>> = const { RefCell::new(None) };
     }
 
     struct StandIn {
@@ -156,7 +160,10 @@ mod host {
     }
 
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {
-        FILES.with_borrow(|files| files.get(key).map_or(Err(FileError::NotSet), |file| file.content.clone()))
+        let content =
+            FILES.with_borrow(|files| files.get(key).map_or(Err(FileError::NotSet), |file| file.content.clone()))?;
+        LAST_READ.set(Some((key.to_owned(), content.clone())));
+        Ok(content)
     }
 
     pub(super) fn stamp(key: &str) -> Result<u64, FileError> {
@@ -164,9 +171,12 @@ mod host {
     }
 
     pub(super) fn accept(key: &str) -> Result<u64, FileError> {
+        let Some((_, content)) = LAST_READ.take().filter(|(read, _)| read == key) else {
+            return Err(FileError::Refused("it was not the last to be read in this call".to_owned()));
+        };
         FILES.with_borrow_mut(|files| {
             let file = files.get_mut(key).ok_or(FileError::NotSet)?;
-            file.accepted = (file.accepted.0 + 1, file.content.as_ref().ok().cloned());
+            file.accepted = (file.accepted.0 + 1, Some(content));
             Ok(file.accepted.0)
         })
     }
@@ -177,5 +187,28 @@ mod host {
 
     pub(super) fn accepted_number(key: &str) -> Result<u64, FileError> {
         FILES.with_borrow(|files| Ok(files.get(key).map_or(0, |file| file.accepted.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a broker has it: otherwise a plugin passes its tests and fails there.
+    #[test]
+    fn what_was_read_last_can_be_accepted_once_and_nothing_else() {
+        let refused = || Err(FileError::Refused("it was not the last to be read in this call".to_owned()));
+        stand_in("a", Ok(b"1".to_vec()));
+        stand_in("b", Ok(Vec::new()));
+        assert_eq!(accept("a"), refused(), "nothing was read");
+        assert_eq!(read("a"), Ok(b"1".to_vec()));
+        stand_in("a", Ok(b"2".to_vec()));
+        assert_eq!(accept("a"), Ok(1));
+        assert_eq!((accepted("a"), accepted_number("a")), (Ok(Some(b"1".to_vec())), Ok(1)), "not what was never read");
+        assert_eq!(accept("a"), refused(), "it is accepted already");
+        assert!(read("a").is_ok() && read("b").is_ok());
+        assert_eq!(accept("a"), refused(), "another one was read since");
+        assert_eq!(accept("b"), refused(), "it has to be read again");
+        assert_eq!((accepted("a"), accepted_number("b")), (Ok(Some(b"1".to_vec())), Ok(0)));
     }
 }

@@ -45,11 +45,15 @@ pub fn debug(message: impl fmt::Display) {
 }
 
 /// Writes one message. Line breaks and control characters are escaped, long messages are cut.
+///
+/// Of what instances write while they are made ([`Plugin::new`](crate::Plugin::new)), the log has that of the first one of
+/// a loading alone: others would say it again.
 pub fn write(level: Level, message: impl fmt::Display) {
     host::write(level, &message.to_string());
 }
 
-/// Whether a message of this level is written at all.
+/// Whether a message of this level is written at all. All instances have the same answer, also while they are made; it may
+/// change while the broker runs.
 pub fn enabled(level: Level) -> bool {
     host::enabled(level)
 }

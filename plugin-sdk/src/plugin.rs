@@ -20,11 +20,16 @@ pub trait Plugin: Sized + 'static {
     fn new(settings: Self::Settings) -> Result<Self, String>;
 
     /// What the broker calls this plugin for besides [`Auth`].
+    ///
+    /// What the first instance of a loading says counts for all of them: it has to be the same in each.
     fn interests(&self) -> Interests {
         Interests::default()
     }
 
-    /// Called once in an orderly shutdown, and not after a fault.
+    /// Called once in an orderly shutdown, or in a reload that puts other instances in the place of this one.
+    ///
+    /// Not called after a fault, nor for instances that were made and never put to use: those of a start or a reload that
+    /// fails because of another plugin, for example.
     fn stop(&mut self) {}
 }
 
@@ -69,7 +74,8 @@ pub trait Ticks: Plugin {
     fn tick(&mut self);
 }
 
-/// What the broker calls a plugin for.
+/// What the broker calls a plugin for. One that asks for calls of a hook that its [`plugin!`](crate::plugin!) does not name
+/// is not loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interests {
     /// The actions that [`TopicCheck`] decides.

@@ -1,5 +1,8 @@
 //! Publishes messages in the plugin's name. The broker's configuration grants the topics.
 //!
+//! Topic-check is not asked whether the plugin may publish them, but who may be delivered them
+//! ([`Action::Receive`](crate::Action::Receive)).
+//!
 //! On targets other than WebAssembly the messages of this thread are kept for `take_published`; `stand_in` says which
 //! are refused.
 

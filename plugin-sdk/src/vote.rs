@@ -29,7 +29,7 @@ pub struct Verdict {
 pub enum CacheFor {
     /// Not at all: the plugin is asked every time.
     Never,
-    /// So many seconds.
+    /// So many seconds. 0 is the same as [`Never`](CacheFor::Never), and `u32::MAX` as [`Reload`](CacheFor::Reload).
     Seconds(u32),
     /// Until the plugin is loaded again.
     Reload,

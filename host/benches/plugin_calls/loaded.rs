@@ -133,7 +133,8 @@ const FACTS: TopicFacts = TopicFacts { qos: QoS::AtMostOnce, retain: false, payl
 fn client() -> Arc<ClientInfo> {
     let user_properties = ["one", "two", "three", "four"]
         .map(|name| UserProperty { name: name.into(), value: "a value of some length".into() })
-        .into();
+        .into_iter()
+        .collect();
     stand_in::client(CLIENT_ID, USERNAME, ConnectFacts { user_properties, ..ConnectFacts::default() })
 }
 

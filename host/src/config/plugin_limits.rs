@@ -7,7 +7,7 @@ use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Preset, Setting};
 use super::yaml::Value;
-use crate::hooks::PluginLimits;
+use crate::hooks::{AUTH_INSTANCES_MAX, PluginLimits};
 
 /// What bounds a plugin, among what may stand under its name.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -25,8 +25,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     Setting::new(
         "instances",
-        Form::Integer { min: 1, max: 64 },
-        Preset::Meaning("as many as there are threads for auth"),
+        Form::Integer { min: 1, max: AUTH_INSTANCES_MAX as i64 },
+        Preset::Meaning("one fewer than there are cores, 1 to 8"),
         "How many of the plugin's instances answer auth at once.",
     ),
 ];

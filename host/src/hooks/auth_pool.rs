@@ -13,7 +13,10 @@ use super::Credentials;
 use super::combine::{AuthOutcome, combine_auth};
 use super::exchange::{Exchange, Step};
 use super::faults::Call;
-use super::limits::{AUTH_DEADLINE, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_MAX, FRESH_INSTANCE_PATIENCE};
+use super::limits::{
+    AUTH_DEADLINE, AUTH_INSTANCES_MAX, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_USUAL_MAX,
+    FRESH_INSTANCE_PATIENCE,
+};
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{BoundedQueue, Closed, Popped, Refused};
@@ -66,16 +69,17 @@ impl Question {
 impl AuthPool {
     /// Starts the threads; without plugins there are none, and every client is denied.
     pub(crate) fn start(plugins: &[Arc<Loaded>], tally: Arc<Tally>) -> io::Result<Self> {
-        let queue = Arc::new(BoundedQueue::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX));
-        let count = if plugins.is_empty() { 0 } else { thread_count() };
-        let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, count)).collect();
-        let mut threads = Vec::new();
-        for number in 0..count {
+        let queue = Arc::new(BoundedQueue::<Job>::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX));
+        let usual = usual_count();
+        let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, usual)).collect();
+        // As many as the plugin needs that has most instances.
+        let count = shared.iter().map(Vec::len).max().unwrap_or(0);
+        let threads = spawn_all(&queue, count, |number| {
             let (queue, suspects) = (Arc::clone(&queue), Arc::clone(&tally.suspects));
             let own = shared.iter().map(|of_plugin| Arc::clone(&of_plugin[number % of_plugin.len()])).collect();
             let builder = thread::Builder::new().name(format!("amqtt-auth-{number}"));
-            threads.push(builder.spawn(move || answer_all(&queue, &suspects, own))?);
-        }
+            builder.spawn(move || answer_all(&queue, &suspects, own))
+        })?;
         let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
         let methods = plugins.iter().map(|plugin| plugin.wasm.methods().into()).collect();
         Ok(Self { queue, threads, methods, tally })
@@ -130,7 +134,7 @@ impl AuthPool {
 
     /// How many instances of a plugin the threads have.
     pub(crate) fn instances(plugin: &Loaded) -> usize {
-        Shared::count(plugin, thread_count())
+        Shared::count(plugin, usual_count())
     }
 
     /// Takes no more clients. The threads end when those that wait have their answer.
@@ -149,10 +153,20 @@ impl AuthPool {
     }
 }
 
-/// One core at least is left to what moves messages.
-fn thread_count() -> usize {
+/// Starts so many threads that take from the queue. Where one of them does not start, the queue is closed, so that those
+/// that have started end.
+fn spawn_all(
+    queue: &BoundedQueue<Job>,
+    count: usize,
+    spawn: impl FnMut(usize) -> io::Result<JoinHandle<()>>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    (0..count).map(spawn).collect::<io::Result<_>>().inspect_err(|_| queue.close())
+}
+
+/// How many instances a plugin has where the configuration does not say. One core at least is left to what moves messages.
+fn usual_count() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    (cores - 1).clamp(1, AUTH_THREADS_MAX)
+    (cores - 1).clamp(1, AUTH_THREADS_USUAL_MAX)
 }
 
 /// An instance of a plugin, made by the first thread that needs it: where there are fewer of them than threads, threads
@@ -163,12 +177,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn count(plugin: &Loaded, threads: usize) -> usize {
-        plugin.wasm.instances().map_or(threads, |instances| instances.min(threads)).max(1)
+    fn count(plugin: &Loaded, usual: usize) -> usize {
+        plugin.wasm.instances().unwrap_or(usual).clamp(1, AUTH_INSTANCES_MAX)
     }
 
-    fn instances(plugin: &Arc<Loaded>, threads: usize) -> Vec<Arc<Self>> {
-        let count = Self::count(plugin, threads);
+    fn instances(plugin: &Arc<Loaded>, usual: usize) -> Vec<Arc<Self>> {
+        let count = Self::count(plugin, usual);
         (0..count).map(|_| Arc::new(Self { plugin: Arc::clone(plugin), warm: Mutex::default() })).collect()
     }
 
@@ -224,6 +238,9 @@ fn step(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, exchange: Exchange, d
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
     use crate::hooks::common::Common;
     use crate::hooks::load::Roster;
@@ -231,17 +248,48 @@ mod tests {
     use crate::hooks::{HookSpec, PluginLimits, PluginSpec};
 
     #[test]
-    fn there_are_as_many_instances_as_the_configuration_says_or_threads() {
+    fn there_are_as_many_instances_as_the_configuration_says_and_threads_for_all_of_them() {
         let common = Common::start(Arc::<StandIn>::default()).expect("an engine");
-        let check = |set: Option<usize>, threads: usize, expected: usize| {
+        let load = |set: Option<usize>| {
             let limits = PluginLimits { instances: set, ..PluginLimits::default() };
             let plugin = PluginSpec { limits, ..PluginSpec::new("auth_anonymous", serde_json::Map::new()) };
             let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
-            let roster = Roster::load(&spec, &common).expect("a plugin");
-            assert_eq!(Shared::instances(&roster.auth[0], threads).len(), expected, "{set:?} of {threads}");
+            Roster::load(&spec, &common).expect("a plugin").auth
         };
-        check(None, 4, 4);
-        check(Some(2), 4, 2);
-        check(Some(8), 4, 4);
+        let check = |set: Option<usize>, expected: usize| {
+            assert_eq!(Shared::instances(&load(set)[0], 4).len(), expected, "{set:?}");
+        };
+        check(None, 4);
+        check(Some(2), 2);
+        check(Some(12), 12);
+        check(Some(AUTH_INSTANCES_MAX + 1), AUTH_INSTANCES_MAX);
+
+        let threads = |auth: &[Arc<Loaded>]| {
+            let pool = AuthPool::start(auth, Arc::clone(&common.tally)).expect("threads");
+            let count = pool.threads.as_ref().map_or(0, |threads| threads.lock().len());
+            pool.stop();
+            count
+        };
+        assert_eq!([None, Some(1), Some(12)].map(|set| threads(&load(set))), [usual_count(), 1, 12]);
+        let several = [Some(2), Some(3)].map(|set| load(set).remove(0));
+        assert_eq!((threads(&several), threads(&[])), (3, 0), "threads share what there is less of");
+    }
+
+    #[test]
+    fn where_a_thread_does_not_start_the_others_end() {
+        let queue = Arc::new(BoundedQueue::<Job>::new(1, 1));
+        let (told, ended) = mpsc::channel();
+        let spawned = spawn_all(&queue, 3, |number| {
+            if number == 2 {
+                return Err(io::Error::other("too many"));
+            }
+            let (queue, told) = (Arc::clone(&queue), told.clone());
+            Ok(thread::spawn(move || {
+                let _ = told.send(matches!(queue.pop(None), Popped::Closed));
+            }))
+        });
+        assert_eq!(spawned.err().map(|error| error.to_string()).as_deref(), Some("too many"));
+        let patience = Duration::from_secs(10);
+        assert_eq!([ended.recv_timeout(patience), ended.recv_timeout(patience)], [Ok(true), Ok(true)]);
     }
 }

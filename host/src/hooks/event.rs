@@ -45,7 +45,7 @@ event_kinds! {
     BrokerPreShutdown "broker-pre-shutdown",
     /// Every connection is closed.
     BrokerPostShutdown "broker-post-shutdown",
-    /// A client was sent a CONNACK that accepts it.
+    /// A client was accepted.
     ClientConnected "client-connected",
     /// A connection that had been accepted ended.
     ClientDisconnected "client-disconnected",
@@ -55,19 +55,19 @@ event_kinds! {
     ClientUnsubscribed "client-unsubscribed",
     /// A PUBLISH came in and was allowed.
     MessageReceived "message-received",
-    /// A message was routed to its subscribers.
+    /// A message was handed to a subscriber, who is the client.
     MessageBroadcast "message-broadcast",
     /// A retained message was kept or deleted.
     RetainedMessage "retained-message",
     /// A packet was read.
     PacketReceived "packet-received",
-    /// A packet was written.
+    /// A packet is about to be written.
     PacketSent "packet-sent",
     /// A will was published.
     WillSent "will-sent",
     /// A session that nobody came back for was dropped.
     SessionExpired "session-expired",
-    /// A message was not delivered to a client.
+    /// A message was not delivered for want of room.
     MessageDropped "message-dropped",
     /// A plugin failed.
     PluginFault "plugin-fault",
@@ -90,7 +90,7 @@ pub struct Event {
     pub payload_len: Option<usize>,
     /// The payload itself, only where a plugin asked for payloads: see [`Hooks::wants_payload`](super::Hooks).
     pub payload: Option<Bytes>,
-    /// The packet that was read or written.
+    /// The packet that was read or is about to be written.
     pub packet: Option<PacketFacts>,
     /// The MQTT 5.0 reason code.
     pub reason_code: Option<u8>,
@@ -137,11 +137,14 @@ impl Event {
     }
 
     /// Bytes that it is counted as while it waits.
+    ///
+    /// Its client counts with each event, although others may hold it too: it may have gone, and be held by this one alone.
     pub(crate) fn queued_bytes(&self) -> usize {
         let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-        let properties = self.user_properties.iter().map(|property| property.name.len() + property.value.len());
+        let properties: usize = self.user_properties.iter().map(UserProperty::bytes).sum();
         let payload = self.payload.as_ref().map_or(0, Bytes::len);
-        payload + text(&self.topic) + text(&self.reason) + properties.sum::<usize>()
+        let client = self.client.as_ref().map_or(0, |client| client.bytes());
+        client + payload + text(&self.topic) + text(&self.reason) + properties
     }
 }
 

@@ -85,7 +85,32 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::UserProperty;
+    use crate::types::{
+        CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, UserProperties, UserProperty,
+    };
+
+    fn of_client(event: &mut Event, fill: impl FnOnce(&mut ClientInfo)) {
+        let mut client = ClientInfo {
+            client_id: ClientId::new("c"),
+            identity: Identity::Anonymous,
+            peer: Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into()),
+            connect: ConnectFacts::default(),
+        };
+        fill(&mut client);
+        event.client = Some(Arc::new(client));
+    }
+
+    fn certificate() -> CertificateFacts {
+        CertificateFacts { subject: "CN=c".into(), common_name: None, serial: "01".into(), sha256: [0; 32] }
+    }
+
+    fn tls(certificate: CertificateFacts) -> Option<Arc<TlsFacts>> {
+        Some(Arc::new(TlsFacts { version: "1.3", certificate: Some(certificate) }))
+    }
+
+    fn property(name: &str, value: &str) -> UserProperty {
+        UserProperty { name: name.into(), value: value.into() }
+    }
 
     /// Whatever a peer can make long counts.
     #[test]
@@ -97,7 +122,8 @@ mod tests {
             events.flip(wanted, wanted, Vec::new());
             for _ in 0..3 {
                 let mut event = Event::new(EventKind::MessageReceived);
-                fill(&mut event, "x".repeat(EVENT_QUEUE_BYTES_MAX / 2));
+                // There is something beside the text.
+                fill(&mut event, "x".repeat(EVENT_QUEUE_BYTES_MAX / 2 - 100));
                 events.put(event);
             }
             assert_eq!(events.dropped(), 1);
@@ -105,7 +131,42 @@ mod tests {
         check(|event, text| event.payload = Some(text.into()));
         check(|event, text| event.topic = Some(text.into()));
         check(|event, text| event.reason = Some(text.into()));
-        check(|event, text| event.user_properties = [UserProperty { name: text.into(), value: Box::default() }].into());
-        check(|event, text| event.user_properties = [UserProperty { name: Box::default(), value: text.into() }].into());
+        check(|event, text| event.user_properties = [property(&text, "")].into());
+        check(|event, text| event.user_properties = [property("", &text)].into());
+        check(|event, text| of_client(event, |client| client.client_id = ClientId::new(&text)));
+        check(|event, text| of_client(event, |client| client.identity = Identity::User(text.into())));
+        check(|event, text| {
+            of_client(event, |client| client.connect.user_properties = [property(&text, "")].into_iter().collect());
+        });
+        check(|event, text| {
+            let subject = text.into();
+            of_client(event, |client| client.peer.tls = tls(CertificateFacts { subject, ..certificate() }));
+        });
+        check(|event, text| {
+            let common_name = Some(text.into());
+            of_client(event, |client| client.peer.tls = tls(CertificateFacts { common_name, ..certificate() }));
+        });
+    }
+
+    /// Clients that come and go at once, each with as much in its CONNECT as it may have.
+    #[test]
+    fn events_of_clients_that_have_gone_are_bounded_by_what_is_known_of_them() {
+        const CONNECT_BYTES: usize = 64 << 10;
+        let events = EventQueue::default();
+        let mut wanted = EventSet::default();
+        wanted.insert(EventKind::ClientConnected);
+        events.flip(wanted, EventSet::default(), Vec::new());
+        // Of empty ones each takes some room.
+        let properties = || -> UserProperties {
+            let empty = (0..128).map(|_| property("", ""));
+            empty.chain([property(&"x".repeat(CONNECT_BYTES), "")]).collect()
+        };
+        let most = EVENT_QUEUE_BYTES_MAX / CONNECT_BYTES;
+        for _ in 0..most + 10 {
+            let mut event = Event::new(EventKind::ClientConnected);
+            of_client(&mut event, |client| client.connect.user_properties = properties());
+            events.put(event);
+        }
+        assert!(events.dropped() > 10, "{}", events.dropped());
     }
 }

@@ -37,10 +37,15 @@ impl Generation {
         checkers: usize,
     ) -> Result<(Self, Observing), LoadError> {
         // Whoever calls may be a thread of tokio, where plugins with WASI cannot run.
-        thread::scope(|scope| {
+        let loaded = thread::scope(|scope| {
             let loading = scope.spawn(|| Self::load_here(spec, common, number, checkers));
             loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        });
+        match &loaded {
+            Ok(_) => common.runtime.compiled.loading_succeeded(),
+            Err(_) => common.runtime.compiled.loading_failed(),
+        }
+        loaded
     }
 
     fn load_here(

@@ -213,8 +213,13 @@ pub(crate) const LOW_PRIORITY: i32 = 10;
 /// more, as a worker that does not sleep may have to wait for one.
 pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
 
-/// Threads that answer auth at most: hashing takes a core each, and one core at least is left to messages.
-pub(crate) const AUTH_THREADS_MAX: usize = 8;
+/// Threads that answer auth, and instances of each plugin that does, where the configuration does not say how many: at most
+/// so many. Hashing takes a core each, and one core at least is left to messages.
+pub(crate) const AUTH_THREADS_USUAL_MAX: usize = 8;
+
+/// Instances of a plugin that answer auth at once, where the configuration says how many, and threads then: for what waits
+/// rather than takes a core. Each has memory of its own.
+pub(crate) const AUTH_INSTANCES_MAX: usize = 64;
 
 /// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again.
 pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
@@ -225,7 +230,7 @@ pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
 /// Events that wait for the thread that tells them to plugins; more are dropped and counted.
 pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;
 
-/// Bytes of topics and payloads of waiting events.
+/// Bytes of what peers can make long in waiting events: topics, payloads, user properties, and what is known of clients.
 pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// How long an orderly stop goes on telling events that wait.
@@ -237,7 +242,8 @@ pub(crate) const CHECK_MANY_MAX: usize = 8;
 /// Bytes of the topics of one call of `check-many`: they are copied into the plugin's memory.
 pub(crate) const CHECK_MANY_BYTES_MAX: usize = 256 << 10;
 
-/// Bytes of a reason string, of a user property's name or of its value that a plugin gives its answer; the rest is cut.
+/// Bytes of a reason string, of a user property's name or of its value that a plugin gives its answer, escaped as they are
+/// sent; the rest is cut.
 pub(crate) const REASON_TEXT_BYTES_MAX: usize = 1_024;
 
 /// User properties that a plugin gives one answer; more are left out.
@@ -255,7 +261,7 @@ pub(crate) const PAGE_MAX: usize = 1_000;
 /// Sessions that one instance holds at once.
 pub(crate) const SESSIONS_HELD_MAX: usize = 100;
 
-/// Bytes of one log message of a plugin; the rest is cut off.
+/// Bytes of one log message of a plugin, escaped as it is written; the rest is cut off.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 << 10;
 
 /// Log messages that one plugin may write at once.
@@ -304,6 +310,13 @@ pub(crate) const PUBLISH_BURST: u32 = 2_000;
 
 /// Messages that one plugin may publish per second in the long run.
 pub(crate) const PUBLISH_PER_SECOND: u32 = 1_000;
+
+/// Messages that are kept of plugins that are tried without a broker; others are turned away, as by a broker that has no
+/// room. A test publishes some, and a plugin may go wrong.
+pub(crate) const TRIED_MESSAGES_MAX: usize = 10_000;
+
+/// Bytes of the name or version that a plugin's file has within: they end up in messages, and anything may be in a file.
+pub(crate) const COMPONENT_NAME_BYTES_MAX: usize = 64;
 
 /// Characters of a cause of a fault that are written to the log.
 pub(crate) const CAUSE_CHARS_MAX: usize = 300;

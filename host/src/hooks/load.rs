@@ -44,21 +44,17 @@ pub enum LoadError {
         /// What it said or did.
         reason: String,
     },
-    /// The plugin says that it decides topics, and has no hook to ask.
-    #[error("plugin \"{plugin}\" ({origin}) declares actions to decide and does not export `topic-check`")]
+    /// The plugin asks for calls of a hook that it does not have: nothing would ever come of that.
+    #[error("plugin \"{plugin}\" ({origin}) {asks} and does not export `{hook}`")]
     NothingToAsk {
         /// Which plugin.
         plugin: Arc<str>,
         /// Where it came from.
         origin: Origin,
-    },
-    /// The plugin says that it serves authentication methods, and has no hook to ask.
-    #[error("plugin \"{plugin}\" ({origin}) serves authentication methods and does not export `enhanced-auth`")]
-    NoEnhancedAuth {
-        /// Which plugin.
-        plugin: Arc<str>,
-        /// Where it came from.
-        origin: Origin,
+        /// What it asks for.
+        asks: &'static str,
+        /// What would be called for that.
+        hook: &'static str,
     },
     /// A list names a plugin that is not among those to load.
     #[error("plugin \"{plugin}\" of `{list}` is not loaded\nhint: add it to `plugins`")]
@@ -106,12 +102,6 @@ pub(crate) struct Roster {
 impl Roster {
     /// Loads every plugin and starts its first instance.
     pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
-        let roster = Self::load_all(spec, common);
-        common.runtime.compiled.forget_others();
-        roster
-    }
-
-    fn load_all(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
         let mut all = Vec::new();
         for plugins in spec.plugins.chunks(LOADED_AT_ONCE_MAX) {
             let loaded = thread::scope(|scope| {
@@ -200,13 +190,10 @@ fn start(
         Err(StartError::Unusable(reason)) => return Err(unusable(reason)),
         Err(StartError::Fault(fault)) => return Err(LoadError::not_started(name, origin, &fault)),
     };
+    if let Some((asks, hook)) = nothing_to_ask(&plugin) {
+        return Err(LoadError::NothingToAsk { plugin: Arc::clone(name), origin, asks, hook });
+    }
     let exports = plugin.manifest().exports;
-    if !plugin.interests().actions.is_empty() && !exports.topic_check {
-        return Err(LoadError::NothingToAsk { plugin: Arc::clone(name), origin });
-    }
-    if !plugin.methods().is_empty() && !exports.enhanced_auth {
-        return Err(LoadError::NoEnhancedAuth { plugin: Arc::clone(name), origin });
-    }
     if exports.enhanced_auth && plugin.methods().is_empty() {
         tracing::warn!("plugin \"{name}\" ({origin}) exports enhanced-auth and serves no method with these settings");
     }
@@ -215,6 +202,22 @@ fn start(
     }
     tracing::info!("plugin \"{name}\" ({origin}): {}", plugin.manifest());
     Ok((origin, stamp, plugin))
+}
+
+/// What a plugin asks for without having the hook that would be called for it, and that hook.
+fn nothing_to_ask(plugin: &Plugin) -> Option<(&'static str, &'static str)> {
+    let (exports, interests) = (plugin.manifest().exports, plugin.interests());
+    if !interests.actions.is_empty() && !exports.topic_check {
+        Some(("declares actions to decide", "topic-check"))
+    } else if !plugin.methods().is_empty() && !exports.enhanced_auth {
+        Some(("serves authentication methods", "enhanced-auth"))
+    } else if !interests.events.is_empty() && !exports.events {
+        Some(("asks to be told of events", "events"))
+    } else if interests.tick_seconds > 0 && !exports.ticks {
+        Some(("asks for ticks", "ticks"))
+    } else {
+        None
+    }
 }
 
 /// What the plugins of the binary may use without being granted it: what their settings name.

@@ -71,6 +71,7 @@ pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
 pub use greeter::Greeter;
 pub use inspection::{Inspection, together as grants_together};
+pub(crate) use limits::AUTH_INSTANCES_MAX;
 pub use load::LoadError;
 pub use loaded::Origin;
 pub use search::NotFound;
@@ -138,10 +139,14 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Loads every plugin of the spec and starts the first instance of each. Errors are for people.
+    /// Loads every plugin of the spec and starts the first instance of each.
     ///
     /// Compiles third-party plugins, so it may take seconds: call it before there is anything else to do. What was
     /// loaded from where is logged, and that nobody can connect where no plugin answers auth.
+    ///
+    /// # Errors
+    /// When a plugin is not found, cannot be used, or does not start; when a list of the spec names one that is not loaded
+    /// or that has nothing to decide; when the system gives no threads or memory. The text is for people.
     pub fn load(spec: &HookSpec, broker: Arc<dyn BrokerServices>) -> Result<Arc<Self>, LoadError> {
         let began = Instant::now();
         let common = Common::start(broker).map_err(LoadError::Engine)?;
@@ -161,12 +166,15 @@ impl Hooks {
         Ok(Arc::new(hooks))
     }
 
-    /// Loads the plugins of a spec in place of those that run. After an error those go on as before.
+    /// Loads the plugins of a spec in place of those that run.
     ///
     /// All of it is done before anybody notices: files are read and compiled, instances started, one for each thread
     /// that will need it. Then every thread asks the new plugins at once, and no cached verdict of the old ones holds.
     /// Events that happened before are told to the old ones, others to the new ones. Waits until the old ones have
     /// answered what they had been asked.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load), and when the broker is about to end. The old plugins go on as before.
     pub fn reload(&self, spec: &HookSpec) -> Result<(), LoadError> {
         let stopped = self.stopped.lock();
         if *stopped {

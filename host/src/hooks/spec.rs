@@ -68,7 +68,7 @@ pub struct PluginLimits {
     pub memory_bytes: Option<usize>,
     /// How long a call may run, of whichever hook. Starting an instance has a limit of its own.
     pub deadline: Option<Duration>,
-    /// How many instances answer auth at once.
+    /// How many instances answer auth at once, at most 64; there are threads for all of them.
     pub instances: Option<usize>,
 }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::limits::TRIED_MESSAGES_MAX;
 use super::{BrokerServices, Overloaded};
 use crate::types::Message;
 
@@ -10,9 +11,6 @@ use crate::types::Message;
 pub(crate) struct StandIn {
     published: Mutex<Vec<Message>>,
 }
-
-/// Messages that are kept; others are turned away, as a broker does that has no room.
-const KEPT_MAX: usize = 10_000;
 
 impl StandIn {
     /// Takes what was published so far.
@@ -24,7 +22,7 @@ impl StandIn {
 impl BrokerServices for StandIn {
     fn publish(&self, message: Message) -> Result<(), Overloaded> {
         let mut published = self.published.lock();
-        if published.len() >= KEPT_MAX {
+        if published.len() >= TRIED_MESSAGES_MAX {
             return Err(Overloaded);
         }
         published.push(message);
@@ -41,5 +39,24 @@ impl BrokerServices for StandIn {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::types::{QoS, TopicName};
+
+    #[test]
+    fn so_many_messages_are_kept_until_they_are_taken() {
+        let broker = StandIn::default();
+        let topic = TopicName::new("a").expect("valid");
+        let publish = || broker.publish(Message::new(topic.clone(), Bytes::new(), QoS::AtMostOnce, false));
+        assert!((0..TRIED_MESSAGES_MAX).all(|_| publish().is_ok()));
+        assert_eq!(publish(), Err(Overloaded));
+        assert_eq!(broker.take_published().len(), TRIED_MESSAGES_MAX);
+        assert_eq!(publish(), Ok(()));
     }
 }

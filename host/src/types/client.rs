@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The client identifier of a session: unique in the broker. Cheap to clone.
@@ -66,6 +67,15 @@ impl ClientInfo {
             Identity::Anonymous => None,
             Identity::User(name) => Some(name),
         }
+    }
+
+    /// Bytes of all that the client can make long: its names, its user properties, its certificate's names.
+    pub fn bytes(&self) -> usize {
+        let certificate = self.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        self.client_id.as_str().len()
+            + self.username().map_or(0, str::len)
+            + self.connect.user_properties.bytes()
+            + certificate.map_or(0, CertificateFacts::bytes)
     }
 }
 
@@ -136,6 +146,12 @@ pub struct CertificateFacts {
     pub sha256: [u8; 32],
 }
 
+impl CertificateFacts {
+    fn bytes(&self) -> usize {
+        self.subject.len() + self.common_name.as_ref().map_or(0, |name| name.len()) + self.serial.len()
+    }
+}
+
 /// What a CONNECT packet says besides who the client is (3.1.2).
 #[derive(Debug, Clone, Default)]
 pub struct ConnectFacts {
@@ -146,7 +162,44 @@ pub struct ConnectFacts {
     /// Seconds between two packets at most; 0 for no limit.
     pub keep_alive_secs: u16,
     /// The user properties, in the order of the packet; there are none before 5.0.
-    pub user_properties: Box<[UserProperty]>,
+    pub user_properties: UserProperties,
+}
+
+/// User properties in their order. Most packets have none, and then they take no room.
+#[derive(Debug, Clone, Default)]
+pub struct UserProperties(Option<Box<Listed>>);
+
+#[derive(Debug, Clone)]
+struct Listed {
+    properties: Box<[UserProperty]>,
+    /// What they take together: each event of a client asks for it.
+    bytes: usize,
+}
+
+impl UserProperties {
+    /// Bytes that they take.
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |listed| listed.bytes)
+    }
+}
+
+impl FromIterator<UserProperty> for UserProperties {
+    fn from_iter<I: IntoIterator<Item = UserProperty>>(properties: I) -> Self {
+        let properties: Box<[UserProperty]> = properties.into_iter().collect();
+        let bytes = properties.iter().map(UserProperty::bytes).sum();
+        Self((!properties.is_empty()).then(|| Box::new(Listed { properties, bytes })))
+    }
+}
+
+impl Deref for UserProperties {
+    type Target = [UserProperty];
+
+    fn deref(&self) -> &[UserProperty] {
+        match &self.0 {
+            Some(listed) => &listed.properties,
+            None => &[],
+        }
+    }
 }
 
 /// A name and a value that mean something to applications (MQTT 5.0, 3.1.2.11.8). Names may repeat.
@@ -156,4 +209,26 @@ pub struct UserProperty {
     pub name: Box<str>,
     /// The value.
     pub value: Box<str>,
+}
+
+impl UserProperty {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.value.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_properties_know_what_they_take() {
+        let none = UserProperties::default();
+        assert_eq!((none.len(), none.bytes()), (0, 0));
+        assert!(std::iter::empty::<UserProperty>().collect::<UserProperties>().0.is_none());
+        let property = |name: &str, value: &str| UserProperty { name: name.into(), value: value.into() };
+        let two: UserProperties = [property("a", "bc"), property("", "")].into_iter().collect();
+        assert_eq!((&*two[0].value, two.bytes()), ("bc", 3 + 2 * size_of::<UserProperty>()));
+    }
 }

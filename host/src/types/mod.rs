@@ -20,7 +20,8 @@ pub(crate) mod random;
 
 pub use capabilities::Capabilities;
 pub use client::{
-    CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperty,
+    CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, TransportKind, UserProperties,
+    UserProperty,
 };
 pub use expiry::SessionExpiry;
 pub use few::Few;

@@ -75,7 +75,7 @@ impl PluginLog {
         if left_out > 0 {
             tracing::warn!(target: TARGET, plugin, "{left_out} messages were left out: too many per second");
         }
-        let message = escape(cut(message, LOG_MESSAGE_BYTES_MAX));
+        let message = escape_within(message, LOG_MESSAGE_BYTES_MAX);
         at_level!(level, event!(plugin, "{message}"));
     }
 }
@@ -87,23 +87,37 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
 
 /// Makes control characters visible, so that a message stays one line and cannot command a terminal.
 pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    escape_within(text, usize::MAX)
+}
+
+/// The same, as far as it fits into a bound in bytes: a character is there, or its escape is, as a whole or not at all.
+pub(crate) fn escape_within(text: &str, bytes_max: usize) -> String {
+    let mut escaped = String::with_capacity(text.len().min(bytes_max));
     for character in text.chars() {
-        match character {
-            '\n' => escaped.push_str("\\n"),
-            '\t' => escaped.push_str("\\t"),
-            '\r' => escaped.push_str("\\r"),
-            // The second group turns the direction of text around or is a line end in disguise.
-            c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}') =>
-            {
-                // Writing to a string does not fail.
-                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => escaped.push(c),
+        let fits = escaped.len();
+        push_escaped(&mut escaped, character);
+        if escaped.len() > bytes_max {
+            escaped.truncate(fits);
+            break;
         }
     }
     escaped
+}
+
+fn push_escaped(escaped: &mut String, character: char) {
+    match character {
+        '\n' => escaped.push_str("\\n"),
+        '\t' => escaped.push_str("\\t"),
+        '\r' => escaped.push_str("\\r"),
+        // The second group turns the direction of text around or is a line end in disguise.
+        c if c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}') =>
+        {
+            // Writing to a string does not fail.
+            let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => escaped.push(c),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +142,17 @@ mod tests {
         assert_eq!(cut("short", 10), "short");
         assert_eq!(cut("longer than that", 10), "longer tha");
         assert_eq!(cut("雪雪雪雪", 10), "雪雪雪");
+    }
+
+    #[test]
+    fn what_is_escaped_fits_its_bound_and_no_escape_is_cut_in_two() {
+        assert_eq!(escape_within("a\nb", 4), "a\\nb");
+        assert_eq!(escape_within("a\nb", 3), "a\\n");
+        assert_eq!(escape_within("a\nb", 2), "a");
+        assert_eq!(escape_within("a\0b", 5), "a");
+        assert_eq!(escape_within("雪雪", 5), "雪");
+        assert_eq!(escape_within(&"\0".repeat(1_024), 1_024), "\\u{0}".repeat(204));
+        assert_eq!(escape_within("", 0), "");
     }
 
     #[test]

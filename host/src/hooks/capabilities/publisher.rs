@@ -10,7 +10,7 @@ use crate::types::{Message, QoS, TopicError, TopicFilter, TopicName, levels};
 
 /// The capability `publisher`: messages in the plugin's name, to topics that are granted to it.
 ///
-/// Topic-check is not asked about them: the grant is what bounds them.
+/// Topic-check is not asked whether it may: the grant is what bounds that.
 pub(crate) struct Publisher {
     granted: Vec<TopicFilter>,
     broker: Arc<dyn BrokerServices>,

@@ -303,6 +303,10 @@ fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
     );
     let forgets = Guest { auth: Some(Does::Answer(0)), actions: vec![Action::Publish], ..Guest::default() };
     check(forgets, "declares actions to decide and does not export `topic-check`");
+    let forgets = Guest { ticks: Some(Does::Answer(0)), kinds: vec![EventKind::PacketSent], ..Guest::default() };
+    check(forgets, "asks to be told of events and does not export `events`");
+    let forgets = Guest { auth: Some(Does::Answer(0)), tick_seconds: 1, ..Guest::default() };
+    check(forgets, "asks for ticks and does not export `ticks`");
 }
 
 #[test]

@@ -17,8 +17,8 @@ fn long_reasons_are_cut_and_too_many_properties_are_left_out() {
     for reason in [&verdicts[0], &alone].map(|verdict| verdict.reason.as_deref().expect("a reason")) {
         let Reason { code, text, user_properties } = reason;
         assert_eq!(*code, Some(0x87));
-        // A character is not cut in two, and what would end a line is escaped.
-        let expected = format!("t\\n{}", "é".repeat((REASON_TEXT_BYTES_MAX - 2) / 2));
+        // A character is not cut in two, and what would end a line is escaped before.
+        let expected = format!("t\\n{}", "é".repeat((REASON_TEXT_BYTES_MAX - 3) / 2));
         assert_eq!(text.as_deref(), Some(expected.as_str()));
         assert_eq!(user_properties.len(), REASON_PROPERTIES_MAX);
         for (number, pair) in user_properties.chunks(2).enumerate() {

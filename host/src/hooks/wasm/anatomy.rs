@@ -5,9 +5,7 @@ use wasmparser::{ComponentName, KnownCustom, Parser, Payload, Validator, WasmFea
 use super::engine::check_kind;
 use super::pack::{NAME_SECTION, VERSION_SECTION};
 use super::unusable::Unusable;
-
-/// Bytes of a name or version that are kept: they end up in messages.
-const TEXT_BYTES_MAX: usize = 64;
+use crate::hooks::limits::COMPONENT_NAME_BYTES_MAX;
 
 /// The outermost parts of a component.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,5 +83,16 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), Unusable> {
 }
 
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+    text[..text.floor_char_boundary(COMPONENT_NAME_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        assert_eq!(cut("plugin"), "plugin");
+        assert_eq!(cut(&"雪".repeat(100)).len(), COMPONENT_NAME_BYTES_MAX / 3 * 3);
+    }
 }

@@ -136,7 +136,8 @@ impl log::Host for State {
     }
 
     fn enabled(&mut self, level: log::Level) -> bool {
-        !self.quiet && self.capabilities.log.enabled(level.into())
+        // Also where nothing is written now: a plugin may keep the answer for its later calls.
+        self.capabilities.log.enabled(level.into())
     }
 }
 
@@ -227,5 +228,71 @@ impl From<PublishError> for publisher::PublishError {
             PublishError::TooLarge => Self::TooLarge(PUBLISH_PAYLOAD_BYTES_MAX as u64),
             PublishError::Limited => Self::Limited,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use parking_lot::Mutex;
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+    use crate::hooks::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
+    use crate::hooks::stand_in::StandIn;
+    use crate::hooks::{BrokerServices, PluginLimits};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The state of an instance that is in its `init`, of which it is the first or not.
+    fn state(first: bool) -> State {
+        let broker: Arc<dyn BrokerServices> = Arc::<StandIn>::default();
+        let capabilities = Capabilities {
+            log: PluginLog::new("p".into()),
+            files: Files::new(&[], &serde_json::Map::new()),
+            publisher: Publisher::new(Vec::new(), Arc::clone(&broker)),
+            broker_info: BrokerInfo::new(Arc::clone(&broker), Arc::default()),
+            sessions: Sessions::new(broker),
+            verdict_number: Arc::default(),
+        };
+        State::new(Arc::new(capabilities), !first, PluginLimits::default(), false)
+    }
+
+    /// A logger that asks once, when it is made, would be silent for ever.
+    #[test]
+    fn every_instance_is_told_the_level_in_its_init_and_the_first_alone_writes_then() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(LevelFilter::INFO)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for (number, first) in [true, false].into_iter().enumerate() {
+                let mut state = state(first);
+                let enabled = [log::Level::Info, log::Level::Debug].map(|level| log::Host::enabled(&mut state, level));
+                assert_eq!(enabled, [true, false], "instance {number}");
+                log::Host::write(&mut state, log::Level::Info, format!("init of {number}"));
+                state.speak();
+                log::Host::write(&mut state, log::Level::Info, format!("call of {number}"));
+            }
+        });
+        let written = String::from_utf8(kept.0.lock().clone()).expect("text");
+        let contains = ["init of 0", "call of 0", "init of 1", "call of 1"].map(|text| written.contains(text));
+        assert_eq!(contains, [true, true, false, true], "{written}");
     }
 }

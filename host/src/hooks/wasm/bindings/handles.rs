@@ -5,7 +5,7 @@ use wasmtime::component::Resource;
 
 use super::Current;
 use super::amqtt::plugin::types;
-use crate::hooks::capabilities::{cut, escape};
+use crate::hooks::capabilities::escape_within;
 use crate::hooks::interests::Registration;
 use crate::hooks::limits::{METHOD_BYTES_MAX, METHODS_MAX, REASON_PROPERTIES_MAX, REASON_TEXT_BYTES_MAX};
 use crate::hooks::wasm::state::State;
@@ -286,5 +286,20 @@ impl Reason {
 
 /// Makes text of a plugin fit to be sent to a client.
 fn fit(text: &str) -> Box<str> {
-    escape(cut(text, REASON_TEXT_BYTES_MAX)).into()
+    escape_within(text, REASON_TEXT_BYTES_MAX).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bound is on what is sent, which an escape makes longer.
+    #[test]
+    fn text_for_a_client_is_within_its_bound_whatever_is_in_it() {
+        for text in ["x", "é", "\n", "\0", "\u{2028}"] {
+            let fitted = fit(&text.repeat(REASON_TEXT_BYTES_MAX));
+            assert!((REASON_TEXT_BYTES_MAX - 8..=REASON_TEXT_BYTES_MAX).contains(&fitted.len()), "{text:?}");
+        }
+        assert_eq!(&*fit("no\0"), "no\\u{0}");
+    }
 }
