@@ -133,7 +133,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
         let topic = std::iter::once((will.topic().as_str(), will.facts()));
         let asking = Asking::begin(&mut worker.borrow_mut(), client, Action::Publish, topic);
         if let Some(mut asking) = asking {
-            poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
+            poll_fn(|cx| asking.poll_answer(&mut worker.borrow_mut(), &mut verdicts, cx)).await;
             has_waited = true;
         }
     }
@@ -423,6 +423,7 @@ fn open(
         verdicts,
         review: None,
         asking: None,
+        owed: None,
         receiving: None,
         proven,
     })

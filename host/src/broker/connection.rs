@@ -16,11 +16,13 @@ use super::core::Core;
 use super::events;
 use super::exchange::Proven;
 use super::explanation;
+use super::owed::Owed;
 use super::publish::{Asks, Publisher};
 use super::reader::{Filled, Read, Reader};
 use super::received::Receiving;
 use super::revocation::Review;
 use super::session::{Displaced, SessionHandle};
+use super::turn::{Turn, go_on_after_others};
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use super::writer::Writer;
@@ -61,6 +63,8 @@ pub(super) struct Client {
     pub(super) review: Option<Box<Review>>,
     /// What has to be answered before its next packet is dealt with.
     pub(super) asking: Option<Box<Asking>>,
+    /// Retained messages that it is to have before its next packet is dealt with.
+    pub(super) owed: Option<Box<Owed>>,
     /// What is asked about messages that wait for it.
     pub(super) receiving: Option<Box<Receiving>>,
     /// How it has proved who it is, if by an exchange.
@@ -68,12 +72,16 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// What the next packet has to wait for.
+    fn poll_ahead(&mut self, worker: &mut Worker, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.owed.is_some() {
+            ready!(worker.poll_owed(self, cx))?;
+        }
         if let Some(asking) = &mut self.asking {
-            ready!(asking.poll_answer(&mut self.verdicts, cx));
+            ready!(asking.poll_answer(worker, &mut self.verdicts, cx));
             self.asking = None;
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -230,6 +238,7 @@ impl Live {
         let Self { connected: Connected { worker, client, end }, timer, wire, .. } = self;
         let worker = &mut *worker.borrow_mut();
         worker.now = Instant::now();
+        worker.turn = Turn::default();
         *end = End::Panic;
         let turn = take_turn(worker, wire, client, timer, cx);
         *end = End::Shutdown;
@@ -320,9 +329,13 @@ fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Cont
     for _ in 0..READS_PER_TURN {
         // Above the mark, having written is what wakes this task.
         if wire.writer.len() > WRITING_BYTES_PAUSE
-            || client.poll_answer(cx).is_pending()
+            || client.poll_ahead(worker, cx)?.is_pending()
             || read_once(worker, wire, client, cx)?.is_pending()
         {
+            return Ok(());
+        }
+        if worker.turn.is_over(worker.now) {
+            go_on_after_others(cx);
             return Ok(());
         }
     }
@@ -344,6 +357,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
             let now = worker.now;
             worker.stats().bytes_received.add(count);
             writer.begin(&mut worker.scratch.spare);
+            let mut is_stopped = false;
             let handled = reader.consume(&filled, packet_bytes_max, |bytes, shared| {
                 let mut consumed = 0;
                 while let Some(frame) =
@@ -351,18 +365,24 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
                 {
                     if let Some(asking) = worker.ask_first(protocol, client, frame) {
                         client.asking = Some(Box::new(asking));
+                        is_stopped = true;
                         break;
                     }
                     consumed += frame.header.packet_len();
                     handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
                     client.verdicts.forget_answers();
+                    worker.turn.spend(1);
+                    is_stopped = client.owed.is_some() || worker.turn.is_over(now);
+                    if is_stopped {
+                        break;
+                    }
                 }
-                if consumed > 0 || client.asking.is_some() {
+                if consumed > 0 || is_stopped {
                     protocol.heard(now);
                 }
                 Ok(consumed)
             });
-            if client.asking.is_some() {
+            if is_stopped {
                 reader.look_again();
             }
             protocol.partial(now, reader.has_partial());

@@ -184,9 +184,10 @@ impl Worker {
 
     fn route(&mut self, message: Routed<'_>) -> ReasonCode {
         let Routed { origin, topic, payload, qos, retain, properties } = message;
-        let Some(route) = self.routes.route(topic, &self.core.subscriptions) else {
+        let Some(route) = self.routes.route(topic, &self.core.subscriptions, &mut self.turn) else {
             return ReasonCode::TopicNameInvalid;
         };
+        self.turn.spend(route.subscribers.len());
         let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
         let stats = &core.stats[self.index];
         let payload_len = payload.len();

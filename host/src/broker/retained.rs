@@ -138,6 +138,11 @@ impl Retained {
         }
     }
 
+    /// Whether this is still the retained message of its topic.
+    pub(super) fn is_current(&self, message: &Arc<Message>) -> bool {
+        self.inner.read().tree.value(&message.topic).is_some_and(|entry| Arc::ptr_eq(&entry.message, message))
+    }
+
     /// How many messages there was no room for.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

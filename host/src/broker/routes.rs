@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::shared::Share;
 use super::subscriptions::{Subscriber, Subscriptions};
+use super::turn::Turn;
 use super::verdicts::Remembered;
 use crate::types::TopicName;
 
@@ -75,7 +76,7 @@ impl Route {
 
 impl RouteCache {
     /// The route of a valid topic name.
-    pub(super) fn route(&mut self, topic: &str, subscriptions: &Subscriptions) -> Option<Rc<Route>> {
+    pub(super) fn route(&mut self, topic: &str, subscriptions: &Subscriptions, turn: &mut Turn) -> Option<Rc<Route>> {
         // Before the tree is read: a change in between makes the entry stale, not wrong.
         let generation = subscriptions.generation();
         if self.generation != generation {
@@ -85,6 +86,7 @@ impl RouteCache {
             return Some(Rc::clone(route));
         }
         let name = TopicName::new(topic).ok()?;
+        turn.spend_much();
         let (subscribers, shares) = subscriptions.subscribers(topic);
         let route = Rc::new(Route::new(name.clone(), subscribers, shares));
         self.remember(name, &route);
@@ -120,7 +122,8 @@ mod tests {
         let subscriptions = Subscriptions::new(Overlapping::Once);
         let mut cache = RouteCache::default();
         for number in 0..600 {
-            assert!(cache.route(&format!("{number:065000}"), &subscriptions).is_some());
+            let route = cache.route(&format!("{number:065000}"), &subscriptions, &mut Turn::default());
+            assert!(route.is_some());
             let bytes: usize = cache.routes.values().map(|route| route.bytes()).sum();
             assert!(bytes == cache.bytes && bytes <= ROUTES_BYTES_MAX, "{bytes} counted as {}", cache.bytes);
         }

@@ -5,19 +5,12 @@ use bytes::BytesMut;
 use super::aside::filters_to_ask;
 use super::connection::{Client, End};
 use super::explanation;
-use super::publish::{count_dropped, message_facts};
-use super::retained::Found;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
-use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Property, Subscribe, Unsubscribe, encode_suback, encode_unsuback};
-use crate::hooks::{Action, CacheFor, Event, EventKind, Reason, TopicFacts};
-use crate::queue::{Queued, Standing};
-use crate::types::{ClientInfo, QoS, ReasonCode, RetainHandling, TopicFilter};
-
-/// Retained messages that plugins are asked about at once, before it is looked what they have said of others with it.
-const RETAINED_ASKED_TOGETHER: usize = 8;
+use crate::hooks::{Action, Event, EventKind, Reason, TopicFacts};
+use crate::types::{QoS, ReasonCode, RetainHandling, TopicFilter};
 
 impl Worker {
     /// Makes the subscriptions of a SUBSCRIBE and answers it `[MQTT-3.8.4-1]`.
@@ -30,12 +23,16 @@ impl Worker {
         self.ask_about_filters(client, subscribe);
         let (mut reasons, mut refused) = (Vec::new(), None);
         for (index, (filter, options)) in subscribe.filters().enumerate() {
-            // The same filter may stand there a million times, and each time is a lookup of retained messages.
+            // The same filter may stand there a million times.
             reasons.push(if index < self.core.limits.subscriptions_max {
                 self.subscribe_one(client, filter, Wanted { options, id: subscribe.id }, &mut refused)?
             } else {
                 self.refuse_subscription(client, filter)
             });
+        }
+        if !client.verdicts.answers_hold_for(self.hooks.verdict_number()) {
+            // They were given by rules that the session may have been judged by anew since.
+            client.session.is_to_be_judged();
         }
         let said = refused.as_deref().map_or(Vec::new(), |why| explanation::of_acknowledgement(why, client.terms));
         let encode = |out: &mut BytesMut, said: &[Property<'_>]| {
@@ -84,7 +81,7 @@ impl Worker {
     /// SUBACK: `refused` gets those of the first refusal that has some.
     fn subscribe_one(
         &mut self,
-        client: &Client,
+        client: &mut Client,
         filter: &str,
         mut wanted: Wanted,
         refused: &mut Option<Arc<Reason>>,
@@ -118,10 +115,10 @@ impl Worker {
             RetainHandling::IfNew => is_new,
             RetainHandling::Never => false,
         };
-        if sends_retained {
-            self.send_retained(client, &filter, wanted)?;
-        }
         self.emit_subscription(EventKind::ClientSubscribed, client, &filter, Some(wanted.options.qos));
+        if sends_retained {
+            client.owed.get_or_insert_default().add(filter, wanted);
+        }
         Ok(ReasonCode::granted(wanted.options.qos))
     }
 
@@ -167,92 +164,6 @@ impl Worker {
             return answered.result();
         }
         self.checker.check(&client.info, Action::Subscribe, filter, TopicFacts::subscription(qos)).result()
-    }
-
-    /// Sends the retained messages of a new or renewed subscription `[MQTT-3.3.1-6]` `[MQTT-3.8.4-3]`.
-    fn send_retained(&mut self, client: &Client, filter: &TopicFilter, wanted: Wanted) -> Result<(), End> {
-        let (now, generation) = (self.now, self.hooks.verdict_number());
-        let mut found = self.core.retained.matches(filter, generation);
-        let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
-        // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
-        found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
-        if found.is_empty() {
-            return Ok(());
-        }
-        let mut asked_before = None;
-        found.retain(|found| self.may_still_be_published(found, generation, &mut asked_before));
-        let mut standing = Standing::Judged;
-        if self.checker.holds_up(&client.info, Action::Receive) {
-            standing = Standing::Unjudged { is_told: false };
-        } else if self.hooks.decides(Action::Receive) {
-            let mut allowed = self.may_receive_retained(&client.info, &found, generation).into_iter();
-            // There is one for each.
-            found.retain(|_| allowed.next() == Some(true));
-        }
-        let queued = found.into_iter().map(|Found { message, .. }| Queued {
-            qos: message.qos.min(wanted.options.qos),
-            retain: true,
-            subscription_id: wanted.id,
-            message,
-        });
-        let dropped = client.session.deliver_retained(client.link_id, queued, standing, &self.core.limits, now)?;
-        if dropped > 0 {
-            count_dropped(self.stats(), dropped, filter.as_str(), client.session.client_id.as_str());
-        }
-        Ok(())
-    }
-
-    /// Which of these a client may receive. Most are under a few rules: what a plugin has said of a topic filter it is not
-    /// asked again.
-    fn may_receive_retained(&mut self, client: &Arc<ClientInfo>, found: &[Found], generation: u64) -> Vec<bool> {
-        let (mut verdicts, mut allowed) = (VerdictCache::default(), Vec::with_capacity(found.len()));
-        for some in found.chunks(RETAINED_ASKED_TOGETHER) {
-            let topics = some.iter().map(|Found { message, .. }| message.topic.as_str());
-            let known: Vec<_> = topics.clone().map(|topic| verdicts.verdict(topic, generation)).collect();
-            let unknown = some.iter().zip(&known).filter(|(_, known)| known.is_none());
-            let asked: Vec<_> =
-                unknown.map(|(found, _)| (found.message.topic.as_str(), message_facts(&found.message))).collect();
-            let mut answers = self.checker.check_many(client, Action::Receive, &asked).into_iter();
-            allowed.extend(topics.zip(known).map(|(topic, known)| match known {
-                Some(known) => known.is_ok(),
-                None => answers.next().is_some_and(|verdict| {
-                    verdicts.remember(topic, &verdict, generation);
-                    verdict.allowed
-                }),
-            }));
-        }
-        allowed
-    }
-
-    /// Whether a retained message may still be published by who published it. `asked_before` has what was said of the
-    /// publisher of the message before, who mostly is the same.
-    fn may_still_be_published(
-        &mut self,
-        found: &Found,
-        generation: u64,
-        asked_before: &mut Option<(Arc<ClientInfo>, VerdictCache)>,
-    ) -> bool {
-        let Found { message, publisher, is_allowed } = found;
-        let Some(publisher) = publisher.as_ref().filter(|_| !is_allowed && self.hooks.decides(Action::Publish)) else {
-            return true;
-        };
-        let topic = message.topic.as_str();
-        let verdicts = match asked_before {
-            Some((client, verdicts)) if Arc::ptr_eq(client, publisher) => verdicts,
-            other => &mut other.insert((Arc::clone(publisher), VerdictCache::default())).1,
-        };
-        let allowed = verdicts.verdict(topic, generation).map(|result| result.is_ok()).unwrap_or_else(|| {
-            let verdict = self.checker.check(publisher, Action::Publish, topic, message_facts(message));
-            verdicts.remember(topic, &verdict, generation);
-            if verdict.allowed && verdict.cache == CacheFor::UntilReload && verdict.extended_to.is_empty() {
-                self.core.retained.remember_allowed(message, generation);
-            }
-            verdict.allowed
-        });
-        if !allowed {
-            tracing::debug!("retained message of {topic:?}: {:?} may not publish it any more", publisher.client_id);
-        }
-        allowed
     }
 
     fn emit_subscription(&self, kind: EventKind, client: &Client, filter: &TopicFilter, qos: Option<QoS>) {

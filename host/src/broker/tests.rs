@@ -53,6 +53,7 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
         verdicts: VerdictCache::default(),
         review: None,
         asking: None,
+        owed: None,
         receiving: None,
         proven: None,
     };

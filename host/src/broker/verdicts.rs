@@ -38,7 +38,13 @@ pub(super) struct VerdictCache {
     answers: Option<Box<Answers>>,
 }
 
-type Answers = (Action, HashMap<Box<str>, Verdict, RandomState>);
+#[derive(Debug)]
+struct Answers {
+    action: Action,
+    /// What they are good for.
+    number: u64,
+    by_topic: HashMap<Box<str>, Verdict, RandomState>,
+}
 
 #[derive(Debug)]
 struct Slots {
@@ -178,7 +184,7 @@ impl VerdictCache {
                 Entry::Occupied(_) => {}
             }
         }
-        self.answers = Some(Box::new((action, by_topic)));
+        self.answers = Some(Box::new(Answers { action, number, by_topic }));
     }
 
     /// Whether answers wait for the next packet.
@@ -186,10 +192,14 @@ impl VerdictCache {
         self.answers.is_some()
     }
 
+    /// Whether those that there are hold as long as the number is this one.
+    pub(super) fn answers_hold_for(&self, number: u64) -> bool {
+        self.answers.as_deref().is_none_or(|answers| answers.number == number)
+    }
+
     /// What was asked ahead about a topic of this packet.
     pub(super) fn answered(&self, action: Action, topic: &str) -> Option<&Verdict> {
-        let (_, answers) = self.answers.as_deref().filter(|(answered, _)| *answered == action)?;
-        answers.get(topic)
+        self.answers.as_deref().filter(|answers| answers.action == action)?.by_topic.get(topic)
     }
 
     /// The packet that the answers were for has been dealt with.

@@ -22,6 +22,7 @@ use super::revocation;
 use super::routes::RouteCache;
 use super::session::LastWill;
 use super::stats::WorkerStats;
+use super::turn::Turn;
 use super::verdicts::VerdictCache;
 use super::will::Will;
 use crate::hooks::{Greeter, Hooks, TopicChecker};
@@ -55,6 +56,8 @@ pub(super) struct Worker {
     pub(super) read_buffer: Box<[u8]>,
     /// The time, as of the beginning of the turn at hand.
     pub(super) now: Instant,
+    /// What the running turn of a connection has done.
+    pub(super) turn: Turn,
     next_link: u64,
 }
 
@@ -161,7 +164,7 @@ fn ask_about_will(
     let worker = Rc::clone(worker);
     Ok(async move {
         let mut verdicts = VerdictCache::default();
-        poll_fn(|cx| asking.poll_answer(&mut verdicts, cx)).await;
+        poll_fn(|cx| asking.poll_answer(&mut worker.borrow_mut(), &mut verdicts, cx)).await;
         let mut worker = worker.borrow_mut();
         worker.now = Instant::now();
         worker.publish_judged_will(&client, *will, &mut verdicts);
@@ -188,6 +191,7 @@ impl Worker {
             wakes: Vec::new(),
             read_buffer: read_buffer(),
             now: Instant::now(),
+            turn: Turn::default(),
             next_link: index as u64,
         }
     }

@@ -36,6 +36,9 @@ pub(in crate::broker) struct Judgement {
     pub(in crate::broker) messages: Messages,
 }
 
+/// Of no verdicts.
+const NO_GENERATION: u64 = u64::MAX;
+
 /// Messages as plugins are asked about them.
 type Messages = HashSet<(TopicName, TopicFacts), ahash::RandomState>;
 
@@ -62,6 +65,11 @@ impl SessionHandle {
     /// Whether everything of the session has been judged by this generation of verdicts.
     pub(in crate::broker) fn is_judged(&self, generation: u64) -> bool {
         self.judged.load(Ordering::Relaxed) == generation
+    }
+
+    /// It has something that was not judged by the verdicts that all of it was said to be judged by.
+    pub(in crate::broker) fn is_to_be_judged(&self) {
+        self.judged.store(NO_GENERATION, Ordering::Relaxed);
     }
 
     /// Holds back what waits, and says what there is to be judged anew: for the connection `link_id`, or for none.

@@ -1,0 +1,267 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::vec;
+
+use super::aside::ASKED_TOGETHER_MAX;
+use super::connection::{Client, End};
+use super::publish::{count_dropped, message_facts};
+use super::retained::Found;
+use super::subscriptions::Wanted;
+use super::turn::go_on_after_others;
+use super::verdicts::VerdictCache;
+use super::worker::Worker;
+use crate::hooks::{Action, CacheFor, Verdict};
+use crate::queue::{Queued, Standing};
+use crate::types::{ClientInfo, TopicFilter};
+
+/// Messages that a plugin is asked about together in place: where there are more, the client asks while it waits for them.
+const JUDGED_IN_PLACE_MAX: usize = 64;
+
+/// The retained messages of new or renewed subscriptions that their client is yet to have `[MQTT-3.3.1-6]`
+/// `[MQTT-3.8.4-3]`.
+///
+/// A few bytes of a SUBSCRIBE may ask for all that there are, many times over, and the right to each of them may have to be
+/// found out. So they are looked up a filter at a time, in the turns of the connection, and its next packet waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    subscriptions: VecDeque<(TopicFilter, Wanted)>,
+    found: Option<Matched>,
+}
+
+/// What was found for one subscription.
+#[derive(Debug)]
+struct Matched {
+    filter: TopicFilter,
+    wanted: Wanted,
+    /// Of the verdicts, before any was asked for.
+    generation: u64,
+    rest: vec::IntoIter<Found>,
+    /// Those that their publishers may still publish.
+    publishable: Vec<Found>,
+    /// What was said of the publisher of the message before, who mostly is the same.
+    asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
+    asking: Option<Asking>,
+    /// Whether others have had their turns since these were found.
+    has_waited: bool,
+}
+
+/// Messages of one publisher, whose right to them is asked about where it holds up nobody else.
+struct Asking {
+    found: Vec<Found>,
+    verdicts: Pin<Box<dyn Future<Output = Vec<Verdict>>>>,
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.found.fmt(f)
+    }
+}
+
+impl Owed {
+    /// The client is to have what there is for a subscription.
+    pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
+        self.subscriptions.push_back((filter, wanted));
+    }
+}
+
+impl Worker {
+    /// Sends what a client is owed, as far as that holds up nobody else.
+    pub(super) fn poll_owed(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let Some(mut owed) = client.owed.take() else { return Poll::Ready(Ok(())) };
+        let sent = self.poll_subscriptions(client, &mut owed, cx);
+        if sent.is_pending() {
+            client.owed = Some(owed);
+        }
+        sent
+    }
+
+    fn poll_subscriptions(&mut self, client: &Client, owed: &mut Owed, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        // Something is done each time, whatever the turn has been spent on before.
+        let mut has_begun = false;
+        loop {
+            if let Some(mut matched) = owed.found.take() {
+                if self.poll_publishable(&mut matched, cx).is_pending() {
+                    matched.has_waited = true;
+                    owed.found = Some(matched);
+                    return Poll::Pending;
+                }
+                self.send_retained(client, matched)?;
+            }
+            if has_begun && self.turn.is_over(self.now) {
+                go_on_after_others(cx);
+                return Poll::Pending;
+            }
+            let Some((filter, wanted)) = owed.subscriptions.pop_front() else { return Poll::Ready(Ok(())) };
+            owed.found = Some(self.look_up(client, filter, wanted));
+            has_begun = true;
+        }
+    }
+
+    fn look_up(&mut self, client: &Client, filter: TopicFilter, wanted: Wanted) -> Matched {
+        let (now, generation) = (self.now, self.hooks.verdict_number());
+        let mut found = self.core.retained.matches(&filter, generation);
+        self.turn.spend_much();
+        let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
+        // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
+        found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
+        Matched {
+            filter,
+            wanted,
+            generation,
+            publishable: Vec::with_capacity(found.len()),
+            rest: found.into_iter(),
+            asked_before: None,
+            asking: None,
+            has_waited: false,
+        }
+    }
+
+    /// Finds out which of the messages may still be published by who published them.
+    fn poll_publishable(&mut self, matched: &mut Matched, cx: &mut Context<'_>) -> Poll<()> {
+        let mut has_asked = false;
+        loop {
+            if let Some(asking) = &mut matched.asking {
+                let verdicts = ready!(asking.verdicts.as_mut().poll(cx));
+                let asked = matched.asking.take().map_or(Vec::new(), |asking| asking.found);
+                for (found, verdict) in asked.into_iter().zip(verdicts) {
+                    self.take_verdict(matched, found, &verdict);
+                }
+            }
+            let Some(found) = matched.rest.next() else { return Poll::Ready(()) };
+            if let Some(may) = self.is_known(matched, &found) {
+                matched.publishable.extend(may.then_some(found));
+                continue;
+            }
+            let Some(publisher) = found.publisher.clone() else { continue };
+            if self.checker.holds_up(&publisher, Action::Publish) {
+                matched.asking = Some(self.ask_aside(matched, &publisher, found));
+            } else {
+                let topic = found.message.topic.as_str();
+                let verdict = self.checker.check(&publisher, Action::Publish, topic, message_facts(&found.message));
+                self.take_verdict(matched, found, &verdict);
+                self.turn.spend(1);
+                has_asked = true;
+            }
+            if has_asked && matched.asking.is_none() && self.turn.is_over(self.now) {
+                go_on_after_others(cx);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether a message may still be published, where nobody has to be asked.
+    fn is_known(&self, matched: &mut Matched, found: &Found) -> Option<bool> {
+        let Some(publisher) = &found.publisher else { return Some(true) };
+        if found.is_allowed || !self.hooks.decides(Action::Publish) {
+            return Some(true);
+        }
+        let (client, verdicts) = matched.asked_before.as_mut()?;
+        let known =
+            Arc::ptr_eq(client, publisher).then(|| verdicts.verdict(found.message.topic.as_str(), matched.generation));
+        let may = known?.map(|result| result.is_ok())?;
+        if !may {
+            tell_of_refused(found);
+        }
+        Some(may)
+    }
+
+    /// Asks about this message and those after it that are of the same publisher.
+    fn ask_aside(&self, matched: &mut Matched, publisher: &Arc<ClientInfo>, first: Found) -> Asking {
+        let mut found = vec![first];
+        while found.len() < ASKED_TOGETHER_MAX
+            && let Some(next) = matched.rest.as_slice().first()
+            && !next.is_allowed
+            && next.publisher.as_ref().is_some_and(|other| Arc::ptr_eq(other, publisher))
+        {
+            found.extend(matched.rest.next());
+        }
+        let asked = |found: &Found| (found.message.topic.as_str().into(), message_facts(&found.message));
+        let topics = found.iter().map(asked).collect();
+        let verdicts = Box::pin(self.checker.ask_for_broker(Arc::clone(publisher), Action::Publish, topics));
+        Asking { found, verdicts }
+    }
+
+    fn take_verdict(&self, matched: &mut Matched, found: Found, verdict: &Verdict) {
+        let Some(publisher) = &found.publisher else { return };
+        let verdicts = match &mut matched.asked_before {
+            Some((client, verdicts)) if Arc::ptr_eq(client, publisher) => verdicts,
+            other => &mut other.insert((Arc::clone(publisher), VerdictCache::default())).1,
+        };
+        verdicts.remember(found.message.topic.as_str(), verdict, matched.generation);
+        if !verdict.allowed {
+            return tell_of_refused(&found);
+        }
+        if verdict.cache == CacheFor::UntilReload && verdict.extended_to.is_empty() {
+            self.core.retained.remember_allowed(&found.message, matched.generation);
+        }
+        matched.publishable.push(found);
+    }
+
+    /// Sends what was found, as far as the client may receive it.
+    fn send_retained(&mut self, client: &Client, matched: Matched) -> Result<(), End> {
+        let Matched { filter, wanted, generation, publishable: mut found, has_waited, .. } = matched;
+        if has_waited {
+            // Who has another message of the topic by now is not to have this one after it.
+            found.retain(|found| self.core.retained.is_current(&found.message));
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut standing = Standing::Judged;
+        if self.hooks.decides(Action::Receive) {
+            if found.len() > JUDGED_IN_PLACE_MAX || self.checker.holds_up(&client.info, Action::Receive) {
+                standing = Standing::Unjudged { is_told: false };
+            } else {
+                let mut allowed = self.may_receive_retained(&client.info, &found, generation).into_iter();
+                // There is one for each.
+                found.retain(|_| allowed.next() == Some(true));
+            }
+        }
+        self.turn.spend(found.len());
+        let queued = found.into_iter().map(|Found { message, .. }| Queued {
+            qos: message.qos.min(wanted.options.qos),
+            retain: true,
+            subscription_id: wanted.id,
+            message,
+        });
+        let (session, link_id) = (&client.session, client.link_id);
+        let dropped = session.deliver_retained(link_id, queued, standing, &self.core.limits, self.now)?;
+        if dropped > 0 {
+            count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());
+        }
+        Ok(())
+    }
+
+    /// Which of these a client may receive. Most are under a few rules: what a plugin has said of a topic filter it is not
+    /// asked again.
+    fn may_receive_retained(&mut self, client: &Arc<ClientInfo>, found: &[Found], generation: u64) -> Vec<bool> {
+        let (mut verdicts, mut allowed) = (VerdictCache::default(), Vec::with_capacity(found.len()));
+        for some in found.chunks(ASKED_TOGETHER_MAX) {
+            let topics = some.iter().map(|Found { message, .. }| message.topic.as_str());
+            let known: Vec<_> = topics.clone().map(|topic| verdicts.verdict(topic, generation)).collect();
+            let unknown = some.iter().zip(&known).filter(|(_, known)| known.is_none());
+            let asked: Vec<_> =
+                unknown.map(|(found, _)| (found.message.topic.as_str(), message_facts(&found.message))).collect();
+            let mut answers = self.checker.check_many(client, Action::Receive, &asked).into_iter();
+            allowed.extend(topics.zip(known).map(|(topic, known)| match known {
+                Some(known) => known.is_ok(),
+                None => answers.next().is_some_and(|verdict| {
+                    verdicts.remember(topic, &verdict, generation);
+                    verdict.allowed
+                }),
+            }));
+        }
+        allowed
+    }
+}
+
+fn tell_of_refused(found: &Found) {
+    let publisher = found.publisher.as_ref().map(|publisher| &publisher.client_id);
+    tracing::debug!(
+        "retained message of {:?}: {publisher:?} may not publish it any more",
+        found.message.topic.as_str()
+    );
+}
