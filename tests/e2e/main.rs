@@ -36,4 +36,5 @@ mod seeds;
 mod sessions;
 mod slow_plugins;
 mod tls;
+mod turns;
 mod websocket;

@@ -135,3 +135,20 @@ fn mqtt_3_1_clients_are_served() {
     stream.read_exact(&mut answer).expect("everything is answered");
     assert_eq!(answer[..9], [0x20, 2, 0, 0, 0x90, 3, 0, 1, 0]);
 }
+
+/// A SUBSCRIBE to these filters at QoS 0, with the packet identifier 1.
+pub(crate) fn subscribe(filters: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let asked = filters.into_iter().map(|filter| {
+        let length = u16::try_from(filter.len()).expect("short").to_be_bytes();
+        [length.as_slice(), filter.as_bytes(), &[0]].concat()
+    });
+    let body = [vec![0, 1], asked.flatten().collect()].concat();
+    let (mut packet, mut rest) = (vec![0x82], body.len());
+    while rest >= 0x80 {
+        packet.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    packet.push(rest as u8);
+    packet.extend(body);
+    packet
+}

@@ -11,7 +11,7 @@ use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
-use crate::protocol::{CONNACK, CONNECT, open};
+use crate::protocol::{CONNACK, CONNECT, open, subscribe};
 
 /// Messages of the client that needs slow checks: some four seconds of them.
 const SLOW_MESSAGES: u16 = 200;
@@ -29,12 +29,12 @@ fn start() -> Broker {
 }
 
 /// As many connections as bring the next one to the same worker as the last one before them.
-fn others(broker: &Broker) -> Vec<Client> {
+pub(crate) fn others(broker: &Broker) -> Vec<Client> {
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     (1..workers).map(|number| Client::connect(broker, &format!("idle-{number}"))).collect()
 }
 
-fn connected(broker: &Broker) -> TcpStream {
+pub(crate) fn connected(broker: &Broker) -> TcpStream {
     let mut stream = open(broker);
     stream.write_all(CONNECT).expect("is open");
     let mut connack = [0; CONNACK.len()];
@@ -72,7 +72,7 @@ fn a_slow_check_holds_up_only_who_needs_it() {
 }
 
 /// How often a client asks and is answered until the other stream has something to read.
-fn round_trips_until(stream: &TcpStream, quick: &mut Client) -> usize {
+pub(crate) fn round_trips_until(stream: &TcpStream, quick: &mut Client) -> usize {
     stream.set_nonblocking(true).expect("can set");
     let (mut round_trips, ends) = (0, Instant::now() + ANSWER_PATIENCE);
     while stream.peek(&mut [0]).is_err() {
@@ -88,28 +88,16 @@ fn round_trips_until(stream: &TcpStream, quick: &mut Client) -> usize {
 /// seconds each, in which the client waits and nobody else does.
 #[test]
 fn a_slow_check_of_subscriptions_holds_up_only_whose_they_are() {
-    const FILTERS: u8 = 100;
+    const FILTERS: usize = 100;
     let mut broker = start();
     let mut slow = connected(&broker);
     let _idle = others(&broker);
     let mut quick = Client::connect(&broker, "quick");
-    let subscribe = |number: u8| {
-        let filter = format!("slow-subscribe/{number:03}");
-        [[0, filter.len() as u8].as_slice(), filter.as_bytes(), &[0]].concat()
-    };
-    // A few first, by which the broker learns that the plugin is slow.
-    for packet in [(0..4), (0..FILTERS)] {
-        let (body, count) = (packet.clone().flat_map(subscribe).collect::<Vec<_>>(), packet.len());
-        let length = body.len() + 2;
-        let header =
-            if length < 128 { vec![0x82, length as u8] } else { vec![0x82, length as u8 | 0x80, (length >> 7) as u8] };
-        slow.write_all(&[header.as_slice(), &[0, 1], &body].concat()).expect("is open");
-        let round_trips = round_trips_until(&slow, &mut quick);
-        let mut suback = vec![0; 4 + count];
-        slow.read_exact(&mut suback).expect("is answered");
-        assert_eq!(suback[4..], vec![0; count], "all are granted");
-        assert!(count < 10 || round_trips > 50, "{round_trips} round trips meanwhile");
-    }
+    // That the plugin is slow the broker learns by these.
+    slow.write_all(&subscribe((0..FILTERS).map(|number| format!("slow-subscribe/{number:03}")))).expect("is open");
+    let round_trips = round_trips_until(&slow, &mut quick);
+    assert_eq!(read_suback(&mut slow, FILTERS), vec![0; FILTERS], "all are granted");
+    assert!(round_trips > 50, "{round_trips} round trips meanwhile");
     // A message that waits until the session has been judged anew.
     broker.signal("HUP");
     broker.wait_for_log("the configuration was taken anew");
@@ -120,6 +108,84 @@ fn a_slow_check_of_subscriptions_holds_up_only_whose_they_are() {
     assert!(publish.ends_with(b"slow-subscribe/000after"));
     assert!(round_trips > 50, "{round_trips} round trips meanwhile");
     assert!(broker.is_running());
+}
+
+/// Reads the answer to a SUBSCRIBE with so many filters, of which there are fewer than 126: what it says of each.
+fn read_suback(stream: &mut TcpStream, filters: usize) -> Vec<u8> {
+    let mut suback = vec![0; 4 + filters];
+    stream.read_exact(&mut suback).expect("is answered");
+    assert_eq!(suback[..2], [0x90, filters as u8 + 2]);
+    suback.split_off(4)
+}
+
+/// What those said that a reload has put others in the place of holds no more, also for who has waited for it.
+#[test]
+fn who_waits_while_permissions_change_is_answered_by_the_new_ones() {
+    const FILTERS: usize = 50;
+    let plugins = "plugins:\n  - auth_anonymous\n  - topic_acl\n  - guest_slow_check: {deadline: 5 s}\n";
+    let with = |rules: &str| format!("{plugins}topic-check: {rules}\n");
+    let asked = with("{plugins: [guest_slow_check]}");
+    let mut broker = Setup::new(&asked).plugin_dir_with(guests::SLOW_CHECK).start();
+    let mut slow = connected(&broker);
+    slow.write_all(&subscribe((0..FILTERS).map(|number| format!("slow-subscribe/{number:03}")))).expect("is open");
+    broker.wait_for_log("is slow: a topic-check took");
+    let config = broker.config();
+    let others = config.replace("{plugins: [guest_slow_check]}", "{plugins: [topic_acl], acl: {somebody: [else]}}");
+    assert_ne!(config, others);
+    broker.rewrite("broker.yaml", others);
+    broker.signal("HUP");
+    assert_eq!(read_suback(&mut slow, FILTERS), vec![0x80; FILTERS], "none is granted");
+    broker.wait_for_log("the configuration was taken anew");
+    assert!(broker.is_running());
+}
+
+/// Whether a retained message may still be published by its publisher is found out for each, some 20 ms.
+#[test]
+fn a_slow_check_of_retained_messages_holds_up_only_who_is_to_have_them() {
+    const MESSAGES: usize = 50;
+    let mut broker = start();
+    let mut publisher = Client::connect(&broker, "publisher");
+    for number in 0..MESSAGES {
+        publisher.publish(&format!("slow-publish/{number:03}"), AtLeastOnce, true, "kept");
+    }
+    // What is known of them is forgotten.
+    broker.signal("HUP");
+    broker.wait_for_log("the configuration was taken anew");
+    let mut slow = connected(&broker);
+    let _idle = others(&broker);
+    let mut quick = Client::connect(&broker, "quick");
+    slow.write_all(&subscribe(["slow-publish/+".to_owned()])).expect("is open");
+    assert_eq!(read_suback(&mut slow, 1), [0]);
+    let round_trips = round_trips_until(&slow, &mut quick);
+    const PUBLISH_BYTES: usize = 2 + 2 + 16 + 4;
+    let mut messages = vec![0; MESSAGES * PUBLISH_BYTES];
+    slow.read_exact(&mut messages).expect("all of them come");
+    assert!(messages.chunks(PUBLISH_BYTES).all(|message| message.ends_with(b"kept")));
+    assert!(round_trips > 50, "{round_trips} round trips meanwhile");
+    assert!(broker.is_running());
+}
+
+/// Reading so many rules takes longer than a check may take: it is no reason to refuse anybody.
+#[test]
+fn a_large_file_of_rules_ends_no_subscription_when_it_changes() {
+    let rules = |more: &str| {
+        let users = (0..30_000).map(|number| format!("user user-{number}\ntopic read private/{number}/#\n"));
+        format!("topic readwrite a/#\n{more}{}", users.collect::<String>())
+    };
+    let config = "plugins: [auth_anonymous, topic_acl]\ntopic-check: {acl-file: rules}\n";
+    let mut broker = Setup::new(config).file("rules", rules("")).start();
+    let mut clients: Vec<_> = (0..4).map(|number| Client::connect(&broker, &format!("client-{number}"))).collect();
+    for client in &mut clients {
+        client.subscribe("a/b", AtMostOnce);
+    }
+    broker.rewrite("rules", rules("topic read b/#\n"));
+    broker.wait_for_log("`acl-file` has changed and is in force: 30002 rules");
+    clients[0].publish("a/b", AtLeastOnce, false, "still");
+    for client in &mut clients {
+        assert_eq!(client.receive_words(), "a/b still");
+    }
+    let log = broker.log_so_far();
+    assert!(!log.contains("timed out") && !log.contains("permissions have changed"), "{log}");
 }
 
 /// Nobody waits for what plugins say of a will.

@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::vec;
+
+use tokio::time::{Sleep, sleep};
 
 use super::connection::{Client, End};
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
@@ -19,6 +21,13 @@ const CHECKS_AT_ONCE: usize = 8;
 
 /// How often that is done for one session before others have their turn.
 const BATCHES_PER_STEP: usize = 8;
+
+/// How often plugins that fail are asked again about one session, each time after twice as long: half a minute in all, in
+/// which a plugin that is not called for a while is called again.
+const TRIES_MAX: u32 = 6;
+
+/// Time before the first time.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
 
 /// How often one session is judged from the beginning again because permissions have changed once more meanwhile. Then
 /// it is judged to the end first: a plugin whose rules change all the time must not keep what waits for ever.
@@ -38,6 +47,24 @@ pub(super) struct Review {
     /// What is being asked where it holds up nobody else.
     aside: Option<Aside>,
     restarts: u32,
+    /// What plugins have not answered: that is to be asked again.
+    unanswered: Unanswered,
+    /// How often that was done.
+    tries: u32,
+    /// The time until then.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug, Default)]
+struct Unanswered {
+    filters: Vec<(TopicFilter, TopicFacts)>,
+    messages: Vec<(TopicName, TopicFacts)>,
+}
+
+impl Unanswered {
+    fn is_empty(&self) -> bool {
+        self.filters.is_empty() && self.messages.is_empty()
+    }
 }
 
 /// Some questions of one kind.
@@ -87,8 +114,18 @@ enum Step {
 impl Review {
     fn begin(session: &SessionHandle, link_id: Option<u64>, generation: u64, restarts: u32) -> Result<Self, Displaced> {
         let ToJudge { client, filters, messages } = session.to_judge(link_id)?;
-        let (filters, messages) = (filters.into_iter(), messages.into_iter());
-        Ok(Self { link_id, client, filters, messages, judgement: Judgement::new(generation), aside: None, restarts })
+        Ok(Self {
+            link_id,
+            client,
+            filters: filters.into_iter(),
+            messages: messages.into_iter(),
+            judgement: Judgement::new(generation),
+            aside: None,
+            restarts,
+            unanswered: Unanswered::default(),
+            tries: 0,
+            pause: None,
+        })
     }
 
     /// Asks about a few subscriptions and messages. After the last ones, what is not allowed ends. Pending while plugins
@@ -99,6 +136,10 @@ impl Review {
         session: &Arc<SessionHandle>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Step, Displaced>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         for _ in 0..BATCHES_PER_STEP {
             if let Some(aside) = &mut self.aside {
                 let verdicts = ready!(aside.verdicts.as_mut().poll(cx));
@@ -107,7 +148,10 @@ impl Review {
                 }
             }
             let Some(batch) = self.next_batch(worker) else {
-                return Poll::Ready(self.end(worker, session).map(|()| Step::Done));
+                if self.unanswered.is_empty() {
+                    return Poll::Ready(self.end(worker, session).map(|()| Step::Done));
+                }
+                return Poll::Ready(Ok(self.ask_again()));
             };
             let action = batch.action();
             if worker.checker.holds_up(&self.client, action) {
@@ -131,17 +175,48 @@ impl Review {
             .then(|| Batch::Messages(self.messages.by_ref().take(CHECKS_AT_ONCE).collect()))
     }
 
+    /// What was allowed does not end because a plugin fails: it is held back, and the plugin asked again later. A client
+    /// that is away can be judged when it comes back. After many tries no answer is a refusal.
+    fn ask_again(&mut self) -> Step {
+        let Unanswered { filters, messages } = std::mem::take(&mut self.unanswered);
+        if self.link_id.is_none() {
+            return Step::Done;
+        }
+        if self.tries >= TRIES_MAX {
+            tracing::warn!(
+                "client {:?}: plugins do not say whether it may keep {} subscriptions and {} messages, which end",
+                self.client.client_id,
+                filters.len(),
+                messages.len()
+            );
+            self.judgement.filters.extend(filters.into_iter().map(|(filter, _)| filter));
+            self.judgement.messages.extend(messages);
+            return Step::More;
+        }
+        self.pause = Some(Box::pin(sleep(PAUSE_MIN * 2_u32.saturating_pow(self.tries))));
+        self.tries += 1;
+        (self.filters, self.messages) = (filters.into_iter(), messages.into_iter());
+        Step::More
+    }
+
     /// Takes note of what is not allowed any more.
     fn take(&mut self, batch: Batch, verdicts: Vec<Verdict>) {
-        let denied = verdicts.into_iter().map(|verdict| !verdict.allowed);
+        let Self { judgement, unanswered, .. } = self;
+        let refused = |verdict: &Verdict| !verdict.allowed;
         match batch {
             Batch::Filters(filters) => {
-                let of_filters = filters.into_iter().zip(denied).filter(|(_, denied)| *denied);
-                self.judgement.filters.extend(of_filters.map(|((filter, _), _)| filter));
+                for (asked, verdict) in filters.into_iter().zip(verdicts).filter(|(_, verdict)| refused(verdict)) {
+                    if verdict.answered { judgement.filters.push(asked.0) } else { unanswered.filters.push(asked) }
+                }
             }
             Batch::Messages(messages) => {
-                let of_messages = messages.into_iter().zip(denied).filter(|(_, denied)| *denied);
-                self.judgement.messages.extend(of_messages.map(|(message, _)| message));
+                for (asked, verdict) in messages.into_iter().zip(verdicts).filter(|(_, verdict)| refused(verdict)) {
+                    if verdict.answered {
+                        let _ = judgement.messages.insert(asked);
+                    } else {
+                        unanswered.messages.push(asked)
+                    }
+                }
             }
         }
     }

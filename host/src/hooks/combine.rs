@@ -73,6 +73,8 @@ impl Reason {
 pub struct Verdict {
     /// Whether it may.
     pub allowed: bool,
+    /// Whether it is what plugins have said; else it is a refusal because one of them has failed or could not be asked.
+    pub answered: bool,
     /// How long this answer holds: the shortest time of the plugins that were asked.
     pub cache: CacheFor,
     /// Why not, if the plugin that denied says so.
@@ -84,11 +86,11 @@ pub struct Verdict {
 impl Verdict {
     /// What holds where no plugin decides.
     pub const UNDECIDED: Self =
-        Self { allowed: true, cache: CacheFor::UntilReload, reason: None, extended_to: Vec::new() };
+        Self { allowed: true, answered: true, cache: CacheFor::UntilReload, reason: None, extended_to: Vec::new() };
 
     /// What a fault of a plugin leads to: a refusal of this one request.
     pub(crate) const FAULT: Self =
-        Self { allowed: false, cache: CacheFor::Never, reason: None, extended_to: Vec::new() };
+        Self { allowed: false, answered: false, cache: CacheFor::Never, reason: None, extended_to: Vec::new() };
 
     /// Nothing, or what there is to be told of the refusal, which says nothing where nobody gave a reason.
     pub fn result(&self) -> Result<(), Arc<Reason>> {
@@ -254,7 +256,8 @@ mod tests {
                 let decision = decisions(&c.to_string()).next().expect("one character is one vote")?;
                 Ok(Vote { decision, cache, reason: None, extended_to: None })
             });
-            assert_eq!(combine_topic(asked), Verdict { allowed, cache, ..Verdict::UNDECIDED }, "{votes:?}");
+            let answered = votes.iter().all(|(vote, _)| *vote != '!');
+            assert_eq!(combine_topic(asked), Verdict { allowed, answered, cache, ..Verdict::UNDECIDED }, "{votes:?}");
         };
         check(&[], true, UntilReload);
         check(&[('-', UntilReload)], false, UntilReload);

@@ -33,7 +33,7 @@ impl Deciders {
         let deciders = Self::new(plugins, Some(Pace::default()), |plugin| {
             // WASI waits, which a thread of tokio does not let it do.
             let waits = plugin.wasm.manifest().wasi;
-            (!waits).then(|| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT))
+            (!waits).then(|| Warm::new(Arc::clone(plugin), FRESH_INSTANCE_WAIT).kept_fresh())
         });
         Self { any_slow: deciders.plugins.iter().any(|decider| decider.warm.is_none()), ..deciders }
     }
@@ -52,7 +52,7 @@ impl Deciders {
 
     /// For a thread that has nothing else to do.
     pub(crate) fn aside(plugins: &[Arc<Loaded>]) -> Self {
-        Self::new(plugins, None, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE)))
+        Self::new(plugins, None, |plugin| Some(Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE).kept_fresh()))
     }
 
     fn new(plugins: &[Arc<Loaded>], pace: Option<Pace>, warm: impl Fn(&Arc<Loaded>) -> Option<Warm>) -> Self {
@@ -126,6 +126,11 @@ impl Deciders {
     /// Whether a plugin may be slow, or has no instance here after a fault.
     pub(crate) fn any_slow(&self) -> bool {
         self.any_slow
+    }
+
+    /// Finds out whether any is slow, or has no instance here.
+    pub(crate) fn look_for_slow(&mut self) {
+        self.is_slow(Action::Publish);
     }
 
     /// Whether a plugin that decides `action` is slow, or has no instance here: nobody is to be denied for that.

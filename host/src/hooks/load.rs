@@ -178,7 +178,7 @@ fn start(
     let is_logger = origin == Origin::BuiltIn && matches!(&**name, "event_logger" | "packet_logger");
     let capabilities = Capabilities {
         log: if is_logger { PluginLog::of_logger(Arc::clone(name)) } else { PluginLog::new(Arc::clone(name)) },
-        files: Files::new(&grants.files, &spec.settings),
+        files: Files::new(&grants.files, &spec.settings, Arc::clone(&tally.accepts)),
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
         sessions: Sessions::new(Arc::clone(broker)),

@@ -15,6 +15,8 @@ pub(crate) struct Tally {
     pub(crate) suspects: Arc<Suspects>,
     /// Clients that were refused because too many waited for an answer of auth.
     pub(crate) auth_turned_away: AtomicU64,
+    /// How often plugins had a content of a file accepted: instances that decide by another one are made anew.
+    pub(crate) accepts: Arc<AtomicU64>,
     /// Questions about topics that were not put in place because that would have held up a worker.
     pub(crate) asked_aside: AtomicU64,
     /// Those of a plugin go on counting when the plugin is loaded again.

@@ -40,6 +40,8 @@ pub struct TopicChecker {
     hooks: Arc<Hooks>,
     generation: Arc<Generation>,
     deciders: Deciders,
+    /// How many contents of files had been accepted when it was last looked at the instances.
+    accepts: u64,
 }
 
 impl TopicChecker {
@@ -47,7 +49,7 @@ impl TopicChecker {
         hooks.checkers.fetch_add(1, Ordering::Relaxed);
         let generation = hooks.generation();
         let deciders = Deciders::in_place(&generation.deciding);
-        Self { hooks: Arc::clone(hooks), generation, deciders }
+        Self { hooks: Arc::clone(hooks), generation, deciders, accepts: 0 }
     }
 
     /// Whether `client` may do `action` with `topic`: a topic filter for a subscription, else a topic name.
@@ -86,8 +88,15 @@ impl TopicChecker {
     }
 
     /// Whether a question may hold up this thread at all: look before you ask more exactly.
-    pub fn may_hold_up(&self) -> bool {
-        self.deciders.any_slow() || self.hooks.common.tally.suspects.count() > 0
+    pub fn may_hold_up(&mut self) -> bool {
+        let tally = &self.hooks.common.tally;
+        let accepts = tally.accepts.load(Ordering::Acquire);
+        if self.accepts != accepts {
+            // Instances that decide by another content are to be made anew.
+            self.accepts = accepts;
+            self.deciders.look_for_slow();
+        }
+        self.deciders.any_slow() || tally.suspects.count() > 0
     }
 
     /// Whether a question would hold up this thread for other clients, because a plugin is slow or `client` has made

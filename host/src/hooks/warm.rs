@@ -21,6 +21,8 @@ pub(crate) struct Warm {
     back_off: BackOff,
     /// How long a call waits for a fresh instance.
     wait: Duration,
+    /// Whether an instance that is stale is replaced.
+    is_kept_fresh: bool,
     /// How long the last call was seen to run, if it was seen.
     last_ran: Option<Duration>,
     /// Whether the last call ended with a fault.
@@ -54,9 +56,15 @@ impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
         let (state, back_off) = (State::Resting(Instant::now()), BackOff::default());
-        let mut warm = Self { plugin, state, back_off, wait, last_ran: None, failed: false };
+        let mut warm = Self { plugin, state, back_off, wait, is_kept_fresh: false, last_ran: None, failed: false };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
+    }
+
+    /// Has an instance replaced once others of the plugin go by another content of a file: calls are too short for it to
+    /// read that.
+    pub(crate) fn kept_fresh(self) -> Self {
+        Self { is_kept_fresh: true, ..self }
     }
 
     pub(crate) fn plugin(&self) -> &Loaded {
@@ -75,6 +83,7 @@ impl Warm {
         if !self.plugin.circuit(call).lets_through() {
             return Err(NoAnswer);
         }
+        self.replace_if_stale();
         if !matches!(self.state, State::Ready(_)) {
             self.recover(self.wait);
         }
@@ -100,6 +109,7 @@ impl Warm {
 
     /// Whether a call would find an instance. After a fault there is none for a moment, or for long.
     pub(crate) fn is_ready(&mut self) -> bool {
+        self.replace_if_stale();
         if !matches!(self.state, State::Ready(_)) {
             self.recover(Duration::ZERO);
         }
@@ -151,6 +161,12 @@ impl Warm {
             Ok(made) => self.settle(made),
             Err(gone) if gone => self.settle(Err(Fault::Trapped("the broker could not make an instance".into()))),
             Err(_) => {}
+        }
+    }
+
+    fn replace_if_stale(&mut self) {
+        if self.is_kept_fresh && matches!(&self.state, State::Ready(instance) if instance.is_stale()) {
+            self.make();
         }
     }
 

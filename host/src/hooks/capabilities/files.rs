@@ -2,6 +2,7 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -13,6 +14,10 @@ use crate::hooks::limits::FILE_BYTES_MAX;
 /// The capability `files`: whole files whose paths are the values of granted settings keys.
 pub(crate) struct Files {
     granted: Vec<Granted>,
+    /// How often any content was accepted.
+    accepts: AtomicU64,
+    /// The same of all plugins together.
+    accepts_of_all: Arc<AtomicU64>,
 }
 
 struct Granted {
@@ -43,13 +48,18 @@ pub(crate) enum FileError {
 
 impl Files {
     /// Takes the values of the granted keys out of the settings.
-    pub(crate) fn new(granted: &[String], settings: &Map<String, Value>) -> Self {
+    pub(crate) fn new(granted: &[String], settings: &Map<String, Value>, accepts_of_all: Arc<AtomicU64>) -> Self {
         let granted = granted.iter().map(|key| (key.replace('_', "-"), key));
         let granted = granted.map(|(name, key)| {
             let value = settings.get(&name).or_else(|| settings.get(key)).cloned();
             Granted { key: name, value, stamp: Mutex::default(), accepted: Mutex::default() }
         });
-        Self { granted: granted.collect() }
+        Self { granted: granted.collect(), accepts: AtomicU64::new(0), accepts_of_all }
+    }
+
+    /// How often any content was accepted, by any instance of the plugin.
+    pub(crate) fn accepts(&self) -> u64 {
+        self.accepts.load(Ordering::Acquire)
     }
 
     /// Reads the file that a settings key names.
@@ -68,6 +78,8 @@ impl Files {
         let mut accepted = self.granted(key)?.accepted.lock();
         accepted.number += 1;
         accepted.content = Some(content);
+        self.accepts.fetch_add(1, Ordering::Release);
+        self.accepts_of_all.fetch_add(1, Ordering::Release);
         Ok(accepted.number)
     }
 
@@ -199,7 +211,8 @@ mod tests {
         let settings = json!({ "password-file": file.path(), "other": file.path(), "number": 1 });
         let settings = settings.as_object().expect("an object");
         let granted = ["password_file", "number", "missing"].map(str::to_owned);
-        let files = Files::new(&granted, settings);
+        let of_all = Arc::<AtomicU64>::default();
+        let files = Files::new(&granted, settings, Arc::clone(&of_all));
         assert_eq!(files.read("password-file"), Ok(Vec::new()));
         assert_eq!(files.read("other"), Err(FileError::NotGranted));
         assert_eq!(files.read("missing"), Err(FileError::NotSet));
@@ -216,5 +229,6 @@ mod tests {
             (Ok(Some(content)), Ok(1))
         );
         assert_eq!(files.accept("other", Arc::from([])), Err(FileError::NotGranted));
+        assert_eq!((files.accepts(), of_all.load(Ordering::Relaxed)), (1, 1));
     }
 }

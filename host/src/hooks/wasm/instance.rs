@@ -125,6 +125,13 @@ impl Instance {
         Ok(self.hooks.tick(&mut self.store)?)
     }
 
+    /// Whether another instance has had a content of a file accepted since this one was started. To find that out for itself
+    /// it would have to read all of it within its next call.
+    pub(crate) fn is_stale(&self) -> bool {
+        let state = self.store.data();
+        state.capabilities.files.accepts() != state.accepts_known
+    }
+
     /// How long the last call was seen to run; none if it was over before anybody looked.
     pub(crate) fn seen_running(&self) -> Option<Duration> {
         self.store.data().deadline.seen_running()

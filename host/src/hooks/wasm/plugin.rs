@@ -194,7 +194,7 @@ impl Plugin {
 
     /// A fresh instance.
     pub(crate) fn instantiate(&self) -> Result<Instance, Fault> {
-        let ready = self.ready.lock().pop();
+        let ready = std::iter::from_fn(|| self.ready.lock().pop()).find(|instance| !instance.is_stale());
         ready.map_or_else(|| self.make(), Ok)
     }
 

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) sessions: ResourceTable,
     /// What the plugin may use, shared by its instances.
     pub(super) capabilities: Arc<Capabilities>,
+    /// How many accepted contents of files it knows of: those of before its start, and its own.
+    pub(super) accepts_known: u64,
     /// Whether log messages are left out: those of `init`, which another instance has written already.
     pub(super) quiet: bool,
     /// Where the plugin imports WASI.
@@ -51,7 +53,9 @@ impl State {
         let deadline = Deadline::new(Duration::ZERO);
         let mut sessions = ResourceTable::new();
         sessions.set_max_capacity(SESSIONS_HELD_MAX);
+        let accepts_known = capabilities.files.accepts();
         Self {
+            accepts_known,
             last_read: None,
             call: Call::default(),
             registration: None,

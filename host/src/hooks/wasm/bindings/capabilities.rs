@@ -154,7 +154,11 @@ impl files::Host for State {
 
     fn accept(&mut self, key: String) -> Result<u64, files::FileError> {
         match self.last_read.take() {
-            Some((read, content)) if read == key => Ok(self.capabilities.files.accept(&key, content)?),
+            Some((read, content)) if read == key => {
+                let number = self.capabilities.files.accept(&key, content)?;
+                self.accepts_known += 1;
+                Ok(number)
+            }
             _ => Err(FileError::Refused("it was not the last to be read in this call".to_owned()).into()),
         }
     }
@@ -262,7 +266,7 @@ mod tests {
         let broker: Arc<dyn BrokerServices> = Arc::<StandIn>::default();
         let capabilities = Capabilities {
             log: PluginLog::new("p".into()),
-            files: Files::new(&[], &serde_json::Map::new()),
+            files: Files::new(&[], &serde_json::Map::new(), Arc::default()),
             publisher: Publisher::new(Vec::new(), Arc::clone(&broker)),
             broker_info: BrokerInfo::new(Arc::clone(&broker), Arc::default()),
             sessions: Sessions::new(broker),
