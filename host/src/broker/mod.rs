@@ -61,7 +61,7 @@ use crate::hooks::{Event, EventKind, Hooks, LoadError};
 /// Messages of plugins and wills that wait for a worker.
 const INTERNAL_MAX: usize = 1_024;
 
-/// How long a shutdown waits for each of: wills to be published, connections to be closed.
+/// How long a shutdown waits for each of: listeners to be closed, wills to be published, connections to be closed.
 const SHUTDOWN_STEP: Duration = Duration::from_secs(3);
 
 /// How long it waits for workers and plugins to end: longer than a call of `auth` may take without a setting.
@@ -143,7 +143,9 @@ impl Broker {
     pub async fn shutdown(mut self) {
         tracing::info!("shutting down");
         self.hooks.emit(Event::new(EventKind::BrokerPreShutdown));
-        self.listeners.shutdown().await;
+        if timeout(SHUTDOWN_STEP, self.listeners.shutdown()).await.is_err() {
+            tracing::warn!("not every listener was closed in {} s", SHUTDOWN_STEP.as_secs());
+        }
         self.tasks.shutdown().await;
         if timeout(SHUTDOWN_STEP, self.publish_wills()).await.is_err() {
             tracing::warn!("not every will was published in {} s", SHUTDOWN_STEP.as_secs());
