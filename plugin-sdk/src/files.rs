@@ -125,6 +125,9 @@ mod host {
 #[cfg(not(target_family = "wasm"))]
 pub use host::stand_in;
 
+#[cfg(test)]
+pub(crate) use host::fail_to_read;
+
 #[cfg(not(target_family = "wasm"))]
 mod host {
     use std::cell::RefCell;
@@ -138,6 +141,7 @@ mod host {
 
     struct StandIn {
         content: Result<Vec<u8>, FileError>,
+        unreadable: Option<FileError>,
         stamp: u64,
         accepted: (u64, Option<Vec<u8>>),
     }
@@ -147,6 +151,7 @@ mod host {
         FILES.with_borrow_mut(|files| {
             let file = files.entry(key.to_owned()).or_insert(StandIn {
                 content: Ok(Vec::new()),
+                unreadable: None,
                 stamp: 0,
                 accepted: (0, None),
             });
@@ -155,8 +160,17 @@ mod host {
         });
     }
 
+    /// Has the file be read no more, as it is, until that is over.
+    #[cfg(test)]
+    pub(crate) fn fail_to_read(key: &str, error: Option<FileError>) {
+        FILES.with_borrow_mut(|files| files.get_mut(key).expect("is set").unreadable = error);
+    }
+
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {
-        FILES.with_borrow(|files| files.get(key).map_or(Err(FileError::NotSet), |file| file.content.clone()))
+        FILES.with_borrow(|files| {
+            let file = files.get(key).ok_or(FileError::NotSet)?;
+            file.unreadable.clone().map_or_else(|| file.content.clone(), Err)
+        })
     }
 
     pub(super) fn stamp(key: &str) -> Result<u64, FileError> {
