@@ -15,7 +15,8 @@ pub fn read(key: &str) -> Result<Vec<u8>, FileError> {
     host::read(key)
 }
 
-/// A number that is another one once the file has changed: been written, replaced, deleted or made.
+/// A number that is another one once the file has changed, been written, replaced, deleted or made, and has stayed so
+/// from one look to the next.
 ///
 /// Take it before [`read`], keep it, and read again when it differs; [`Watched`](crate::Watched) does this. Asking once in a second, or with each login, costs
 /// little: the broker looks at the file at most once in a second.

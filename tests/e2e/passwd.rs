@@ -102,7 +102,7 @@ fn who_is_added_while_another_password_is_asked_for_stays() {
     let mut command = amqtt();
     command.arg("passwd").arg(&path).args(["slow", "--rounds", "1000"]);
     let mut slow = command.stdin(Stdio::piped()).spawn().expect("can start");
-    // It has read all that it reads before the password.
+    // It waits for the rest of the line.
     slow.stdin.as_mut().expect("is piped").write_all(b"sec").expect("is taken");
     check(&path, &["quick", "--rounds", "1000"], "secret", 0, "");
     slow.stdin.take().expect("is piped").write_all(b"ret").expect("is taken");

@@ -16,12 +16,17 @@ pub(super) enum PidFileError {
     System { path: PathBuf, source: io::Error },
     #[error("`{}` holds something else than the number of a process: it is left as it is", .0.display())]
     OtherContent(PathBuf),
-    #[error("a broker that runs has `{}`, process {pid}", path.display())]
+    #[error("another broker has `{}`{}", path.display(), process(pid))]
     InUse { path: PathBuf, pid: String },
     #[error("the broker of `{}` is not running", .0.display())]
     NotRunning(PathBuf),
     #[error("the broker of `{}` has not started yet", .0.display())]
     NotStarted(PathBuf),
+}
+
+/// Says which one it is; it may not have written that yet.
+fn process(pid: &str) -> String {
+    if pid.is_empty() { String::new() } else { format!(": process {pid}") }
 }
 
 /// A place for the number of this process.
