@@ -22,6 +22,52 @@ impl FileStamp {
     }
 }
 
+/// Looks at what may change, and takes a change only when it is over: a file that is still being written says half of what
+/// it will say.
+#[derive(Debug)]
+pub struct Looks<T> {
+    /// What was last taken.
+    taken: T,
+    /// What the last look has found.
+    last: T,
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// What was taken before.
+    Same,
+    /// Something else, which may still be changing.
+    Changing,
+    /// The same something else as the look before.
+    Changed,
+}
+
+impl<T: Clone + PartialEq> Looks<T> {
+    /// What was found first is taken.
+    pub fn new(found: T) -> Self {
+        Self { taken: found.clone(), last: found }
+    }
+
+    /// What the next look has found.
+    pub fn look(&mut self, found: T) -> Look {
+        let is_quiet = self.last == found;
+        self.last = found;
+        if self.last == self.taken {
+            Look::Same
+        } else if is_quiet {
+            Look::Changed
+        } else {
+            Look::Changing
+        }
+    }
+
+    /// Takes what the last look has found; until then it counts as changed.
+    pub fn take(&mut self) {
+        self.taken.clone_from(&self.last);
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(unix)]
 struct Found {
@@ -63,6 +109,16 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_one_when_two_looks_agree_and_until_it_is_taken() {
+        use Look::{Changed, Changing, Same};
+        let mut looks = Looks::new(1);
+        assert_eq!([1, 2, 3, 1].map(|found| looks.look(found)), [Same, Changing, Changing, Same]);
+        assert_eq!([2, 2, 2].map(|found| looks.look(found)), [Changing, Changed, Changed]);
+        looks.take();
+        assert_eq!([2, 1, 1].map(|found| looks.look(found)), [Same, Changing, Changed]);
+    }
 
     #[test]
     fn every_change_of_a_file_shows_and_nothing_else() {

@@ -25,6 +25,7 @@ pub mod hooks;
 pub mod net;
 pub mod protocol;
 pub mod queue;
+pub mod regular_file;
 pub mod routing;
 pub mod testing;
 pub mod types;

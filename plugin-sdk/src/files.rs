@@ -16,7 +16,8 @@ pub fn read(key: &str) -> Result<Vec<u8>, FileError> {
     host::read(key)
 }
 
-/// A number that is another one once the file has changed: been written, replaced, deleted or made.
+/// A number that is another one once the file has changed, been written, replaced, deleted or made, and has stayed so
+/// from one look to the next.
 ///
 /// Take it before [`read`], keep it, and read again when it differs; [`Watched`](crate::Watched) does this. Asking once in a second, or with each login, costs
 /// little: the broker looks at the file at most once in a second.
@@ -127,6 +128,9 @@ mod host {
 #[cfg(not(target_family = "wasm"))]
 pub use host::stand_in;
 
+#[cfg(test)]
+pub(crate) use host::fail_to_read;
+
 #[cfg(not(target_family = "wasm"))]
 mod host {
     use std::cell::RefCell;
@@ -142,6 +146,7 @@ mod host {
 
     struct StandIn {
         content: Result<Vec<u8>, FileError>,
+        unreadable: Option<FileError>,
         stamp: u64,
         accepted: (u64, Option<Vec<u8>>),
     }
@@ -151,6 +156,7 @@ mod host {
         FILES.with_borrow_mut(|files| {
             let file = files.entry(key.to_owned()).or_insert(StandIn {
                 content: Ok(Vec::new()),
+                unreadable: None,
                 stamp: 0,
                 accepted: (0, None),
             });
@@ -159,9 +165,17 @@ mod host {
         });
     }
 
+    /// Has the file be read no more, as it is, until that is over.
+    #[cfg(test)]
+    pub(crate) fn fail_to_read(key: &str, error: Option<FileError>) {
+        FILES.with_borrow_mut(|files| files.get_mut(key).expect("is set").unreadable = error);
+    }
+
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {
-        let content =
-            FILES.with_borrow(|files| files.get(key).map_or(Err(FileError::NotSet), |file| file.content.clone()))?;
+        let content = FILES.with_borrow(|files| {
+            let file = files.get(key).ok_or(FileError::NotSet)?;
+            file.unreadable.clone().map_or_else(|| file.content.clone(), Err)
+        })?;
         LAST_READ.set(Some((key.to_owned(), content.clone())));
         Ok(content)
     }

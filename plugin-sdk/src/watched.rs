@@ -32,8 +32,10 @@ pub struct Watched<T> {
     value: T,
     /// Of the content that `value` was made of.
     number: u64,
-    /// Of the file when it was last looked at; none where the broker could not tell.
+    /// Of the file when it was last read; none where the broker could not tell.
     stamp: Option<u64>,
+    /// Why a change could not be read, as it was told.
+    unread: Option<String>,
 }
 
 /// Makes something of the content of a file. An error says what is wrong with it. The second argument is what is in
@@ -49,7 +51,8 @@ pub enum Looked {
     Changed,
 }
 
-/// A file has changed and cannot be used: what was read before stays in force. Told once for each change.
+/// A file has changed and cannot be used: what was read before stays in force. Told once for each change, and for each
+/// other reason why it cannot be read: that is tried with each look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
     key: &'static str,
@@ -79,10 +82,18 @@ impl<T> Watched<T> {
         let number = files::accepted_number(key).map_err(|err| named(unreadable(&err)))?;
         let in_force = files::accepted(key).map_err(|err| named(unreadable(&err)))?;
         if let Some(content) = in_force {
-            return Ok(Watched { key, parse, value: parse(&content, None).map_err(named)?, number, stamp });
+            return Ok(Watched {
+                key,
+                parse,
+                value: parse(&content, None).map_err(named)?,
+                number,
+                stamp,
+                unread: None,
+            });
         }
-        let (value, number) = read(key, parse, None).map_err(named)?;
-        Ok(Watched { key, parse, value, number, stamp })
+        let content = files::read(key).map_err(|err| named(unreadable(&err)))?;
+        let (value, number) = understand(key, parse, &content, None).map_err(named)?;
+        Ok(Watched { key, parse, value, number, stamp, unread: None })
     }
 
     /// What is in force for all instances at this moment.
@@ -109,11 +120,25 @@ impl<T> Watched<T> {
         self.follow();
         let stamp = files::stamp(self.key).ok();
         if stamp == self.stamp {
+            self.unread = None;
             return Ok(Looked::Same);
         }
-        self.stamp = stamp;
-        let read = read(self.key, self.parse, Some(&self.value));
-        (self.value, self.number) = read.map_err(|reason| Unusable { key: self.key, reason })?;
+        let unusable = |reason| Unusable { key: self.key, reason };
+        let content = match files::read(self.key) {
+            Ok(content) => content,
+            Err(err) => {
+                // What it says is not known yet: the stamp stays the old one, and the next look tries again.
+                let reason = unreadable(&err);
+                if self.unread.as_ref() == Some(&reason) {
+                    return Ok(Looked::Same);
+                }
+                self.unread = Some(reason.clone());
+                return Err(unusable(reason));
+            }
+        };
+        (self.stamp, self.unread) = (stamp, None);
+        let understood = understand(self.key, self.parse, &content, Some(&self.value));
+        (self.value, self.number) = understood.map_err(unusable)?;
         Ok(Looked::Changed)
     }
 
@@ -138,10 +163,9 @@ impl<T> Watched<T> {
     }
 }
 
-/// Reads the file and, if it is understood, has it accepted.
-fn read<T>(key: &str, parse: Parse<T>, in_force: Option<&T>) -> Result<(T, u64), String> {
-    let content = files::read(key).map_err(|err| unreadable(&err))?;
-    let value = parse(&content, in_force)?;
+/// Has what was just read accepted, if it is understood.
+fn understand<T>(key: &str, parse: Parse<T>, content: &[u8], in_force: Option<&T>) -> Result<(T, u64), String> {
+    let value = parse(content, in_force)?;
     let number = files::accept(key).map_err(|err| unreadable(&err))?;
     Ok((value, number))
 }
@@ -203,6 +227,21 @@ mod tests {
         let expected = "`file` has changed and is in force: 3";
         assert_eq!(log::take_written(), [(log::Level::Info, expected.to_owned())]);
         assert_eq!((*idle.follow(), *open().follow()), (3, 3));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_tried_again_and_each_reason_is_told_once() {
+        write("1");
+        let mut file = Watched::open(KEY, number).expect("a number");
+        write("2");
+        let mut look = |fails: Option<&str>| {
+            files::fail_to_read(KEY, fails.map(|reason| FileError::Failed(reason.to_owned())));
+            file.look().map_err(|problem| problem.reason)
+        };
+        let failed = |reason: &str| Err(format!("cannot read the file: {reason}"));
+        assert_eq!([look(Some("a")), look(Some("a")), look(Some("b"))], [failed("a"), Ok(Looked::Same), failed("b")]);
+        assert_eq!([look(None), look(None)], [Ok(Looked::Changed), Ok(Looked::Same)]);
+        assert_eq!(file.follow(), &2);
     }
 
     #[test]

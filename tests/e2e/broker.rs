@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -12,6 +12,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The same for the start of a broker with a plugin that brings an interpreter: compiling it takes all cores some ten seconds.
 const START_PATIENCE: Duration = Duration::from_secs(180);
 
+/// How many files a broker may open that was limited before.
+pub(crate) const OPEN_FILES: u64 = 1_024;
+
 /// A running `amqtt` on a port of its own. Killed when dropped.
 pub(crate) struct Broker {
     child: Child,
@@ -19,6 +22,8 @@ pub(crate) struct Broker {
     seen: Vec<String>,
     /// How many of the lines seen are not looked at any more.
     passed: usize,
+    /// Dropped, it lets the log be read on.
+    log_left: Option<Sender<()>>,
     pub(crate) port: u16,
     /// Where its configuration lies, and the files that it may read.
     dir: TempDir,
@@ -31,6 +36,8 @@ pub(crate) struct Setup {
     args: Vec<String>,
     /// How long to wait until it listens.
     patience: Duration,
+    /// Whether nobody reads the log once it listens.
+    leaves_log: bool,
 }
 
 impl Setup {
@@ -38,7 +45,7 @@ impl Setup {
     pub(crate) fn new(config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let listeners = "listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:0\n";
-        Self { dir, config: format!("{listeners}{config}"), args: Vec::new(), patience: PATIENCE }
+        Self { dir, config: format!("{listeners}{config}"), args: Vec::new(), patience: PATIENCE, leaves_log: false }
     }
 
     /// `config` is all of it.
@@ -106,6 +113,11 @@ impl Setup {
         self
     }
 
+    /// Has nobody read the log from when it listens.
+    pub(crate) fn leave_log(self) -> Self {
+        Self { leaves_log: true, ..self }
+    }
+
     /// With a plugin that takes long to compile.
     pub(crate) fn slow_to_start(self) -> Self {
         Self { patience: START_PATIENCE, ..self }
@@ -133,14 +145,20 @@ impl Setup {
         let mut child = self.command().stderr(Stdio::piped()).spawn().expect("can start");
         let stderr = child.stderr.take().expect("is piped");
         let (sender, log) = channel();
+        let (go_on, left) = channel::<()>();
+        let log_left = self.leaves_log.then_some(go_on);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let listens = line.contains("listening on");
                 if sender.send(line).is_err() {
                     return;
                 }
+                if listens {
+                    let _ = left.recv();
+                }
             }
         });
-        Broker { child, log, seen: Vec::new(), passed: 0, port: 0, dir: self.dir }
+        Broker { child, log, seen: Vec::new(), passed: 0, log_left, port: 0, dir: self.dir }
     }
 
     /// Runs a broker that is expected not to start; returns its status and what it printed on stderr.
@@ -260,6 +278,11 @@ impl Broker {
         std::fs::read_to_string(self.dir.path().join("broker.yaml")).expect("is text")
     }
 
+    /// Reads the log on that was left.
+    pub(crate) fn read_log(&mut self) {
+        self.log_left = None;
+    }
+
     /// Leaves what the log has said so far.
     pub(crate) fn forget_log(&mut self) {
         self.log.try_iter().for_each(drop);
@@ -270,6 +293,22 @@ impl Broker {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("can signal").success());
+    }
+
+    /// Waits until the broker has written to a file.
+    pub(crate) fn wait_for_file(&mut self, path: &Path) {
+        let deadline = Instant::now() + PATIENCE;
+        while std::fs::metadata(path).map_or(0, |found| found.len()) == 0 {
+            assert!(Instant::now() < deadline && self.is_running(), "there is nothing in {path:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How many files it may have open from now on; those that it has stay so.
+    pub(crate) fn limit_open_files(&self, files: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: Some(files), maximum: Some(OPEN_FILES) };
+        prlimit(Pid::from_raw(self.pid().cast_signed()), Resource::Nofile, limit).expect("is ours");
     }
 
     /// Waits for the end of the process.

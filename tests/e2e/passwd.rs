@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::broker::{Setup, amqtt};
+use crate::included::connect_as;
 
 /// Runs `amqtt passwd FILE` with more arguments and a password on standard input; gives the status and what is printed.
 fn passwd(file: &Path, arguments: &[&str], password: &str) -> (Option<i32>, String) {
@@ -70,6 +71,56 @@ fn what_no_file_can_have_is_refused() {
     check(Path::new("/nonexistent/passwords"), &["a"], "x", 1, "cannot write `/nonexistent/passwords`");
     check(Path::new("/nonexistent/passwords"), &["a", "--check"], "x", 1, "cannot read the password file");
     assert_eq!(std::fs::read_to_string(&path).expect("is text"), "# mine\n");
+}
+
+/// Where the file is not the broker's alone, its group goes on reading it.
+#[test]
+fn a_file_keeps_what_its_group_may_read() {
+    let (_folder, path) = folder_with("");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("is ours");
+    check(&path, &["alice", "--rounds", "1000"], "secret", 0, "");
+    assert_eq!(std::fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn what_is_no_file_stays_and_what_a_link_leads_to_is_made() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("is part of Debian's base").success());
+    check(&pipe, &["alice"], "secret", 1, "it is not a regular file");
+    check(&pipe, &["alice", "--delete"], "", 1, "it is not a regular file");
+    assert!(!std::fs::metadata(&pipe).expect("is there").is_file());
+    std::os::unix::fs::symlink("passwords", &link).expect("can link");
+    check(&link, &["alice", "--rounds", "1000"], "secret", 0, "");
+    assert!(std::fs::symlink_metadata(&link).expect("is there").is_symlink());
+    check(&folder.path().join("passwords"), &["alice", "--check"], "secret", 0, "OK");
+}
+
+#[test]
+fn who_is_added_while_another_password_is_asked_for_stays() {
+    let (_folder, path) = folder_with("");
+    let mut command = amqtt();
+    command.arg("passwd").arg(&path).args(["slow", "--rounds", "1000"]);
+    let mut slow = command.stdin(Stdio::piped()).spawn().expect("can start");
+    // It waits for the rest of the line.
+    slow.stdin.as_mut().expect("is piped").write_all(b"sec").expect("is taken");
+    check(&path, &["quick", "--rounds", "1000"], "secret", 0, "");
+    slow.stdin.take().expect("is piped").write_all(b"ret").expect("is taken");
+    assert!(slow.wait().expect("ends").success());
+    check(&path, &["quick", "--check"], "secret", 0, "OK");
+    check(&path, &["slow", "--check"], "secret", 0, "OK");
+}
+
+#[test]
+fn the_last_user_is_gone_once_deleted() {
+    let (_folder, path) = folder_with("");
+    check(&path, &["alice", "--rounds", "1000"], "secret", 0, "");
+    let config = format!("plugins: [auth_file]\nauth: {{password-file: \"{}\"}}\n", path.display());
+    let mut broker = Setup::new(&config).start();
+    assert!(connect_as(&broker, "alice", "secret").is_ok());
+    check(&path, &["alice", "--delete"], "", 0, "");
+    broker.wait_for_log("`password-file` has changed and is in force: 0 users");
+    assert!(connect_as(&broker, "alice", "secret").is_err());
 }
 
 /// Lines that other tools made.

@@ -139,6 +139,7 @@ fn a_command_loads_plugins_again() {
     let pid_file = folder.path().join("amqtt.pid");
     let pid_file = pid_file.to_str().expect("is text");
     let mut broker = Setup::new("plugins: [auth_anonymous]\n").argument("--pid-file").argument(pid_file).start();
+    broker.wait_for_file(std::path::Path::new(pid_file));
     let told = amqtt().args(["plugin", "reload", "--pid-file", pid_file]).output().expect("can start");
     assert!(told.status.success(), "{told:?}");
     broker.wait_for_log(TAKEN);
@@ -146,7 +147,7 @@ fn a_command_loads_plugins_again() {
     assert!(broker.wait().success());
     assert!(!std::path::Path::new(pid_file).exists());
     for (arguments, error) in [
-        (["--pid-file", pid_file], "cannot read"),
+        (["--pid-file", pid_file], "No such file"),
         (["--pid", "0"], "not the number"),
         (["--pid", "-1"], "not the number"),
     ] {

@@ -40,6 +40,7 @@ mod tests;
 pub use self::watch::PluginWatch;
 
 use std::fmt;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -91,8 +92,18 @@ pub enum StartError {
     #[error(transparent)]
     Listener(#[from] ListenerError),
     /// The system gives no thread or no event queue.
-    #[error("the system does not let the broker start: {0}")]
-    System(#[from] std::io::Error),
+    #[error(
+        "worker {number} of {workers} cannot start: {source}\n\
+         hint: each takes a thread and three open files, `ulimit -u` and `ulimit -n` say how many there may be"
+    )]
+    Worker {
+        /// Which of the workers it is, counted from 1.
+        number: usize,
+        /// How many there are to be: one for each core.
+        workers: usize,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl Broker {
@@ -117,9 +128,12 @@ impl Broker {
 
         let (mut senders, mut threads) = (Vec::new(), Vec::new());
         for index in 0..workers {
-            let (sender, thread) = worker::spawn(Arc::clone(&core), Arc::clone(&hooks), index)?;
-            senders.push(sender);
-            threads.push(thread);
+            let failed = |source| StartError::Worker { number: index + 1, workers, source };
+            let spawned = worker::spawn(Arc::clone(&core), Arc::clone(&hooks), index).map_err(failed)?;
+            // It goes without an answer only by a panic, which is in the log.
+            spawned.ready.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)?;
+            senders.push(spawned.tasks);
+            threads.push(spawned.thread);
         }
         // Just spawned: it has room.
         drop(senders[0].try_send(Task::Internal(internal_receiver)));

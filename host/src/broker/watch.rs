@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Broker;
-use crate::file_stamp::FileStamp;
+use crate::file_stamp::{FileStamp, Look, Looks};
 use crate::hooks::LoadError;
 
 /// Time between two looks at the files of plugins.
@@ -18,16 +18,14 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct PluginWatch {
     files: Arc<[PathBuf]>,
-    /// How the files were when they were loaded, then at the last change that was noticed.
-    seen: Vec<FileStamp>,
-    /// How they were at the last look.
-    last: Vec<FileStamp>,
+    /// How the files were when they were loaded, and since.
+    looks: Looks<Vec<FileStamp>>,
 }
 
 impl PluginWatch {
     fn new(files: Vec<(PathBuf, FileStamp)>) -> Self {
         let (files, seen): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-        Self { files: files.into(), last: seen.clone(), seen }
+        Self { files: files.into(), looks: Looks::new(seen) }
     }
 
     /// Waits for a change, and until it is over: a file that is still being written is not looked at. Without files it
@@ -47,11 +45,10 @@ impl PluginWatch {
 
     /// Whether there is a change since the last one, and nothing has happened since the last look.
     fn look(&mut self, now: Vec<FileStamp>) -> bool {
-        let quiet = self.last == now;
-        let changed = quiet && now != self.seen && now.iter().all(FileStamp::exists);
-        self.last = now;
+        let are_there = now.iter().all(FileStamp::exists);
+        let changed = self.looks.look(now) == Look::Changed && are_there;
         if changed {
-            self.seen.clone_from(&self.last);
+            self.looks.take();
         }
         changed
     }

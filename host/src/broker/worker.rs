@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_local};
 
 use super::accept::{Accepting, accept};
@@ -76,22 +76,31 @@ pub(super) enum Task {
     HoldTo(Arc<Core>),
 }
 
+/// A worker that is about to start.
+pub(super) struct Spawned {
+    pub(super) tasks: mpsc::Sender<Task>,
+    pub(super) thread: JoinHandle<()>,
+    /// Whether it works, once that is known.
+    pub(super) ready: oneshot::Receiver<io::Result<()>>,
+}
+
 /// Starts a worker's thread. It ends when the channel does, and drops what connections are left.
-pub(super) fn spawn(
-    core: Arc<Core>,
-    hooks: Arc<Hooks>,
-    index: usize,
-) -> io::Result<(mpsc::Sender<Task>, JoinHandle<()>)> {
-    let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
+pub(super) fn spawn(core: Arc<Core>, hooks: Arc<Hooks>, index: usize) -> io::Result<Spawned> {
+    let (tasks, receiver) = mpsc::channel(ACCEPTED_MAX);
+    let (say, ready) = oneshot::channel();
     let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        // Nobody listens where the start was given up.
         let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime,
-            Err(error) => return tracing::error!("worker {index} cannot start: {error}"),
+            Ok(runtime) => {
+                let _ = say.send(Ok(()));
+                runtime
+            }
+            Err(error) => return drop(say.send(Err(error))),
         };
         let worker = Rc::new(RefCell::new(Worker::new(core, hooks, index)));
         runtime.block_on(serve(&worker, receiver));
     })?;
-    Ok((sender, thread))
+    Ok(Spawned { tasks, thread, ready })
 }
 
 async fn serve(worker: &Rc<RefCell<Worker>>, mut tasks: mpsc::Receiver<Task>) {

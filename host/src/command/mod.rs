@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod passwd;
+mod pid_file;
 mod plugin;
 mod serve;
 
@@ -76,9 +77,14 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         // Nothing can be done about a standard error that is closed.
-        let _ = writeln!(std::io::stderr(), "amqtt: {error}");
+        let _ = std::io::stderr().write_all(failed(&error).as_bytes());
         ExitCode::FAILURE
     })
+}
+
+/// What is written of a failure.
+fn failed(error: &Failure) -> String {
+    format!("amqtt: {error}\n")
 }
 
 /// Writes to standard output.

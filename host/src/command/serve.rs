@@ -1,15 +1,18 @@
 //! The broker: serves until it is told to end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use amqtt::broker::{Broker, StartError};
 use amqtt::config::{Config, ConfigError, LogLevel};
 use clap::Args;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 
-use super::{Failure, PluginDirs};
+use super::pid_file::{Claim, PidFileError};
+use super::{Failure, PluginDirs, failed};
 use crate::logging;
 
 #[derive(Debug, Args)]
@@ -32,34 +35,34 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let source =
-        Source { plugin_dirs: arguments.plugin_dirs.absolute()?, config: arguments.config, debug: arguments.debug };
-    let config = source.read()?;
-    let set_log_level = logging::start(config.log_level);
-    let _pid_file = arguments.pid_file.map(PidFile::write).transpose()?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(config, &source, set_log_level));
+    let plugin_dirs = arguments.plugin_dirs.absolute()?;
+    let source = Arc::new(Source { plugin_dirs, config: arguments.config, debug: arguments.debug });
+    let config = source.read(Config::load)?;
+    let (log, set_log_level) = logging::start_aside(config.log_level)?;
+    Ok(match run_with(config, &source, arguments.pid_file, set_log_level) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // After what the log says, and no more than that waited for.
+            log.write(&failed(&error));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn run_with(
+    config: Config,
+    source: &Arc<Source>,
+    pid_file: Option<PathBuf>,
+    set_log_level: impl Fn(LogLevel),
+) -> Result<(), Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        format!("the system does not let the broker start: {error}\nhint: `ulimit -n` says how many files it may open")
+    })?;
+    let served = runtime.block_on(serve(config, source, pid_file, set_log_level));
     // A reload may still be waiting for a plugin.
     runtime.shutdown_background();
-    served.map(|()| ExitCode::SUCCESS)
-}
-
-/// The file that tells the number of this process; removed when dropped.
-struct PidFile(PathBuf);
-
-impl PidFile {
-    fn write(file: PathBuf) -> Result<Self, Failure> {
-        let written = std::fs::write(&file, format!("{}\n", std::process::id()));
-        written.map_err(|error| format!("`--pid-file`: cannot write `{}`: {error}", file.display()))?;
-        Ok(Self(file))
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        // Somebody else may have removed it.
-        drop(std::fs::remove_file(&self.0));
-    }
+    served
 }
 
 /// Where the configuration comes from, at the start and at each reload.
@@ -70,9 +73,10 @@ struct Source {
 }
 
 impl Source {
-    fn read(&self) -> Result<Config, ConfigError> {
+    /// `load` is how to read a file.
+    fn read(&self, load: fn(&Path) -> Result<Config, ConfigError>) -> Result<Config, ConfigError> {
         let mut config = match &self.config {
-            Some(file) => Config::load(file)?,
+            Some(file) => load(file)?,
             None => Config::default_config(),
         };
         config.hooks.plugin_dirs.splice(..0, self.plugin_dirs.iter().cloned());
@@ -84,11 +88,18 @@ impl Source {
 }
 
 /// Serves until SIGINT or SIGTERM, and takes the configuration anew at SIGHUP.
-async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    source: &Arc<Source>,
+    pid_file: Option<PathBuf>,
+    set_log_level: impl Fn(LogLevel),
+) -> Result<(), Failure> {
     // Before anything is open: a signal during the start ends that.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let of_pid_file = |error: PidFileError| format!("`--pid-file`: {error}");
+    let claim = pid_file.map(Claim::new).transpose().map_err(of_pid_file)?;
     let started = tokio::select! {
         started = Broker::start(config) => started,
         _ = interrupt.recv() => return Ok(()),
@@ -101,6 +112,14 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
         }
         _ => Failure::from(error),
     })?;
+    // Who sees it may signal: that is heeded from now on.
+    let _pid_file = match claim.map(Claim::write).transpose() {
+        Ok(written) => written,
+        Err(error) => {
+            broker.shutdown().await;
+            return Err(of_pid_file(error).into());
+        }
+    };
     let reloads = async {
         let mut watch = broker.watch_plugins();
         loop {
@@ -131,10 +150,15 @@ async fn serve(config: Config, source: &Source, set_log_level: impl Fn(LogLevel)
 }
 
 /// Takes the configuration anew, or says why everything stays as it was.
-async fn reload(broker: &mut Broker, source: &Source, set_log_level: &impl Fn(LogLevel)) {
+async fn reload(broker: &mut Broker, source: &Arc<Source>, set_log_level: &impl Fn(LogLevel)) {
     tracing::debug!("SIGHUP: reading the configuration again");
     let unchanged = "the configuration is not taken, everything stays as it was";
-    let config = match source.read() {
+    // Whoever ends the broker need not wait for the file system.
+    let of_task = Arc::clone(source);
+    let Ok(read) = spawn_blocking(move || of_task.read(Config::load_again)).await else {
+        return tracing::error!("{unchanged}: reading it has failed");
+    };
+    let config = match read {
         Ok(config) => config,
         Err(ConfigError::Invalid(problems)) => {
             problems.iter().for_each(|problem| tracing::error!("{}", problem.on_one_line()));

@@ -33,7 +33,7 @@ mod yaml;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,7 @@ pub use self::trial::{PluginTrial, Tried, add_grant};
 use self::yaml::Node;
 use crate::hooks::HookSpec;
 use crate::net::{BindAddress, TlsSettings};
+use crate::regular_file;
 use crate::types::{Capabilities, Limits, Overlapping};
 
 /// What a broker runs with when no file is named.
@@ -149,12 +150,20 @@ impl Config {
         Source::default_config().config().expect("a test reads this text")
     }
 
-    /// Reads a file. Relative paths in it start at its folder.
+    /// Reads a file, or what comes from a pipe. Relative paths in it start at its folder.
     ///
     /// # Errors
     /// When the file cannot be read or anything in it is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Source::open(path)?.config()
+    }
+
+    /// The same for a broker that runs and must not wait: a pipe, which has been read once, is refused.
+    ///
+    /// # Errors
+    /// When the file cannot be read or anything in it is wrong.
+    pub fn load_again(path: &Path) -> Result<Self, ConfigError> {
+        Source::open_regular(path)?.config()
     }
 
     /// Reads a text. Relative paths in it start at `base_dir`, which should be absolute; messages say `file_name`.
@@ -197,13 +206,20 @@ impl Source {
     }
 
     fn open(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(ConfigError::TooLarge { file: path.to_owned(), bytes_max: FILE_BYTES_MAX });
-        }
+        Self::open_with(path, regular_file::open_or_pipe)
+    }
+
+    /// Without pipes and their waiting.
+    fn open_regular(path: &Path) -> Result<Self, ConfigError> {
+        Self::open_with(path, regular_file::open)
+    }
+
+    fn open_with(path: &Path, open: fn(&Path) -> io::Result<File>) -> Result<Self, ConfigError> {
+        let unreadable = |source: io::Error| match source.kind() {
+            ErrorKind::FileTooLarge => ConfigError::TooLarge { file: path.to_owned(), bytes_max: FILE_BYTES_MAX },
+            _ => ConfigError::Unreadable { file: path.to_owned(), source },
+        };
+        let bytes = open(path).and_then(|file| regular_file::read_from(file, FILE_BYTES_MAX)).map_err(unreadable)?;
         let name = path.display().to_string();
         let text = String::from_utf8(bytes)
             .map_err(|error| not_utf8(&error.as_bytes()[..error.utf8_error().valid_up_to()], &name))?;

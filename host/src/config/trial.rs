@@ -157,7 +157,7 @@ impl PluginTrial {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong.
     pub fn of_settings_file(tried: Tried<'_>, path: &Path) -> Result<Self, ConfigError> {
-        Self::read(&Source::open(path)?, |field, base_dir, report| {
+        Self::read(&Source::open_regular(path)?, |field, base_dir, report| {
             Some(Self { spec: spec(tried, Some(field), base_dir, report)?, cases: Vec::new() })
         })
     }
@@ -167,7 +167,7 @@ impl PluginTrial {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong.
     pub fn of_cases_file(tried: Tried<'_>, path: &Path) -> Result<Self, ConfigError> {
-        Self::read(&Source::open(path)?, |field, base_dir, report| {
+        Self::read(&Source::open_regular(path)?, |field, base_dir, report| {
             let mut section = field.section(&FILE, report)?;
             let spec = spec(tried, section.take("plugin").as_ref(), base_dir, report);
             let cases = section.take("cases").and_then(|cases| cases.list("a list of cases", report));

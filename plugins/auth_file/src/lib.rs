@@ -1,11 +1,13 @@
 //! Checks user names and passwords against a file. `README.md` tells the format.
 
 mod hash;
+mod nobody;
 mod users;
 
 use amqtt_plugin_sdk::{Auth, Client, Decision, Interests, Plugin, Ticks, Watched, log, plugin};
 use serde::Deserialize;
 
+use nobody::{NO_USERS, says_no_users};
 use users::Users;
 
 /// The longest password that is looked at, in bytes, as in libxcrypt: hashing takes time in proportion, and whoever
@@ -57,9 +59,10 @@ impl Ticks for AuthFile {
 /// Reads a password file. Where there were users, a file without any is one that somebody is about to write.
 fn read_users(content: &[u8], in_force: Option<&Users>) -> Result<Users, String> {
     let users = Users::parse(content);
-    if users.len() == 0 && in_force.is_some_and(|users| users.len() > 0) {
+    let is_emptied = users.len() == 0 && in_force.is_some_and(|users| users.len() > 0);
+    if is_emptied && !content.split(|byte| *byte == b'\n').any(says_no_users) {
         let reason = users.bad_lines().first().map_or_else(String::new, |line| format!(" (password file {line})"));
-        return Err(format!("there is no user in it{reason}"));
+        return Err(format!("there is no user in it{reason}; if that is meant, write a line `{NO_USERS}`"));
     }
     Ok(users)
 }
@@ -144,6 +147,17 @@ mod tests {
         files::stand_in("password-file", Err(FileError::Failed("no such file".to_owned())));
         let err = AuthFile::new(Settings { password_file: Some("here".to_owned()) }).err();
         assert_eq!(err.as_deref(), Some("`password-file`: cannot read the file: no such file"));
+    }
+
+    #[test]
+    fn a_file_may_say_that_no_user_is_meant() {
+        let mut plugin = plugin(SEED);
+        files::stand_in("password-file", Ok("# mine\n# no users\r\n".into()));
+        plugin.tick();
+        check(&mut plugin, Some("test"), Some("test"), Decision::Deny);
+        files::stand_in("password-file", Ok(SEED.into()));
+        plugin.tick();
+        check(&mut plugin, Some("test"), Some("test"), Decision::Allow);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! of MQTT 5.0. `README.md` tells the settings.
 
 mod messages;
+// How a password file says it is the same for both plugins, and for `amqtt passwd`.
+#[path = "../../auth_file/src/nobody.rs"]
+mod nobody;
 mod users;
 mod verifier;
 
@@ -10,6 +13,7 @@ use base64ct::{Base64, Encoding};
 use serde::Deserialize;
 
 use messages::{ClientFinal, ClientFirst};
+use nobody::{NO_USERS, says_no_users};
 use users::Users;
 
 const METHOD: &str = "SCRAM-SHA-256";
@@ -65,8 +69,9 @@ impl Ticks for AuthScram {
 /// Reads a password file. Where there were users, a file without any is one that somebody is about to write.
 fn read_users(content: &[u8], in_force: Option<&Users>) -> Result<Users, String> {
     let users = Users::parse(content);
-    if users.len() == 0 && in_force.is_some_and(|users| users.len() > 0) {
-        return Err("there is no user in it".to_owned());
+    let is_emptied = users.len() == 0 && in_force.is_some_and(|users| users.len() > 0);
+    if is_emptied && !content.split(|byte| *byte == b'\n').any(says_no_users) {
+        return Err(format!("there is no user in it; if that is meant, write a line `{NO_USERS}`"));
     }
     Ok(users)
 }
@@ -239,5 +244,11 @@ mod tests {
         files::stand_in("password-file", Ok(USER.replace("user:", "other:").into()));
         plugin.tick();
         assert!(!accepts(&mut plugin));
+        files::stand_in("password-file", Ok(USER.into()));
+        plugin.tick();
+        assert!(accepts(&mut plugin));
+        files::stand_in("password-file", Ok("# no users\n".into()));
+        plugin.tick();
+        assert!(!accepts(&mut plugin), "it is meant");
     }
 }

@@ -51,7 +51,7 @@ impl Plugin for TopicAcl {
         let list = lists.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name);
         if acl_file.is_some() {
             return match list {
-                None => Ok(TopicAcl::File(Watched::open("acl-file", |content, _| FileRules::parse(content))?)),
+                None => Ok(TopicAcl::File(Watched::open("acl-file", read_rules)?)),
                 Some(list) => Err(format!("`acl-file` and `{list}` are both set: rules are in one place")),
             };
         }
@@ -110,6 +110,15 @@ impl Ticks for TopicAcl {
             format!("{} rules", rules.len())
         });
     }
+}
+
+/// Reads a file of rules. Where there were rules, a file without any is one that somebody is about to write.
+fn read_rules(content: &[u8], in_force: Option<&FileRules>) -> Result<FileRules, String> {
+    let rules = FileRules::parse(content)?;
+    if rules.len() == 0 && in_force.is_some_and(|rules| rules.len() > 0) {
+        return Err("there is no rule in it; if nobody is meant to do anything, write `pattern deny #`".to_owned());
+    }
+    Ok(rules)
 }
 
 impl Lists {
@@ -206,6 +215,21 @@ mod tests {
         plugin.tick();
         assert!(invalidate::take_calls().is_empty());
         check(&mut plugin, Some("bob"), Action::Publish, "b", Decision::Allow);
+    }
+
+    #[test]
+    fn rules_do_not_end_with_an_empty_file() {
+        files::stand_in("acl-file", Ok(b"topic a\n".to_vec()));
+        let mut plugin = plugin(r#"{"acl-file":"rules"}"#);
+        for empty in ["", "# nothing yet\n", "user bob\n"] {
+            files::stand_in("acl-file", Ok(empty.into()));
+            plugin.tick();
+            assert!(invalidate::take_calls().is_empty());
+            check(&mut plugin, None, Action::Publish, "a", Decision::Allow);
+        }
+        files::stand_in("acl-file", Ok(b"pattern deny #\n".to_vec()));
+        plugin.tick();
+        check(&mut plugin, None, Action::Publish, "a", Decision::Deny);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::broker::Broker;
 use crate::client::{Client, options};
 
 /// Connects under a user name, which is the client identifier as well.
-fn connect_as(broker: &Broker, username: &str, password: &str) -> Result<Client, ConnectReturnCode> {
+pub(crate) fn connect_as(broker: &Broker, username: &str, password: &str) -> Result<Client, ConnectReturnCode> {
     let mut options = options(broker, username);
     options.set_credentials(username, password);
     Client::connect_with(options)

@@ -1,5 +1,15 @@
+use std::fs::File;
 use std::io;
 use std::path::Path;
+
+use amqtt::regular_file;
+
+use super::hash::PasswordHash;
+use super::nobody::{NO_USERS, says_no_users};
+use super::scram;
+
+/// Bytes of the largest file: as much as the broker hands to a plugin.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The mark that some editors write first.
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -13,7 +23,11 @@ pub(super) struct PasswordFile {
 
 impl PasswordFile {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
-        Ok(Self::parse(&std::fs::read(path)?))
+        Self::read_from(&regular_file::open(path)?)
+    }
+
+    pub(super) fn read_from(file: &File) -> io::Result<Self> {
+        Ok(Self::parse(&regular_file::read_from(file, FILE_BYTES_MAX)?))
     }
 
     fn parse(content: &[u8]) -> Self {
@@ -28,12 +42,9 @@ impl PasswordFile {
     /// Changes the line of a user, or adds one. Further lines with the name go: the last of them would count.
     pub(super) fn set(&mut self, user: &str, hash: &str) {
         let line = format!("{user}:{hash}\n").into_bytes();
+        self.lines.retain(|line| !says_no_users(line));
         let Some(first) = self.lines.iter().position(|line| is_of(line, user)) else {
-            if let Some(last) = self.lines.last_mut().filter(|last| !last.ends_with(b"\n")) {
-                last.push(b'\n');
-            }
-            self.lines.push(line);
-            return;
+            return self.append(line);
         };
         let mark = if self.lines[first].starts_with(MARK) { MARK } else { b"" };
         self.lines[first] = [mark, &line].concat();
@@ -44,11 +55,22 @@ impl PasswordFile {
         });
     }
 
-    /// Takes out every line of a user; whether there was one.
+    /// Takes out every line of a user; whether there was one. Where nobody is left, the file says that this is meant.
     pub(super) fn remove(&mut self, user: &str) -> bool {
         let before = self.lines.len();
         self.lines.retain(|line| !is_of(line, user));
-        self.lines.len() < before
+        let removed = self.lines.len() < before;
+        if removed && !self.lines.iter().any(|line| counts(line) || says_no_users(line)) {
+            self.append(format!("{NO_USERS}\n").into_bytes());
+        }
+        removed
+    }
+
+    fn append(&mut self, line: Vec<u8>) {
+        if let Some(last) = self.lines.last_mut().filter(|last| !last.ends_with(b"\n")) {
+            last.push(b'\n');
+        }
+        self.lines.push(line);
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -58,6 +80,13 @@ impl PasswordFile {
 
 fn is_of(line: &[u8], user: &str) -> bool {
     user_and_hash(line).is_some_and(|(name, _)| name == user)
+}
+
+/// Whether a plugin takes a line for a user's.
+fn counts(line: &[u8]) -> bool {
+    user_and_hash(line).is_some_and(|(name, hash)| {
+        !name.is_empty() && (hash.starts_with(scram::MARK) || PasswordHash::parse(hash).is_ok())
+    })
 }
 
 /// What a line says, if it says something, in the plugin's reading.
@@ -90,8 +119,18 @@ mod tests {
     #[test]
     fn a_user_is_removed() {
         let remove = |file: &mut PasswordFile| assert!(file.remove("bob"));
-        check("#bob:x\nbob:1\nalice:a\nbob:2", remove, "#bob:x\nalice:a\n");
+        let alice = format!("alice:{}:x\n", scram::MARK);
+        check(&format!("#bob:x\nbob:1\n{alice}bob:2"), remove, &format!("#bob:x\n{alice}"));
         assert!(!PasswordFile::parse(b"#bob:1\nBob:1\nbob\n").remove("bob"));
+    }
+
+    #[test]
+    fn where_nobody_is_left_the_file_says_so() {
+        let remove = |file: &mut PasswordFile| assert!(file.remove("bob"));
+        check("bob:1\n", remove, "# no users\n");
+        check("bob:1\n# no users\n", remove, "# no users\n");
+        check("bob:1\nalice:no hash", remove, "alice:no hash\n# no users\n");
+        check("# mine\n# no users\n", |file| file.set("bob", "1"), "# mine\nbob:1\n");
     }
 
     #[test]

@@ -4,10 +4,13 @@ mod file;
 // What the plugin reads is what is written here: one file knows the form of a hash. The plugin itself is no library.
 #[path = "../../../../plugins/auth_file/src/hash.rs"]
 mod hash;
+mod locked;
+#[path = "../../../../plugins/auth_file/src/nobody.rs"]
+mod nobody;
 mod replace;
 mod scram;
 
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,6 +19,7 @@ use sha_crypt::{CustomizedPasswordHasher, Params, ShaCrypt};
 
 use self::file::PasswordFile;
 use self::hash::PasswordHash;
+use self::locked::Locked;
 use super::{Failure, print};
 
 /// Rounds of a new hash, ten times the format's default: some 16 ms for whoever logs in, and for each guess of a thief of
@@ -37,7 +41,7 @@ const SALT_BYTES: usize = 12;
 /// Add a user to a password file, or change a password
 ///
 /// The password is asked for, or is the first line of standard input where that is no terminal. The file is made if it is
-/// missing; it is replaced as a whole, for its owner's eyes only.
+/// missing, for its owner's eyes only; it is replaced as a whole, and keeps owner, group and what these may read.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The password file of `auth_file`, or with `--scram` that of `auth_scram`
@@ -83,27 +87,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print("OK\n")?;
         return Ok(ExitCode::SUCCESS);
     }
+    let unwritable = |error| format!("cannot write `{shown}`: {error}");
     if *delete {
-        let mut users = PasswordFile::read(file).map_err(unreadable)?;
+        let locked = Locked::open(file).map_err(unreadable)?;
+        let mut users = locked.read().map_err(unreadable)?;
         if !users.remove(user) {
             return Err(format!("there is no user `{user}` in `{shown}`").into());
         }
-        replace::replace(file, users.bytes()).map_err(|error| format!("cannot write `{shown}`: {error}"))?;
+        locked.replace(&users.bytes()).map_err(unwritable)?;
         return Ok(ExitCode::SUCCESS);
     }
     let rounds = in_range(*rounds, *scram)?;
-    let mut users = match PasswordFile::read(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => PasswordFile::default(),
-        users => users.map_err(unreadable)?,
-    };
+    // Before a password is asked for in vain.
+    match PasswordFile::read(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        users => drop(users.map_err(unreadable)?),
+    }
     let password = password(true)?;
     let line = if *scram {
         scram::make_verifier(password.as_bytes(), rounds)?
     } else {
         make_hash(password.as_bytes(), rounds)?
     };
+    // Only now: somebody else may have changed the file while this one was asked.
+    let locked = Locked::open_or_make(file).map_err(unwritable)?;
+    let mut users = locked.read().map_err(unreadable)?;
     users.set(user, &line);
-    replace::replace(file, users.bytes()).map_err(|error| format!("cannot write `{shown}`: {error}"))?;
+    locked.replace(&users.bytes()).map_err(unwritable)?;
     Ok(ExitCode::SUCCESS)
 }
 

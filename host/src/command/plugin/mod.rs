@@ -14,7 +14,7 @@ use amqtt::hooks::{inspect_built_in, inspect_file};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Failure, print};
+use super::{Failure, pid_file, print};
 
 /// Make, test and look at plugins
 #[derive(Debug, Args)]
@@ -72,16 +72,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Test(arguments) => test::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Inspect { file, format } => inspect(file, *format),
-        Command::Reload { pid_file: Some(file), .. } => reload(read_pid(file)?),
+        Command::Reload { pid_file: Some(file), .. } => reload(pid_file::read(file)?),
         Command::Reload { pid, .. } => reload(pid.unwrap_or_default()),
     }
-}
-
-fn read_pid(file: &Path) -> Result<i32, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-    let pid =
-        text.trim().parse().map_err(|_| format!("`{}` does not contain the number of a process", file.display()))?;
-    Ok(pid)
 }
 
 fn reload(pid: i32) -> Result<ExitCode, Failure> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use amqtt::hooks::{PackError, declare_world, grants_together, inspect_bytes, pack};
+use amqtt::regular_file;
 use clap::Args;
 
 use crate::command::{Failure, print};
@@ -44,11 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         format!("cannot read `{shown}`: {error}{hint}")
     };
-    let size = fs::metadata(file).map_err(failed)?.len();
-    if size > MODULE_BYTES_MAX {
-        return Err(format!("`{shown}` has {size} bytes, which is no plugin").into());
-    }
-    let mut bytes = fs::read(file).map_err(failed)?;
+    let mut bytes = regular_file::read(file, MODULE_BYTES_MAX).map_err(failed)?;
     let refused = |error: PackError| format!("cannot make a plugin of `{shown}`: {error}");
     // What is not a module is refused in the words of `pack`.
     if let (Some(world), Some(wit), [0, b'a', b's', b'm', _, _, 0, _, ..]) = (world, wit, &bytes[..]) {

@@ -1,5 +1,5 @@
-use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::stamp::Stamp;
 use crate::hooks::limits::FILE_BYTES_MAX;
+use crate::regular_file;
 
 /// The capability `files`: whole files whose paths are the values of granted settings keys.
 pub(crate) struct Files {
@@ -118,41 +119,26 @@ fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
         return Err(refused("the path contains `..`"));
     }
     let folder = path.parent().ok_or_else(|| refused("the path names no file"))?;
-    // Opening a pipe would wait for its other end.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(refused("not a regular file"));
-    }
     // What was opened is what is checked: whoever exchanges the path meanwhile gains nothing.
-    let file = File::open(path).map_err(failed)?;
+    let file = regular_file::open(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => refused("not a regular file"),
+        _ => failed(error),
+    })?;
     let opened = file.metadata().map_err(failed)?;
     let target = fs::canonicalize(path).map_err(failed)?;
     if !target.starts_with(fs::canonicalize(folder).map_err(failed)?) {
         return Err(refused("the link leads out of its folder"));
     }
-    let found = fs::symlink_metadata(&target).map_err(failed)?;
-    if !opened.is_file() || !same_file(&opened, &found) {
-        return Err(refused("not a regular file, or exchanged while it was opened"));
+    if !regular_file::is_at(&file, &target).map_err(failed)? {
+        return Err(refused("exchanged while it was opened"));
     }
     if opened.len() > bytes_max {
         return Err(FileError::TooLarge(opened.len()));
     }
-    let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 {
-        length if length > bytes_max => Err(FileError::TooLarge(length)),
-        _ => Ok(bytes),
-    }
-}
-
-#[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn same_file(_: &Metadata, b: &Metadata) -> bool {
-    b.is_file()
+    regular_file::read_from(file, bytes_max).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => FileError::TooLarge(bytes_max + 1),
+        _ => failed(error),
+    })
 }
 
 #[cfg(all(test, unix))]

@@ -1,28 +1,31 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::file_stamp::FileStamp;
+use crate::file_stamp::{FileStamp, Look, Looks};
 use crate::hooks::limits::FILE_LOOK_INTERVAL;
 
-/// Tells whether a file has changed, by a number that is another one then.
+/// Tells whether a file has changed, by a number that is another one when two looks in a row have found the same change.
 #[derive(Debug, Default)]
 pub(crate) struct Stamp {
     number: u64,
-    /// When the last look was, and what it found.
-    last: Option<(Instant, FileStamp)>,
+    /// When the last look was, and what looks have found.
+    looks: Option<(Instant, Looks<FileStamp>)>,
 }
 
 impl Stamp {
     /// The number at `now`; looks at the file if the last look is long ago.
     pub(crate) fn number(&mut self, path: &Path, now: Instant) -> u64 {
-        if self.last.is_some_and(|(at, _)| now.saturating_duration_since(at) < FILE_LOOK_INTERVAL) {
-            return self.number;
+        match &mut self.looks {
+            Some((at, _)) if now.saturating_duration_since(*at) < FILE_LOOK_INTERVAL => {}
+            Some((at, looks)) => {
+                *at = now;
+                if looks.look(FileStamp::of(path)) == Look::Changed {
+                    looks.take();
+                    self.number += 1;
+                }
+            }
+            None => self.looks = Some((now, Looks::new(FileStamp::of(path)))),
         }
-        let found = FileStamp::of(path);
-        if self.last.is_some_and(|(_, last)| last != found) {
-            self.number += 1;
-        }
-        self.last = Some((now, found));
         self.number
     }
 }
@@ -32,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_changes_with_the_file_at_the_next_look() {
+    fn the_number_changes_with_the_file_when_two_looks_have_found_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         let (mut stamp, mut now) = (Stamp::default(), Instant::now());
@@ -43,9 +46,10 @@ mod tests {
             now += FILE_LOOK_INTERVAL;
             stamp.number(&path, now) != before
         };
+        let write = |text: &'static str| std::fs::write(&path, text).expect("written");
         assert!(!look(&|| {}), "there is no file");
-        assert!(look(&|| std::fs::write(&path, "a").expect("written")));
-        assert!(!look(&|| {}));
-        assert!(look(&|| std::fs::remove_file(&path).expect("removed")));
+        assert!(!look(&|| write("a")) && !look(&|| write("ab")), "it is being written");
+        assert!(look(&|| {}) && !look(&|| {}));
+        assert!(!look(&|| std::fs::remove_file(&path).expect("removed")) && look(&|| {}));
     }
 }

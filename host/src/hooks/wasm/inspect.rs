@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 use super::anatomy::{self, Anatomy};
 use super::embedded::embedded;
 use super::manifest::Manifest;
-use super::plugin::open_regular;
 use super::unusable::Unusable;
 use crate::hooks::Inspection;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
+use crate::regular_file;
 
 /// Reads a file, whatever is in it.
 pub(crate) fn inspect_file(path: &Path) -> io::Result<Inspection> {
-    let mut file = open_regular(path)?;
+    let mut file = regular_file::open(path)?;
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.by_ref().take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes)?;

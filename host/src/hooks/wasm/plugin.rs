@@ -1,5 +1,4 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use crate::hooks::capabilities::Capabilities;
 use crate::hooks::interests::{Interests, Registration};
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 use crate::hooks::{Grants, PluginLimits};
+use crate::regular_file;
 
 /// Compiled code of a plugin, and what its type says.
 pub(crate) struct Code {
@@ -85,28 +85,10 @@ impl Code {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
-    let mut bytes = Vec::new();
-    let file = open_regular(path).map_err(Unusable::Unreadable)?;
-    file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Unusable::Unreadable)?;
-    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
-        return Err(Unusable::TooLarge);
-    }
-    Ok(bytes)
-}
-
-/// Opens a plugin. Of a pipe the end would wait for somebody to write, and a device has no end.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    let file = options.read(true).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
+    regular_file::read(path, COMPONENT_BYTES_MAX).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => Unusable::TooLarge,
+        _ => Unusable::Unreadable(error),
+    })
 }
 
 /// The digest of a file, if it is the one that is wanted.

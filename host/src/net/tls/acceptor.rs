@@ -8,7 +8,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::error::{TlsErrors, TlsWarning};
 use super::files;
 use super::settings::TlsSettings;
-use crate::file_stamp::FileStamp;
+use crate::file_stamp::{FileStamp, Look, Looks};
 
 /// TLS of one listener: what its settings name, and what that was when it was last in order.
 pub struct TlsAcceptor {
@@ -16,8 +16,15 @@ pub struct TlsAcceptor {
     /// The name of what is spoken within TLS, for ALPN.
     protocol: &'static [u8],
     in_force: Mutex<Arc<ServerConfig>>,
-    /// The files as they were before they were last read.
-    seen: Mutex<Vec<(PathBuf, FileStamp)>>,
+    seen: Mutex<Seen>,
+}
+
+/// What is known of the files.
+struct Seen {
+    /// As they were before they were last read, and since.
+    looks: Looks<Vec<(PathBuf, FileStamp)>>,
+    /// Why a change could not be read, as it was told.
+    unread: Option<String>,
 }
 
 impl TlsAcceptor {
@@ -27,7 +34,7 @@ impl TlsAcceptor {
     /// When a file cannot be used.
     pub fn load(settings: TlsSettings, protocol: &'static [u8]) -> Result<(Self, Vec<TlsWarning>), TlsErrors> {
         // Before they are read: what changes meanwhile is read again.
-        let seen = Mutex::new(stamps(&settings));
+        let seen = Mutex::new(Seen { looks: Looks::new(stamps(&settings)), unread: None });
         let (config, warnings) = settings.load(protocol)?;
         Ok((Self { settings, protocol, in_force: Mutex::new(config), seen }, warnings))
     }
@@ -37,19 +44,35 @@ impl TlsAcceptor {
         Arc::clone(&self.in_force.lock())
     }
 
-    /// Loads everything again if a file has changed. Handshakes from then on go by it, connections keep what they have.
+    /// Loads everything again if a file has changed, and has stayed so since the last look. Handshakes from then on go by
+    /// it, connections keep what they have.
     ///
     /// # Errors
-    /// When a file cannot be used: what was in force stays so.
+    /// When a file cannot be used: what was in force stays so. Told once for each change; what cannot be read is tried
+    /// again with each look.
     pub fn reload_if_changed(&self) -> Result<Reload, TlsErrors> {
-        let found = stamps(&self.settings);
-        // After an error too: it is told once for each change.
-        if std::mem::replace(&mut *self.seen.lock(), found.clone()) == found {
-            return Ok(Reload::Unchanged);
+        let mut seen = self.seen.lock();
+        match seen.looks.look(stamps(&self.settings)) {
+            Look::Same => seen.unread = None,
+            Look::Changing => {}
+            Look::Changed => match self.settings.load(self.protocol) {
+                Err(errors) if errors.are_of_reading() => {
+                    let text = errors.to_string();
+                    if seen.unread.as_ref() != Some(&text) {
+                        seen.unread = Some(text);
+                        return Err(errors);
+                    }
+                }
+                loaded => {
+                    seen.looks.take();
+                    seen.unread = None;
+                    let (config, warnings) = loaded?;
+                    *self.in_force.lock() = config;
+                    return Ok(Reload::Reloaded(warnings));
+                }
+            },
         }
-        let (config, warnings) = self.settings.load(self.protocol)?;
-        *self.in_force.lock() = config;
-        Ok(Reload::Reloaded(warnings))
+        Ok(Reload::Unchanged)
     }
 }
 

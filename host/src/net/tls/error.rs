@@ -8,6 +8,13 @@ use tokio_rustls::rustls;
 #[derive(Debug)]
 pub struct TlsErrors(pub Vec<TlsError>);
 
+impl TlsErrors {
+    /// Whether something was not read: what it says is not known.
+    pub(super) fn are_of_reading(&self) -> bool {
+        self.0.iter().any(|error| matches!(error.fault, TlsFault::Unreadable { .. }))
+    }
+}
+
 impl fmt::Display for TlsErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {

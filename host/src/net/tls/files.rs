@@ -1,8 +1,8 @@
 //! Certificates and keys as people keep them: files of PEM, folders of such files, text.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use tokio_rustls::rustls::RootCertStore;
@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::parse_x509_certificate;
 
 use super::error::{Place, TlsFault, TlsWarning};
+use crate::regular_file;
 
 /// Bytes of the largest file that is read: some ten times all authorities that a browser knows.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -75,6 +76,10 @@ impl Authorities {
         for file in folder(path)? {
             match self.add_file_of_folder(&file) {
                 Ok(some) => found |= some,
+                // It is the system that lacks something, and may have it at the next look.
+                Err(TlsFault::Unreadable { path, source }) if is_short(&source) => {
+                    return Err(TlsFault::Unreadable { path, source });
+                }
                 Err(fault) => warnings.push(TlsWarning { setting, message: format!("left out: {fault}") }),
             }
         }
@@ -89,7 +94,7 @@ impl Authorities {
         let bytes = match read(path) {
             Ok(bytes) => bytes,
             // A link that leads nowhere, as packages leave them behind.
-            Err(TlsFault::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(TlsFault::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(false),
             Err(fault) => return Err(fault),
         };
         if !contains(&bytes, b"-----BEGIN CERTIFICATE-----") {
@@ -148,14 +153,18 @@ pub(super) fn folder(path: &Path) -> Result<Vec<PathBuf>, TlsFault> {
     Ok(files)
 }
 
+/// Whether the system could not read a file because it has no room for one more, whatever the file is.
+fn is_short(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    use rustix::io::Errno;
+    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, TlsFault> {
-    let unreadable = |source| TlsFault::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(TlsFault::TooLarge { path: path.to_owned(), bytes_max: FILE_BYTES_MAX });
-    }
-    Ok(bytes)
+    regular_file::read(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+        ErrorKind::FileTooLarge => TlsFault::TooLarge { path: path.to_owned(), bytes_max: FILE_BYTES_MAX },
+        _ => TlsFault::Unreadable { path: path.to_owned(), source },
+    })
 }
 
 fn pem_certificates(bytes: &[u8], place: &Place) -> Result<Vec<CertificateDer<'static>>, TlsFault> {

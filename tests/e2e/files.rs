@@ -1,0 +1,167 @@
+//! Files that are none, that cannot be read, or that somebody else has.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use tempfile::TempDir;
+
+use crate::broker::{Broker, OPEN_FILES, Setup, amqtt};
+use crate::certificates::Authority;
+use crate::included::connect_as;
+
+const OPEN: &str = "plugins: [auth_anonymous]\n";
+
+/// The passwords are `secret`.
+const ALICE: &str = "alice:$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.\n";
+const BOB: &str = "bob:$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.\n";
+
+/// Puts a pipe that nobody writes to in the place of a file.
+fn pipe(path: &Path) {
+    drop(std::fs::remove_file(path));
+    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).expect("a pipe");
+}
+
+fn run(arguments: &[&str]) -> Output {
+    amqtt().args(arguments).output().expect("can start")
+}
+
+fn check_refused(arguments: &[&str], expected: &str) {
+    let output = run(arguments);
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains(expected), "{arguments:?}: {text}");
+}
+
+fn with_a_certificate() -> Setup {
+    let tls = "listeners: {default: {bind: \"127.0.0.1:0\", ssl: on, certfile: server.pem}}\n";
+    let authority = Authority::new();
+    Setup::whole(&format!("{tls}{OPEN}")).file("server.pem", authority.server().pem())
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let named_pipe = path("pipe");
+    pipe(named_pipe.as_ref());
+    let config = path("broker.yaml");
+    for files in ["certfile: pipe", "certfile: broker.yaml, keyfile: pipe", "certfile: broker.yaml, cafile: pipe"] {
+        let text = format!("listeners: {{mine: {{bind: \"127.0.0.1:0\", ssl: on, {files}}}}}\n{OPEN}");
+        std::fs::write(&config, text).expect("can write");
+        for arguments in [&["-c", &config][..], &["check", "-c", &config]] {
+            check_refused(arguments, "it is not a regular file");
+        }
+    }
+    for arguments in [&["-c", &named_pipe][..], &["check", "-c", &named_pipe]] {
+        check_refused(arguments, "the file is empty");
+    }
+    for no_file in [named_pipe.as_str(), "/dev/zero"] {
+        for arguments in [
+            &["plugin", "pack", no_file][..],
+            &["plugin", "test", "auth_anonymous", no_file],
+            &["plugin", "reload", "--pid-file", no_file],
+            &["--pid-file", no_file],
+            &["passwd", no_file, "alice", "--check"],
+        ] {
+            check_refused(arguments, "it is not a regular file");
+        }
+    }
+}
+
+/// As a shell's `<(...)` is one.
+#[test]
+fn a_configuration_may_come_from_a_pipe_at_the_start() {
+    let text = "listeners: {mine: {bind: \"127.0.0.1:0\", max-connections: x}}";
+    let pipe = format!("echo '{text}' | exec \"$0\" -c /dev/stdin");
+    let output = Command::new("sh").args(["-c", &pipe, env!("CARGO_BIN_EXE_amqtt")]).output().expect("can start");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("found `x`"), "{output:?}");
+}
+
+#[test]
+fn what_becomes_a_pipe_while_the_broker_runs_keeps_it_from_nothing() {
+    let mut broker = with_a_certificate().start();
+    pipe(&broker.path("server.pem"));
+    broker.wait_for_log("the certificates before the change stay in force");
+    pipe(&broker.path("broker.yaml"));
+    broker.signal("HUP");
+    let line = broker.wait_for_log("the configuration is not taken");
+    assert!(line.contains("it is not a regular file"), "{line}");
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+}
+
+/// A revocation is not lost.
+#[test]
+fn what_cannot_be_read_for_want_of_file_descriptors_is_read_later() {
+    let config = "plugins: [auth_file]\nauth: {password-file: users}\n";
+    let mut broker = Setup::new(config).file("users", format!("{ALICE}{BOB}")).start();
+    assert!(connect_as(&broker, "bob", "secret").is_ok());
+    broker.limit_open_files(0);
+    broker.replace_file("users", ALICE);
+    let line = broker.wait_for_log("`password-file` has changed and is not used");
+    assert!(line.contains("Too many open files"), "{line}");
+    broker.limit_open_files(OPEN_FILES);
+    broker.wait_for_log("`password-file` has changed and is in force: 1 users");
+    assert!(connect_as(&broker, "bob", "secret").is_err());
+    assert_eq!(broker.log_so_far().matches("is not used").count(), 1);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_for_want_of_file_descriptors_is_read_later() {
+    let mut broker = with_a_certificate().start();
+    broker.limit_open_files(0);
+    broker.replace_file("server.pem", Authority::new().server().pem());
+    let line = broker.wait_for_log("the certificates before the change stay in force");
+    assert!(line.contains("Too many open files"), "{line}");
+    broker.limit_open_files(OPEN_FILES);
+    broker.wait_for_log("certificates reloaded");
+}
+
+/// The broker never starts with fewer threads than it was to have.
+#[test]
+fn too_few_file_descriptors_are_an_error_that_says_so() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("broker.yaml");
+    std::fs::write(&path, format!("listeners: {{mine: {{bind: \"127.0.0.1:0\"}}}}\n{OPEN}")).expect("can write");
+    for files in FEW_FILES {
+        let limited = format!("ulimit -n {files}; exec \"$0\" -c \"$1\"");
+        let command = env!("CARGO_BIN_EXE_amqtt");
+        let output = Command::new("sh").args(["-c", &limited, command]).arg(&path).output().expect("can start");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && log.contains("ulimit -n"), "{files}: {log}");
+        assert!(!log.contains("listening on"), "{files}: {log}");
+    }
+}
+
+const FEW_FILES: [u32; 2] = [14, 15];
+
+#[test]
+fn a_pid_file_is_of_one_broker() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("amqtt.pid");
+    let shown = path.display().to_string();
+    // One that ended without removing it.
+    std::fs::write(&path, format!("{}\n", std::process::id())).expect("can write");
+    check_refused(&["plugin", "reload", "--pid-file", &shown], "is not running");
+    let start = || Setup::new(OPEN).argument("--pid-file").argument(&shown);
+    let mut broker: Broker = start().start();
+    broker.wait_for_log("listening on");
+    let (status, log) = start().fail();
+    assert!(status.code() == Some(1) && log.contains("another broker has"), "{log}");
+    assert!(!log.contains("listening on"), "{log}");
+    broker.wait_for_file(&path);
+    assert_eq!(std::fs::read_to_string(&path).expect("is there"), format!("{}\n", broker.pid()));
+    broker.signal("TERM");
+    assert!(broker.wait().success());
+    assert!(!path.exists());
+    // A slip of whoever types.
+    let (status, log) = Setup::new(OPEN).argument("--pid-file").argument(&config_beside(&folder)).fail();
+    assert!(status.code() == Some(1) && log.contains("something else than the number of a process"), "{log}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("broker.yaml")).expect("is there"), OPEN);
+}
+
+fn config_beside(folder: &TempDir) -> String {
+    let path = folder.path().join("broker.yaml");
+    std::fs::write(&path, OPEN).expect("can write");
+    path.display().to_string()
+}
