@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amqtt::hooks::escape;
 use clap::{Args, Parser, Subcommand};
 
 /// An MQTT broker whose every decision is a sandboxed WebAssembly component
@@ -76,9 +77,14 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         // Nothing can be done about a standard error that is closed.
-        let _ = writeln!(std::io::stderr(), "amqtt: {error}");
+        let _ = writeln!(std::io::stderr(), "amqtt: {}", escape_lines(&error.to_string()));
         ExitCode::FAILURE
     })
+}
+
+/// A text of several lines that cannot command a terminal.
+fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes to standard output.

@@ -333,7 +333,8 @@ mod tests {
         check(b"topics a\n", "line 1: `topics` is none of");
         check(b"topic\n", "line 1: a topic filter has at least one character");
         check(b"pattern read a/%u#\n", "line 1: `#` stands alone");
-        for line in ["topic dney secret/#", "topic Deny secret/#", "pattern readwrit a/%u", "topic a topic with spaces"] {
+        for line in ["topic dney secret/#", "topic Deny secret/#", "pattern readwrit a/%u", "topic a topic with spaces"]
+        {
             let word = line.split(' ').nth(1).expect("has two words");
             check(format!("topic a\n{line}\n").as_bytes(), &format!("line 2: `{word}` before a topic is none of"));
         }
