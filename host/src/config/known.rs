@@ -44,7 +44,8 @@ pub(super) const AUTH: &[Setting] = &[ALLOW_ANONYMOUS, PASSWORD_FILE];
 pub(super) const ALLOW_ANONYMOUS: Setting = Setting::new(
     "allow-anonymous",
     Form::Switch,
-    Preset::Value("true"),
+    // Not as a value: without `auth_anonymous` nobody would apply it.
+    Preset::Meaning("true"),
     "For `auth_anonymous`: whether clients without a user name are let in.",
 );
 const PASSWORD_FILE: Setting = Setting::new(

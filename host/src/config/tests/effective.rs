@@ -12,7 +12,7 @@ auth:
   allow_anonymous: no
   password-file: passwd
 topic-check:
-  plugins: [topic-acl]
+  plugins: [topic-acl, topic_taboo]
   acl: {alice: [a/#, 'b c'], 'on': []}
 sys_interval: 7
 limits: {inflight-max: 5}
@@ -93,6 +93,7 @@ topic-check:                                              # amqtt.yaml:9
   # enabled: true if the section names plugins or an ACL  # default
   plugins:                                                # amqtt.yaml:10
     - topic_acl                                           # amqtt.yaml:10
+    - topic_taboo                                         # amqtt.yaml:10
   acl:                                                    # amqtt.yaml:11
     alice: [\"a/#\",\"b c\"]
     \"on\": []
@@ -165,7 +166,7 @@ fn no_message_tells_what_a_variable_holds() {
     let listener = |line: &str| format!("listeners: {{a: {{bind: 1, {line}}}}}");
     check("listeners: {a: {bind: \"${TOKEN}:x\"}}", "found `${TOKEN}:x`, wanted `host:port`");
     check("listeners: {a: {bind: \"[${TOKEN}]:1\"}}", "found `[${TOKEN}]:1`, wanted `host:port`");
-    check("listeners: {a: {bind: \"${TOKEN}\"}, b: {bind: hunter2}}", "listeners `a` and `b` have the same address");
+    check("listeners: {a: {bind: \"${TOKEN}\"}, b: {bind: \"${TOKEN}\"}}", "listeners `a` and `b` have the same address `${TOKEN}`");
     check(
         &listener("ssl: on, certfile: \"/${TOKEN}/x\", keyfile: /y"),
         "certfile`: cannot read `/${TOKEN}/x`: No such",

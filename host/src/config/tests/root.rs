@@ -253,7 +253,7 @@ fn what_is_nearly_a_section_or_out_of_place_is_an_error() {
             &format!("did you mean `{meant}`? it is a part of `{section}`"),
         );
     }
-    for key in ["auth.allow-anonymous", "Auth.anything", "limits.sessions_max"] {
+    for key in ["auth.allow-anonymous", "Auth.anything", "limits.sessions-max"] {
         let (section, rest) = key.split_once('.').expect("has a dot");
         let section = section.to_lowercase();
         check(
@@ -337,7 +337,7 @@ fn what_readers_of_yaml_disagree_on_is_an_error() {
     }
     check_error(
         "x: &x {a: 1}\ny: &y {b: 1}\nplugins: [p: {<<: *x, <<: *y}]",
-        "amqtt.yaml:4:22: key `<<` is repeated: it stands in line 4 already\n  \
+        "amqtt.yaml:4:23: key `<<` is repeated: it stands in line 4 already\n  \
          hint: name several mappings in one list: `<<: [*one, *two]`",
     );
     for (character, code) in [('\u{85}', "0085"), ('\u{2028}', "2028"), ('\u{2029}', "2029"), ('\u{1b}', "001B")] {
