@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amqtt::hooks::escape;
 use clap::{Args, Parser, Subcommand};
 
 /// An MQTT broker whose every decision is a sandboxed WebAssembly component
@@ -82,9 +83,10 @@ pub(crate) fn run() -> ExitCode {
     })
 }
 
-/// What is written of a failure.
+/// What is written of a failure: it may have several lines, and cannot command a terminal.
 fn failed(error: &Failure) -> String {
-    format!("amqtt: {error}\n")
+    let lines: Vec<_> = error.to_string().split('\n').map(escape).collect();
+    format!("amqtt: {}\n", lines.join("\n"))
 }
 
 /// Writes to standard output.

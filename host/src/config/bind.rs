@@ -5,6 +5,9 @@ use crate::net::BindAddress;
 /// What an address to listen on looks like.
 pub(super) const WANTED: &str = "`host:port`, `:port`, `port` or `host`";
 
+/// What to do about an address that YAML takes for a list.
+pub(super) const QUOTE_BRACKETS: &str = "quote an address in brackets: `bind: \"[::1]:1883\"`";
+
 /// Why a text is no address to listen on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadBind {
@@ -69,6 +72,10 @@ fn check_host(host: &str) -> Result<(), BadBind> {
 fn port(text: &str) -> Result<u16, BadBind> {
     // `parse` would accept `+1883`.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && text.len() > 1 && text.starts_with('0') {
+        // 0100 is 64 to some readers of YAML.
+        return Err(bad("a port has no zeros in front"));
+    }
     match text.parse() {
         Ok(port) if digits => Ok(port),
         _ => Err(bad(format!("a port is a number from 0 to 65535, not `{text}`"))),

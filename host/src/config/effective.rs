@@ -9,7 +9,8 @@ use super::report::Report;
 use super::section::{dashed, join};
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::yaml::{Entry, Node, Value};
-use super::{ConfigError, Reading, Source, known, listeners, plugins, root};
+use super::{ConfigError, Reading, Source, known, listeners, plugins, root, secret};
+use crate::hooks::is_command;
 
 /// What stands for a value that is nobody's business.
 const HIDDEN: &str = "(hidden)";
@@ -123,11 +124,12 @@ impl Printer<'_> {
             form => {
                 let field = Field::new(path.to_owned(), entry.place, node, form);
                 // It was read without an error before.
-                match form.read(&field, self.base_dir, &mut Report::default()) {
-                    Some(_) if is_secret(setting.key) => self.leaf(depth, setting.key, &HIDDEN.into(), &origin),
-                    Some(value) => self.leaf(depth, setting.key, &value, &origin),
-                    None => {}
-                }
+                let Some(value) = form.read(&field, self.base_dir, &mut Report::default()) else { return };
+                let value = match form {
+                    Form::Secret(_) => HIDDEN.into(),
+                    _ => as_in_a_file(value, node, setting.key, false),
+                };
+                self.leaf(depth, setting.key, &value, &origin);
             }
         }
     }
@@ -152,7 +154,8 @@ impl Printer<'_> {
         for plugin in plugins {
             let line = format!("{}:{}", self.file, plugin.at.line);
             let Some(settings) = &plugin.settings else {
-                self.push(depth + 1, format!("- {}", plugin.name), &line);
+                let name = plugin.written.map_or_else(|| plugin.name.clone(), yaml_text);
+                self.push(depth + 1, format!("- {name}"), &line);
                 continue;
             };
             self.push(depth + 1, format!("- {}:", plugin.name), &line);
@@ -166,12 +169,8 @@ impl Printer<'_> {
     fn plugins_own(&mut self, depth: usize, entry: &Entry) {
         let origin = self.origin(entry);
         let field = Field::new(entry.key.clone(), entry.place, &entry.value, Form::Any);
-        let Some(mut value) = field.json(&mut Report::default()) else { return };
-        if is_secret(&entry.key) || entry.value.written.is_some() {
-            value = HIDDEN.into();
-        }
-        hide_secrets(&mut value, &entry.value);
-        self.leaf(depth, &entry.key, &value, &origin);
+        let Some(value) = field.json(&mut Report::default()) else { return };
+        self.leaf(depth, &entry.key, &as_in_a_file(value, &entry.value, &entry.key, true), &origin);
     }
 
     fn leaf(&mut self, depth: usize, key: &str, value: &Json, origin: &str) {
@@ -192,6 +191,11 @@ impl Printer<'_> {
     }
 
     fn push(&mut self, depth: usize, text: String, origin: &str) {
+        // JSON leaves some characters as they are that command a terminal. They can only stand within quotes.
+        let text = text.chars().fold(String::new(), |text, c| match is_command(c) {
+            true => format!("{text}\\u{:04x}", u32::from(c)),
+            false => text + c.encode_utf8(&mut [0; 4]),
+        });
         self.lines.push(Line { text: format!("{:1$}{text}", "", 2 * depth), origin: origin.to_owned() });
     }
 
@@ -221,49 +225,33 @@ fn yaml_text(text: &str) -> String {
             text.to_ascii_lowercase().as_str(),
             "true" | "false" | "null" | "on" | "off" | "yes" | "no" | "y" | "n"
         );
-    // `${` in a value would be a variable again.
-    if is_plain { text.to_owned() } else { Json::from(text.replace("${", "$${")).to_string() }
+    if is_plain { text.to_owned() } else { Json::from(text).to_string() }
 }
 
-/// Whether a key's value is likely one that only the plugin should see. The path of a file is none.
-fn is_secret(key: &str) -> bool {
-    const WORDS: [&str; 8] = ["password", "passwd", "passphrase", "secret", "token", "credential", "api-key", "apikey"];
-    const PATHS: [&str; 4] = ["file", "path", "dir", "folder"];
-    let key = dashed(&key.to_ascii_lowercase());
-    WORDS.iter().any(|word| key.contains(word)) && !PATHS.iter().any(|path| key.ends_with(path))
-}
-
-/// Hides what is secret within a plugin's own value.
-fn hide_secrets(value: &mut Json, node: &Node) {
+/// A value as a file has it: what comes from the environment as the reference to it, and without what may be secret. Of
+/// a plugin's `own` settings, which only the plugin understands, little is known not to be.
+fn as_in_a_file(value: Json, node: &Node, key: &str, own: bool) -> Json {
+    if let Some(written) = &node.written {
+        return if own { HIDDEN } else { written }.into();
+    }
     match (value, &node.value) {
+        (value @ (Json::Bool(_) | Json::Null), _) => value,
+        _ if own && secret::is_name(key) => HIDDEN.into(),
         (Json::Object(members), Value::Mapping(entries)) => {
-            for entry in entries {
-                let Some(member) = members.get_mut(&entry.key) else { continue };
-                if is_secret(&entry.key) || entry.value.written.is_some() {
-                    *member = HIDDEN.into();
-                }
-                hide_secrets(member, &entry.value);
-            }
+            let member = |(key, value): (String, Json)| {
+                let entry = entries.iter().rev().find(|entry| entry.key == key)?;
+                let value = as_in_a_file(value, &entry.value, &key, own);
+                Some((key, value))
+            };
+            members.into_iter().filter_map(member).collect()
         }
         (Json::Array(items), Value::List(nodes)) => {
-            for (item, node) in items.iter_mut().zip(nodes) {
-                if node.written.is_some() {
-                    *item = HIDDEN.into();
-                }
-                hide_secrets(item, node);
-            }
+            items.into_iter().zip(nodes).map(|(item, node)| as_in_a_file(item, node, key, own)).collect()
         }
-        (value @ Json::String(_), _) if value.as_str().is_some_and(looks_secret) => *value = HIDDEN.into(),
-        _ => {}
+        (Json::String(text), _) if own && !secret::is_harmless(key, &text) => HIDDEN.into(),
+        (Json::String(text), _) if text.contains("PRIVATE KEY-----") => HIDDEN.into(),
+        // `${` would be a variable again.
+        (Json::String(text), _) => text.replace("${", "$${").into(),
+        (value, _) => value,
     }
-}
-
-/// A password hash, or an address with a password in it.
-fn looks_secret(text: &str) -> bool {
-    let hash = text.starts_with('$') && text[1..].contains('$');
-    let address = text.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split('/').next().unwrap_or_default();
-        authority.contains('@')
-    });
-    hash || address || text.contains("PRIVATE KEY-----")
 }

@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::hooks::escape;
+
 /// Why there is no configuration. Its text is for people and may have several lines.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -88,8 +90,9 @@ impl Problem {
 
     fn text(&self, kind: &str, before_hint: &str) -> String {
         let place = self.place.map_or_else(String::new, |Place { line, column }| format!(":{line}:{column}"));
-        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("{before_hint}hint: {hint}"));
-        format!("{}{place}: {kind}{}{hint}", self.file, self.message)
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("{before_hint}hint: {}", escape(hint)));
+        // Names that stand in the file may hold what commands a terminal.
+        format!("{}{place}: {kind}{}{hint}", escape(&self.file), escape(&self.message))
     }
 }
 

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 use super::bind;
 use super::error::Place;
 use super::report::Report;
-use super::section::{Section, join, without_repeated};
+use super::secret;
+use super::section::{Section, dashed, join, without_repeated};
 use super::setting::{Form, Keys};
 use super::yaml::{Node, Value};
 use crate::types::TopicFilter;
@@ -47,9 +48,40 @@ impl<'a> Field<'a> {
         self.node
     }
 
-    /// The value as a message quotes it.
+    /// The value as a message quotes it. What comes from the environment may be secret: the reference stands for it.
     pub(super) fn shown(&self) -> String {
-        shown(self.node)
+        match &self.node.value {
+            Value::Null => "nothing".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Mapping(_) => "a mapping".to_owned(),
+            _ if self.is_secret() => "a secret".to_owned(),
+            value => match (self.written().or(self.node.spelled.as_deref()), value) {
+                (Some(written), _) => quoted(written),
+                (None, Value::Text(text)) => quoted(text),
+                (None, Value::Integer(value)) => format!("`{value}`"),
+                (None, Value::Float(value)) => format!("`{value}`"),
+                (None, value) => format!("`{}`", matches!(value, Value::Bool(true))),
+            },
+        }
+    }
+
+    /// What stands in the file for a value that comes from the environment.
+    pub(super) fn written(&self) -> Option<&'a str> {
+        self.node.written.as_deref()
+    }
+
+    /// Whether the value is another one than stands in the file.
+    pub(super) fn is_from_environment(&self) -> bool {
+        self.node.written.is_some()
+    }
+
+    /// Whether the value is nobody's business.
+    fn is_secret(&self) -> bool {
+        match self.form {
+            Form::Secret(_) => true,
+            Form::Any => secret::is_name(self.path.rsplit('.').next().unwrap_or_default()),
+            _ => false,
+        }
     }
 
     /// Says that the value is not what is wanted.
@@ -59,7 +91,7 @@ impl<'a> Field<'a> {
             Value::Null => self.key_at,
             _ => self.node.place,
         };
-        report.wrong_value(at, &self.path, shown(self.node), wanted, hint);
+        report.wrong_value(at, &self.path, self.shown(), wanted, hint);
     }
 
     /// On or off, in the words of YAML 1.1 and 1.2, quoted or not.
@@ -86,8 +118,16 @@ impl<'a> Field<'a> {
             Form::Integer { min, max } => (min, max),
             _ => (i64::MIN, i64::MAX),
         };
+        let mut hint = None;
         let value = match &self.node.value {
             Value::Integer(value) => i64::try_from(*value).ok(),
+            Value::Text(text) if has_leading_zeros(text) => {
+                hint = Some(
+                    "leave out the zeros in front: some readers of YAML take them as the mark of an octal number"
+                        .to_owned(),
+                );
+                None
+            }
             Value::Text(text) => text.parse().ok(),
             _ => None,
         };
@@ -97,7 +137,7 @@ impl<'a> Field<'a> {
                 i64::MAX => format!("a whole number of at least {min}"),
                 _ => format!("a whole number from {min} to {max}"),
             };
-            self.wrong(&wanted, None, report);
+            self.wrong(&wanted, hint, report);
         }
         value
     }
@@ -122,8 +162,7 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Integer(port) => Some(port.to_string()),
             Value::List(_) => {
-                let hint = "quote an address in brackets: `bind: \"[::1]:1883\"`";
-                self.wrong(bind::WANTED, Some(hint.to_owned()), report);
+                self.wrong(bind::WANTED, Some(bind::QUOTE_BRACKETS.to_owned()), report);
                 None
             }
             _ => self.text(bind::WANTED, report).map(ToOwned::to_owned),
@@ -221,6 +260,11 @@ impl<'a> Field<'a> {
         Some(fields.collect())
     }
 
+    /// Whether it is a mapping that has such a key, with dashes.
+    pub(super) fn has_key(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        matches!(&self.node.value, Value::Mapping(entries) if entries.iter().any(|entry| is_it(&dashed(&entry.key))))
+    }
+
     /// A mapping with known keys.
     pub(super) fn section(&self, keys: &'static Keys, report: &mut Report) -> Option<Section<'a>> {
         Section::open(&self.path, self.node, keys, report)
@@ -261,31 +305,16 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A value as a message quotes it. What comes from the environment may be secret: the reference stands for it.
-fn shown(node: &Node) -> String {
-    if let Some(written) = &node.written {
-        return quoted(written);
-    }
-    match &node.value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Integer(value) => format!("`{value}`"),
-        Value::Float(value) => format!("`{value}`"),
-        Value::Text(text) => quoted(text),
-        Value::List(_) => "a list".to_owned(),
-        Value::Mapping(_) => "a mapping".to_owned(),
-    }
+/// Digits that some readers of YAML take for a number in base 8.
+fn has_leading_zeros(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Text in the form in which a message may have it: short, and unable to rewrite a terminal.
+/// Text as short as a message may have it.
 fn quoted(text: &str) -> String {
-    let (cut, end) = match text.char_indices().nth(QUOTED_MAX) {
-        Some((end, _)) => (&text[..end], "…"),
-        None => (text, ""),
-    };
-    let escaped = cut.chars().flat_map(|c| match c.is_control() {
-        true => c.escape_default().collect::<Vec<_>>(),
-        false => vec![c],
-    });
-    format!("`{}{end}`", escaped.collect::<String>())
+    match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+use super::error::Place;
 use super::field::Field;
 use super::known::{self, From, Known};
 use super::plugin_limits;
@@ -70,7 +71,10 @@ impl Parts<'_> {
     /// Reads and checks everything about plugins.
     pub(super) fn read(self, report: &mut Report) -> HookSpec {
         let base_dir = self.base_dir;
+        let is_given = self.plugins.is_some();
         let everywhere = self.plugins.and_then(|field| plugins::entries(&field, report));
+        // Of a list with an error it is not known who is asked.
+        let all_known = everywhere.is_some() || !is_given;
         let auth = self.auth.and_then(|field| AuthSection::read(&field, base_dir, report));
         let auth = auth.unwrap_or_default();
         let topic_check =
@@ -84,6 +88,13 @@ impl Parts<'_> {
         let entries = union(lists.into_iter().flatten().flatten(), report);
         let names = |list: &[Entry<'_>]| unique(list.iter().map(|entry| entry.name.clone()));
         let deciders = topic_check.deciders(&entries, report);
+        if all_known {
+            auth.rules().refuse_idle(&entries, report);
+        }
+        let decides = matches!(&deciders, TopicCheckSpec::Named(names) if !names.is_empty());
+        if all_known && decides {
+            topic_check.rules().refuse_idle(&entries, report);
+        }
         let shared = Shared { auth: auth.settings, topic_check: topic_check.settings, top };
         HookSpec {
             plugins: entries.iter().filter_map(|entry| plugin(entry, &shared, base_dir, report)).collect(),
@@ -100,15 +111,31 @@ impl Parts<'_> {
 struct AuthSection<'a> {
     plugins: Option<Vec<Entry<'a>>>,
     settings: Map<String, Json>,
+    /// Where the settings stand.
+    given: Vec<(&'static str, Place)>,
 }
 
 impl<'a> AuthSection<'a> {
     fn read(field: &Field<'a>, base_dir: &Path, report: &mut Report) -> Option<Self> {
         let mut section = field.section(&AUTH_KEYS, report)?;
-        let plugins = section.take("plugins").and_then(|list| plugins::entries(&list, report));
+        let list = section.take("plugins");
+        let plugins = list.as_ref().and_then(|list| plugins::entries(list, report));
+        // Where the list has an error it is not known who is asked.
+        let is_known = list.is_none() || plugins.is_some();
+        let given = if is_known { section.places(known::AUTH) } else { Vec::new() };
         let settings = known::take(known::AUTH, &mut section, base_dir, report);
         section.close(report);
-        Some(Self { plugins, settings })
+        Some(Self { plugins, settings, given })
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            section: "auth",
+            from: From::Auth,
+            asked: self.plugins.as_deref(),
+            given: &self.given,
+            settings: &self.settings,
+        }
     }
 }
 
@@ -119,19 +146,35 @@ struct TopicCheckSection<'a> {
     enabled: Option<bool>,
     plugins: Option<Vec<Entry<'a>>>,
     settings: Map<String, Json>,
+    /// Where the settings stand.
+    given: Vec<(&'static str, Place)>,
 }
 
 impl<'a> TopicCheckSection<'a> {
     fn read(field: &Field<'a>, base_dir: &Path, report: &mut Report) -> Option<Self> {
         let mut section = field.section(&TOPIC_CHECK_KEYS, report)?;
         let enabled = section.take("enabled").and_then(|switch| switch.switch(report));
-        let plugins = section.take("plugins").and_then(|list| plugins::entries(&list, report));
+        let list = section.take("plugins");
+        let plugins = list.as_ref().and_then(|list| plugins::entries(list, report));
+        // Where the list has an error it is not known who is asked.
+        let is_known = list.is_none() || plugins.is_some();
+        let given = if is_known { section.places(known::TOPIC_CHECK) } else { Vec::new() };
         let settings = known::take(known::TOPIC_CHECK, &mut section, base_dir, report);
         section.close(report);
-        Some(Self { field: Some(field.clone()), enabled, plugins, settings })
+        Some(Self { field: Some(field.clone()), enabled, plugins, settings, given })
     }
 
-    /// Who decides topics. Rules that nobody would apply are an error.
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            section: "topic-check",
+            from: From::TopicCheck,
+            asked: self.plugins.as_deref(),
+            given: &self.given,
+            settings: &self.settings,
+        }
+    }
+
+    /// Who decides topics; that nobody would is an error.
     fn deciders(&self, loaded: &[Entry<'_>], report: &mut Report) -> TopicCheckSpec {
         if self.enabled == Some(false) {
             return TopicCheckSpec::Off;
@@ -152,6 +195,54 @@ impl<'a> TopicCheckSection<'a> {
             report.error(Some(field.key_at()), message, Some(hint.to_owned()));
         }
         TopicCheckSpec::Named(chosen)
+    }
+}
+
+/// What a section has for plugins, which nobody may apply.
+struct Rules<'a> {
+    section: &'static str,
+    from: From,
+    /// The section's own list of plugins.
+    asked: Option<&'a [Entry<'a>]>,
+    /// The section's settings for plugins, and where they stand.
+    given: &'a [(&'static str, Place)],
+    settings: &'a Map<String, Json>,
+}
+
+impl Rules<'_> {
+    /// Makes errors of rules for plugins that are not asked: they look as if they were in force.
+    fn refuse_idle(&self, loaded: &[Entry<'_>], report: &mut Report) {
+        let asked = self.asked.unwrap_or(loaded);
+        let is_asked = |name: &str| asked.iter().any(|entry| entry.name == name);
+        let list = match self.asked {
+            Some(_) => format!("{}.plugins", self.section),
+            None => "plugins".to_owned(),
+        };
+        for (key, place) in self.given {
+            let mut readers = known::all().iter().filter(|known| known.section == self.from && known.reads(key));
+            let is_kept = self.is_kept_by_all(key, asked) || readers.clone().any(|known| is_asked(known.name));
+            let Some(owner) = readers.find(|known| known.owns(key)).filter(|_| !is_kept) else { continue };
+            let (section, owner) = (self.section, owner.name);
+            let message = format!("key `{section}.{key}`: nobody applies it, because `{owner}` is not asked");
+            let hint = format!("add `{owner}` to `{list}`, or leave `{key}` out");
+            report.error(Some(*place), message, Some(hint));
+        }
+        for entry in loaded.iter().filter(|entry| !is_asked(&entry.name)) {
+            let known = known::find(&entry.name).filter(|known| known.section == self.from);
+            let has_rules =
+                |known: &Known| entry.settings.as_ref().is_some_and(|field| field.has_key(|key| known.owns(key)));
+            if known.is_some_and(has_rules) {
+                let message = format!("plugin `{}` has rules and is not asked", entry.name);
+                report.error(Some(entry.at), message, Some(format!("add it to `{list}`")));
+            }
+        }
+    }
+
+    /// Clients without a user name are let in by `auth_anonymous` alone of the plugins that are known.
+    fn is_kept_by_all(&self, key: &str, asked: &[Entry<'_>]) -> bool {
+        key == known::ALLOW_ANONYMOUS.key
+            && self.settings.get(key) == Some(&Json::Bool(false))
+            && asked.iter().all(|entry| known::find(&entry.name).is_some())
     }
 }
 
@@ -192,11 +283,26 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
     let Some(field) = &entry.settings else {
         return Some(spec);
     };
+    read_entry(&mut spec, known, field, base_dir, report)?;
+    Some(spec)
+}
+
+/// Adds to a plugin what stands under its name, and says whether grants did.
+pub(super) fn read_entry(
+    spec: &mut PluginSpec,
+    known: Option<&'static Known>,
+    field: &Field<'_>,
+    base_dir: &Path,
+    report: &mut Report,
+) -> Option<bool> {
     let mut section = field.section(known.map_or(&known::FOREIGN, |known| &known.keys), report)?;
-    spec.path = section.take("path").and_then(|path| path.file(base_dir, report)).map(PathBuf::from);
+    if let Some(path) = section.take("path").and_then(|path| path.file(base_dir, report)) {
+        spec.path.get_or_insert_with(|| PathBuf::from(path));
+    }
     spec.sha256 = section.take("sha256").and_then(|sum| sum.sha256(report));
     spec.limits = plugin_limits::take(&mut section, report);
     let grants = section.take("grants");
+    let has_grants = grants.is_some();
     match known {
         Some(known) if spec.path.is_none() => {
             if let Some(grants) = grants {
@@ -215,7 +321,7 @@ fn plugin(entry: &Entry<'_>, shared: &Shared, base_dir: &Path, report: &mut Repo
             }
         }
     }
-    Some(spec)
+    Some(has_grants)
 }
 
 fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report: &mut Report) -> Map<String, Json> {
@@ -225,7 +331,7 @@ fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report
 }
 
 /// What a plugin in a file of its own may use. The paths that it may read become absolute in its settings.
-pub(super) fn read_grants(
+fn read_grants(
     field: &Field<'_>,
     others: &[(String, Field<'_>)],
     settings: &mut Map<String, Json>,

@@ -91,7 +91,7 @@ fn value(form: Form) -> Json {
             json!({ "anyOf": [{ "type": "string", "pattern": quantity.pattern() }, reference()] })
         }
         Form::Bind => json!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 65_535 }, text()] }),
-        Form::File | Form::Text(_) => text(),
+        Form::File | Form::Text(_) | Form::Secret(_) => text(),
         Form::Files | Form::Texts(_) => json!({ "type": "array", "items": text() }),
         Form::Topics => json!({ "$ref": "#/definitions/topics" }),
         Form::TopicsOfUsers => {

@@ -41,10 +41,11 @@ pub(super) const BROKER_SYS: &str = "broker_sys";
 /// What `auth` may have for the plugins.
 pub(super) const AUTH: &[Setting] = &[ALLOW_ANONYMOUS, PASSWORD_FILE];
 
-const ALLOW_ANONYMOUS: Setting = Setting::new(
+pub(super) const ALLOW_ANONYMOUS: Setting = Setting::new(
     "allow-anonymous",
     Form::Switch,
-    Preset::Value("true"),
+    // Not as a value: without `auth_anonymous` nobody would apply it.
+    Preset::Meaning("true"),
     "For `auth_anonymous`: whether clients without a user name are let in.",
 );
 const PASSWORD_FILE: Setting = Setting::new(
@@ -62,7 +63,7 @@ const VERIFIERS: Setting = Setting::new(
 );
 const DECOY_KEY: Setting = Setting::new(
     "decoy-key",
-    Form::Text("text"),
+    Form::Secret("text"),
     Preset::None,
     "For `auth_scram`: what made-up salts of unknown users are derived from, in place of the file's content.",
 );
@@ -161,6 +162,17 @@ const fn known(name: &'static str, section: From, tables: &'static [&'static [Se
 }
 
 impl Known {
+    /// Whether a key, with dashes, is the plugin's own.
+    pub(super) fn owns(&self, key: &str) -> bool {
+        self.own_settings().iter().any(|setting| setting.key == key)
+    }
+
+    /// Whether it makes a difference to the plugin.
+    pub(super) fn reads(&self, key: &str) -> bool {
+        // It leaves users to their passwords where there are some.
+        self.owns(key) || (self.name == AUTH_ANONYMOUS && key == PASSWORD_FILE.key)
+    }
+
     /// What is the plugin's own of what may stand under its name.
     pub(super) fn own_settings(&self) -> &'static [Setting] {
         self.keys.tables.get(2).copied().unwrap_or_default()

@@ -5,7 +5,7 @@ use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use crate::types::Limits;
 
 /// What `limits` may have.
-pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS], unknown: Unknown::Warning };
+pub(super) static KEYS: Keys = Keys { tables: &[SETTINGS], unknown: Unknown::Error };
 
 const SETTINGS: &[Setting] = &[
     // A CONNECT packet has to fit; the largest is what the length field can say, with itself.

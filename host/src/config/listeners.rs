@@ -88,16 +88,21 @@ pub(super) fn read(
             own.check(base_dir, report);
             continue;
         }
-        let own_path = own.path.clone();
-        let listener = own.inherit(&default).listener(name, entry, base_dir, report);
-        let Some(listener) = listener else { continue };
+        let (own_path, own_tls) = (own.path.clone(), own.tls.clone());
+        let all = own.inherit(&default);
+        if all.tls.is_off() {
+            own_tls.warn_of_no_effect(report);
+        }
+        let bind = all.bind.clone();
+        let listener = all.listener(name, entry, base_dir, report);
+        let (Some(listener), Some(bind)) = (listener, bind) else { continue };
         if let (ListenerKind::Tcp, Some(path)) = (&listener.kind, own_path) {
             let message = format!("key `{}` has no effect without `type: ws`", path.path());
             report.warning(Some(path.key_at()), message, None);
         }
         let twin = found.iter().find(|other| other.bind == listener.bind && other.bind.port != 0);
         if let Some(twin) = twin {
-            let message = format!("listeners `{}` and `{name}` have the same address `{}`", twin.name, twin.bind);
+            let message = format!("listeners `{}` and `{name}` have the same address {}", twin.name, bind.shown());
             report.error(Some(entry.key_at()), message, None);
         }
         found.push(listener);
@@ -188,7 +193,8 @@ fn address(bind: &Field<'_>, default_port: u16, report: &mut Report) -> Option<B
     match bind::parse(&text, default_port) {
         Ok(address) => Some(address),
         Err(bad) => {
-            bind.wrong(bind::WANTED, Some(bad.hint), report);
+            // A part of a text from the environment would not be known as such.
+            bind.wrong(bind::WANTED, Some(bad.hint).filter(|_| !bind.is_from_environment()), report);
             None
         }
     }

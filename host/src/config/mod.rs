@@ -18,10 +18,12 @@ mod json_schema;
 mod known;
 mod limits;
 mod listeners;
+mod misplaced;
 mod plugin_limits;
 mod plugins;
 mod report;
 mod root;
+mod secret;
 mod section;
 mod setting;
 mod suggest;
@@ -222,7 +224,7 @@ impl Source {
         let bytes = open(path).and_then(|file| regular_file::read_from(file, FILE_BYTES_MAX)).map_err(unreadable)?;
         let name = path.display().to_string();
         let text = String::from_utf8(bytes)
-            .map_err(|error| not_utf8(&error.as_bytes()[..error.utf8_error().valid_up_to()], &name))?;
+            .map_err(|error| not_utf8(error.as_bytes(), error.utf8_error().valid_up_to(), &name))?;
         let absolute = std::path::absolute(path).map_err(unreadable)?;
         let base_dir = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self { text, base_dir: Some(base_dir), name, environment: variable })
@@ -254,33 +256,40 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-fn not_utf8(valid: &[u8], file_name: &str) -> ConfigError {
+fn not_utf8(bytes: &[u8], valid_up_to: usize, file_name: &str) -> ConfigError {
+    let valid = &bytes[..valid_up_to];
     let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let place = Place {
         line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
         column: String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1,
     };
-    not_readable(file_name, place, "the file is not UTF-8 text".to_owned(), None)
+    let message = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is UTF-16 text",
+        _ => "the file is not UTF-8 text",
+    };
+    not_readable(file_name, place, message.to_owned(), Some("save it as UTF-8".to_owned()))
 }
 
 fn not_yaml(text: &str, error: yaml::SyntaxError, file_name: &str) -> ConfigError {
     let line = text.lines().nth(error.place.line - 1).unwrap_or("");
-    let hint = if line.contains('\t') {
-        Some("indent with spaces, not with tabs")
+    let hint = if error.hint.is_some() {
+        error.hint
+    } else if line.contains('\t') {
+        Some("indent with spaces, not with tabs".to_owned())
     } else if line.split_once(':').is_some_and(|(_, value)| value.trim_start().starts_with('[')) {
-        Some("quote an address in brackets: `bind: \"[::1]:1883\"`")
+        Some(bind::QUOTE_BRACKETS.to_owned())
     } else {
         None
     };
     not_readable(file_name, error.place, error.message, hint)
 }
 
-fn not_readable(file_name: &str, place: Place, message: String, hint: Option<&str>) -> ConfigError {
+fn not_readable(file_name: &str, place: Place, message: String, hint: Option<String>) -> ConfigError {
     ConfigError::NotYaml(Box::new(Problem {
         file: file_name.to_owned(),
         place: Some(place),
         message,
-        hint: hint.map(ToOwned::to_owned),
+        hint,
         value: None,
     }))
 }

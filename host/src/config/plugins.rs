@@ -11,6 +11,8 @@ pub(super) struct Entry<'a> {
     /// The plugin's own name, with underscores.
     pub(super) name: String,
     pub(super) at: Place,
+    /// What stands in the file for a name that comes from the environment.
+    pub(super) written: Option<&'a str>,
     /// What stands under its name, if anything does.
     pub(super) settings: Option<Field<'a>>,
 }
@@ -74,10 +76,13 @@ fn entry<'a>(
         Ok(name) => Some(Entry {
             name,
             at,
+            written: list.written(),
             settings: settings.filter(|settings| !matches!(settings.node().value, Value::Null)),
         }),
         Err(hint) => {
-            let message = format!("key `{}`: `{written}` is not {WANTED}", list.path());
+            // A key is as it is written; an item may come from the environment.
+            let shown = if list.is_from_environment() { list.shown() } else { format!("`{written}`") };
+            let message = format!("key `{}`: {shown} is not {WANTED}", list.path());
             report.error(Some(at), message, Some(hint));
             None
         }
@@ -85,7 +90,7 @@ fn entry<'a>(
 }
 
 /// The name of the plugin that is meant, or what to do about a text that is none.
-fn resolve(written: &str) -> Result<String, String> {
+pub(super) fn resolve(written: &str) -> Result<String, String> {
     let name = written.replace('-', "_");
     if let Some((_, own)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
         return Ok((*own).to_owned());

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::yaml::{Node, Value};
-use super::{Config, LogLevel, admission, capabilities, hooks, known, limits, listeners};
+use super::{Config, LogLevel, admission, capabilities, hooks, known, limits, listeners, misplaced};
 use crate::hooks::HookSpec;
 use crate::types::Overlapping;
 
@@ -107,7 +107,7 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     if let Some(persistence) = top.take("persistence") {
         read_persistence(&persistence, base, report);
     }
-    refuse_misplaced(&mut top, report);
+    misplaced::refuse(&mut top, report);
     top.close(report);
     Some(Config {
         listeners,
@@ -161,27 +161,4 @@ fn plugin_dirs(field: Option<Field<'_>>, base_dir: &Path, report: &mut Report) -
     let items = field.and_then(|field| field.list("a list of folders", report)).unwrap_or_default();
     let folders = items.iter().filter_map(|item| item.file(base_dir, report));
     folders.map(PathBuf::from).collect()
-}
-
-/// A key of a section that stands outside of it has no effect. What it was to forbid would be allowed.
-fn refuse_misplaced(top: &mut Section<'_>, report: &mut Report) {
-    const MISPLACED: [(&str, &str); 11] = [
-        ("allow-anonymous", "auth"),
-        ("password-file", "auth"),
-        ("enabled", "topic-check"),
-        ("acl", "topic-check"),
-        ("publish-acl", "topic-check"),
-        ("subscribe-acl", "topic-check"),
-        ("receive-acl", "topic-check"),
-        ("default", "listeners"),
-        ("bind", "listeners"),
-        ("ssl", "listeners"),
-        ("max-connections", "listeners"),
-    ];
-    for (key, section) in MISPLACED {
-        let Some(field) = top.take_unlisted(key) else { continue };
-        let message = format!("key `{key}` stands outside of `{section}`");
-        let hint = format!("indent it, to be a part of `{section}`");
-        report.error(Some(field.key_at()), message, Some(hint));
-    }
 }

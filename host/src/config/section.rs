@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry as Slot;
 use super::error::Place;
 use super::field::Field;
 use super::report::Report;
-use super::setting::{Form, Keys, Unknown};
+use super::setting::{Form, Keys, Setting, Unknown};
 use super::suggest::nearest;
 use super::yaml::{Entry, Node, Value};
 
@@ -45,18 +45,28 @@ impl<'a> Section<'a> {
     pub(super) fn take(&mut self, key: &str) -> Option<Field<'a>> {
         let setting = self.keys.find(key);
         debug_assert!(setting.is_some(), "`{key}` has no row in the tables of `{}`", self.path);
-        self.take_as(key, setting.map_or(Form::Any, |setting| setting.form))
-    }
-
-    /// The value of a key that is in no table, so that it is not suggested to anyone.
-    pub(super) fn take_unlisted(&mut self, key: &str) -> Option<Field<'a>> {
-        self.take_as(key, Form::Any)
-    }
-
-    fn take_as(&mut self, key: &str, form: Form) -> Option<Field<'a>> {
+        let form = setting.map_or(Form::Any, |setting| setting.form);
         let index = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, entry) = self.entries.remove(index);
         Some(Field::new(join(&self.path, key), entry.place, &entry.value, form))
+    }
+
+    /// Where these keys stand, of those that are there.
+    pub(super) fn places(&self, settings: &'static [Setting]) -> Vec<(&'static str, Place)> {
+        let place = |key| self.entries.iter().find(|(name, _)| name == key).map(|(_, entry)| entry.place);
+        settings.iter().filter_map(|setting| Some((setting.key, place(setting.key)?))).collect()
+    }
+
+    /// Takes out the keys, as they are spelled, that `judge` has a message and a hint for: they are errors.
+    pub(super) fn refuse(&mut self, judge: impl Fn(&str) -> Option<(String, String)>, report: &mut Report) {
+        self.entries.retain(|(_, entry)| {
+            let judged = judge(&entry.key);
+            let refused = judged.is_some();
+            if let Some((message, hint)) = judged {
+                report.error(Some(entry.place), message, Some(hint));
+            }
+            !refused
+        });
     }
 
     /// What was not taken.

@@ -70,6 +70,8 @@ pub(super) enum Form {
     Files,
     /// Text of this kind.
     Text(&'static str),
+    /// The same, which is nobody's business.
+    Secret(&'static str),
     /// A list of texts of this kind.
     Texts(&'static str),
     /// A list of topic filters.
@@ -130,7 +132,7 @@ impl Form {
                 let paths: Vec<_> = items.iter().map(|item| item.file(base_dir, report)).collect();
                 paths.into_iter().collect::<Option<Vec<_>>>().map(Json::from)
             }
-            Self::Text(kind) => field.text(kind, report).map(Json::from),
+            Self::Text(kind) | Self::Secret(kind) => field.text(kind, report).map(Json::from),
             Self::Texts(kind) => field.texts(kind, report).map(Json::from),
             Self::Topics => topics(field, report),
             Self::TopicsOfUsers => {
@@ -139,7 +141,10 @@ impl Form {
                     users.into_iter().map(|(user, list)| topics(&list, report).map(|list| (user, list))).collect();
                 lists.into_iter().collect::<Option<_>>().map(Json::Object)
             }
-            Self::Sha256 => field.sha256(report).map(|_| field.shown().into()),
+            Self::Sha256 => {
+                field.sha256(report)?;
+                field.text("a sum", report).map(Json::from)
+            }
             Self::Plugins | Self::Section(_) | Self::Listeners(_) | Self::Any => field.json(report),
         }
     }

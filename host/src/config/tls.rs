@@ -80,7 +80,7 @@ impl<'a> Values<'a> {
         let read = self.read(base_dir, report);
         match &self.ssl {
             None => {
-                self.warn_of_plain(listener, report);
+                self.refuse_plain(listener, report);
                 return None;
             }
             Some(field) if field.switch(report)? => {}
@@ -139,19 +139,36 @@ impl<'a> Values<'a> {
             Ok((_, warnings)) => {
                 for warning in warnings {
                     let Some((at, path)) = place(warning.setting) else { continue };
-                    report.warning(Some(at), format!("key `{path}`: {}", warning.message), None);
+                    let message = self.as_written(settings, warning.message);
+                    report.warning(Some(at), format!("key `{path}`: {message}"), None);
                 }
                 true
             }
             Err(errors) => {
                 for error in errors.0 {
                     let (at, path) = place(error.setting).unzip();
-                    let message = format!("key `{}`: {}", path.unwrap_or(error.setting), error.fault);
+                    let fault = self.as_written(settings, error.fault.to_string());
+                    let message = format!("key `{}`: {fault}", path.unwrap_or(error.setting));
                     report.error(at, message, error.fault.hint().map(ToOwned::to_owned));
                 }
                 false
             }
         }
+    }
+
+    /// A message with paths as they stand in the file, where they come from the environment.
+    fn as_written(&self, settings: &TlsSettings, message: String) -> String {
+        let paths = [
+            (&self.certfile, Some(&settings.certfile)),
+            (&self.keyfile, settings.keyfile.as_ref()),
+            (&self.cafile, settings.cafile.as_ref()),
+            (&self.capath, settings.capath.as_ref()),
+        ];
+        let hidden = paths.into_iter().filter_map(|(field, path)| {
+            let field = field.as_ref().filter(|field| field.is_from_environment())?;
+            Some((path?.display().to_string(), field.written()?))
+        });
+        hidden.fold(message, |message, (path, written)| message.replace(&path, written))
     }
 
     fn field(&self, setting: &str) -> Option<&Field<'a>> {
@@ -167,12 +184,29 @@ impl<'a> Values<'a> {
     }
 
     /// A listener that has settings of TLS and no `ssl` was meant to be encrypted.
-    fn warn_of_plain(&self, listener: &str, report: &mut Report) {
-        let settings =
-            [&self.certfile, &self.keyfile, &self.cafile, &self.capath, &self.cadata, &self.require_certificate];
-        let Some(field) = settings.into_iter().flatten().next() else { return };
+    fn refuse_plain(&self, listener: &str, report: &mut Report) {
+        let Some(field) = self.wants_tls() else { return };
         let message = format!("listener `{listener}` is not encrypted: `{}` needs `ssl: on`", field.path());
         let hint = "say `ssl: on`, or `ssl: off` if it is meant to be plain";
-        report.warning(Some(field.key_at()), message, Some(hint.to_owned()));
+        report.error(Some(field.key_at()), message, Some(hint.to_owned()));
+    }
+
+    /// Whether it is said that connections are not encrypted.
+    pub(super) fn is_off(&self) -> bool {
+        self.ssl.as_ref().is_some_and(|field| field.switch(&mut Report::default()) == Some(false))
+    }
+
+    /// A listener is plain, and has settings of TLS of its own.
+    pub(super) fn warn_of_no_effect(&self, report: &mut Report) {
+        let Some(field) = self.wants_tls() else { return };
+        report.warning(Some(field.key_at()), format!("key `{}` has no effect with `ssl: off`", field.path()), None);
+    }
+
+    /// The first setting that only makes sense with TLS.
+    fn wants_tls(&self) -> Option<&Field<'a>> {
+        let required = self.require_certificate.as_ref();
+        let required = required.filter(|field| field.switch(&mut Report::default()) != Some(false));
+        let files = [&self.certfile, &self.keyfile, &self.cafile, &self.capath, &self.cadata];
+        files.into_iter().flatten().next().or(required)
     }
 }

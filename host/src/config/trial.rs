@@ -1,16 +1,15 @@
 //! What a plugin is tried with: what a configuration would have under its name, and a file of cases.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
 use super::error::{ConfigError, Problem};
 use super::field::Field;
-use super::hooks::read_grants;
+use super::hooks::read_entry;
 use super::known;
-use super::plugin_limits;
 use super::report::Report;
 use super::section::dashed;
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
@@ -65,7 +64,7 @@ const CLIENT: &[Setting] = &[
 static CONNECT: Keys = Keys {
     tables: &[
         CLIENT,
-        &[Setting::new("password", Form::Text("password"), Preset::None, "The password of the CONNECT packet.")],
+        &[Setting::new("password", Form::Secret("password"), Preset::None, "The password of the CONNECT packet.")],
     ],
     unknown: Unknown::Error,
 };
@@ -203,20 +202,9 @@ fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &m
     let mut spec = PluginSpec { path: tried.path.map(Path::to_owned), ..PluginSpec::new(tried.name, Map::new()) };
     let mut granted = false;
     if let Some(field) = field {
-        let mut section = field.section(&known::FOREIGN, report)?;
-        if let Some(path) = section.take("path").and_then(|path| path.file(base_dir, report)) {
-            spec.path.get_or_insert_with(|| PathBuf::from(path));
-        }
-        spec.sha256 = section.take("sha256").and_then(|sum| sum.sha256(report));
-        spec.limits = plugin_limits::take(&mut section, report);
-        let grants = section.take("grants");
-        let others = section.rest();
-        let own = others.iter().filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
-        spec.settings.extend(own);
-        if let Some(grants) = grants.filter(|_| tried.grants.is_none()) {
-            granted = true;
-            spec.grants = read_grants(&grants, &others, &mut spec.settings, base_dir, report)?;
-        }
+        // One in a file of its own is a stranger, whatever its name.
+        let known = known::find(tried.name).filter(|_| tried.path.is_none());
+        granted = read_entry(&mut spec, known, field, base_dir, report)?;
     }
     if let Some(grants) = tried.grants {
         spec.grants = grants.clone();

@@ -64,7 +64,8 @@ use self::suspects::NotPut;
 use crate::file_stamp::FileStamp;
 use crate::types::ClientInfo;
 
-pub(crate) use capabilities::cut;
+pub use capabilities::escape;
+pub(crate) use capabilities::{cut, is_command};
 pub use check::{Mishap, check};
 pub use combine::{AuthOutcome, CacheFor, Decision, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};

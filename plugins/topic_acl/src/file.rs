@@ -184,18 +184,21 @@ fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
-/// `read`, `write`, `readwrite` or `deny` before a topic; without one of them both are meant.
+/// `read`, `write`, `readwrite` or `deny` before a topic; a single word is a topic, and both are meant.
 fn split_access(text: &str) -> Result<(Access, &str), String> {
     let (word, rest) = split_word(text);
+    if rest.is_empty() {
+        return Ok((Access::ReadWrite, text));
+    }
     let access = match word {
         "read" => Access::Read,
         "write" => Access::Write,
         "readwrite" => Access::ReadWrite,
         "deny" => Access::Deny,
-        _ => return Ok((Access::ReadWrite, text)),
+        // Read as a topic with spaces, a mistyped `deny` would allow.
+        _ => return Err(format!("`{word}` before a topic is none of `read`, `write`, `readwrite` and `deny`")),
     };
-    // A topic that is called like one of them.
-    Ok(if rest.is_empty() { (Access::ReadWrite, text) } else { (access, rest) })
+    Ok((access, rest))
 }
 
 fn filter(text: &str) -> Result<TopicFilter, String> {
@@ -213,7 +216,7 @@ mod tests {
         topic readwrite plant/#\n\
         topic deny plant/keys/+\n\
         topic write log\n\
-        topic a topic with spaces\n\
+        topic readwrite a topic with spaces\n\
         user bob\n\
         topic read plant/1\n\
         pattern readwrite home/%u/#\n\
@@ -330,6 +333,11 @@ mod tests {
         check(b"topics a\n", "line 1: `topics` is none of");
         check(b"topic\n", "line 1: a topic filter has at least one character");
         check(b"pattern read a/%u#\n", "line 1: `#` stands alone");
+        for line in ["topic dney secret/#", "topic Deny secret/#", "pattern readwrit a/%u", "topic a topic with spaces"]
+        {
+            let word = line.split(' ').nth(1).expect("has two words");
+            check(format!("topic a\n{line}\n").as_bytes(), &format!("line 2: `{word}` before a topic is none of"));
+        }
         check(b"user \n", "line 1: `user` is followed by no name");
         check(b"user anonymous\n", "line 1: what clients without a user name may do");
         check(b"\xff", "not UTF-8");

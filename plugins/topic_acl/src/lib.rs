@@ -14,6 +14,10 @@ use rules::{Judgement, Rules};
 /// How often it is looked whether the file has changed.
 const LOOK_SECS: u32 = 1;
 
+/// What people expect to be closed who come from amqtt, where it is.
+const LEFT_OPEN: &str = "`publish-acl` is set, and neither `acl` nor `subscribe-acl`: subscribing is left to other \
+                         plugins, and without one that decides it everyone may subscribe to everything";
+
 enum TopicAcl {
     Lists(Lists),
     File(Watched<FileRules>),
@@ -58,6 +62,8 @@ impl Plugin for TopicAcl {
         if list.is_none() {
             log::warn("no `acl` and no `acl-file` is set: nobody may publish or subscribe");
             acl = Some(Rules::default());
+        } else if acl.is_none() && subscribe_acl.is_none() && publish_acl.is_some() {
+            log::warn(LEFT_OPEN);
         }
         Ok(TopicAcl::Lists(Lists {
             publish: publish_acl.or_else(|| acl.clone()),
@@ -186,6 +192,21 @@ mod tests {
         assert_eq!(plugin(r#"{"receive-acl":{}}"#).interests().actions, [Action::Receive]);
         assert_eq!(plugin("{}").interests().actions, [Action::Publish, Action::Subscribe]);
         check(&mut plugin("{}"), Some("bob"), Action::Publish, "a", Decision::Deny);
+    }
+
+    /// amqtt refuses every subscription then.
+    #[test]
+    fn a_list_of_publishing_alone_is_warned_about() {
+        let check = |settings: &str, is_warned: bool| {
+            plugin(settings);
+            let warnings: Vec<String> = log::take_written().into_iter().map(|(_, message)| message).collect();
+            assert_eq!(warnings.iter().any(|warning| warning == LEFT_OPEN), is_warned, "{settings}: {warnings:?}");
+        };
+        check(r#"{"publish-acl":{"bob":["a"]}}"#, true);
+        check(r#"{"publish-acl":{},"receive-acl":{}}"#, true);
+        check(r#"{"publish-acl":{},"acl":{}}"#, false);
+        check(r#"{"publish-acl":{},"subscribe-acl":{}}"#, false);
+        check(r#"{"receive-acl":{}}"#, false);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use amqtt::hooks::inspect_built_in;
+use amqtt::hooks::{escape, inspect_built_in};
 use clap::Args;
 
 use crate::command::{Failure, print};
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         "made `{}`: its README.md says how to build, test and load it\n\n    cd {0}\n    cargo test\n    \
          cargo build --release --target wasm32-unknown-unknown\n    \
          amqtt plugin pack target/wasm32-unknown-unknown/release/{file}.wasm\n",
-        folder.display()
+        escape(&folder.display().to_string())
     ))?;
     Ok(ExitCode::SUCCESS)
 }

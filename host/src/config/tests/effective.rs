@@ -12,19 +12,22 @@ auth:
   allow_anonymous: no
   password-file: passwd
 topic-check:
-  plugins: [topic-acl]
+  plugins: [topic-acl, topic_taboo]
   acl: {alice: [a/#, 'b c'], 'on': []}
 sys_interval: 7
 limits: {inflight-max: 5}
 plugins:
   - auth.file
   - amqtt.plugins.authentication.AnonymousAuthPlugin
+  - auth_scram: {password-file: \"${TOKEN}/scram\", decoy-key: \"${TOKEN}\"}
+  - topic_taboo: {taboo: [\"${TOKEN}\", b], taboo-exempt: [c]}
   - mine:
       path: mine.wasm
+      sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
       api_token: hunter2
       password-file: /etc/other
       url: mqtt://user:hunter2@host/
-      nested: {secret: hunter2, list: [\"$6$salt$hunter2\", plain, \"${TOKEN}\"], n: 1}
+      nested: {secret: hunter2, list: [\"$6$salt$hunter2\", plain, \"${TOKEN}\", 5, on], n: 1}
       from: ${TOKEN}
 ";
 
@@ -49,7 +52,7 @@ listeners:                                                # amqtt.yaml:1
     type: tcp                                             # amqtt.yaml:2
     max-connections: 10                                   # amqtt.yaml:2
   one:                                                    # amqtt.yaml:3
-    bind: \"127.0.0.1:1884\"                                # environment, amqtt.yaml:4
+    bind: \"${HOST}:${PORT:-1884}\"                        # environment, amqtt.yaml:4
     type: tcp                                             # amqtt.yaml:2
     # path: any path                                      # default
     max-connections: 10                                   # amqtt.yaml:2
@@ -65,16 +68,23 @@ listeners:                                                # amqtt.yaml:1
 plugins:                                                  # amqtt.yaml:14
   - auth_file                                             # amqtt.yaml:15
   - auth_anonymous                                        # amqtt.yaml:16
-  - mine:                                                 # amqtt.yaml:17
-      path: /etc/amqtt/mine.wasm                          # amqtt.yaml:18
-      api_token: \"(hidden)\"                               # amqtt.yaml:19
-      password-file: /etc/other                           # amqtt.yaml:20
-      url: \"(hidden)\"                                     # amqtt.yaml:21
-      nested:                                             # amqtt.yaml:22
-        list: [\"(hidden)\",\"plain\",\"(hidden)\"]
+  - auth_scram:                                           # amqtt.yaml:17
+      password-file: \"${TOKEN}/scram\"                     # environment, amqtt.yaml:17
+      decoy-key: \"(hidden)\"                               # environment, amqtt.yaml:17
+  - topic_taboo:                                          # amqtt.yaml:18
+      taboo: [\"${TOKEN}\",\"b\"]                           # environment, amqtt.yaml:18
+      taboo-exempt: [\"c\"]                                 # amqtt.yaml:18
+  - mine:                                                 # amqtt.yaml:19
+      path: /etc/amqtt/mine.wasm                          # amqtt.yaml:20
+      sha256: \"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"  # amqtt.yaml:21
+      api_token: \"(hidden)\"                               # amqtt.yaml:22
+      password-file: /etc/other                           # amqtt.yaml:23
+      url: \"(hidden)\"                                     # amqtt.yaml:24
+      nested:                                             # amqtt.yaml:25
+        list: [\"(hidden)\",\"(hidden)\",\"(hidden)\",5,\"on\"]
         \"n\": 1
         secret: \"(hidden)\"
-      from: \"(hidden)\"                                    # environment, amqtt.yaml:23
+      from: \"(hidden)\"                                    # environment, amqtt.yaml:26
 auth:                                                     # amqtt.yaml:6
   # plugins: every loaded plugin that answers auth        # default
   allow-anonymous: false                                  # amqtt.yaml:7
@@ -83,6 +93,7 @@ topic-check:                                              # amqtt.yaml:9
   # enabled: true if the section names plugins or an ACL  # default
   plugins:                                                # amqtt.yaml:10
     - topic_acl                                           # amqtt.yaml:10
+    - topic_taboo                                         # amqtt.yaml:10
   acl:                                                    # amqtt.yaml:11
     alice: [\"a/#\",\"b c\"]
     \"on\": []
@@ -99,7 +110,8 @@ sys-interval: 7                                           # amqtt.yaml:12
 #[test]
 fn what_is_printed_can_be_read_again() {
     let secrets = TEXT.find("      api_token").expect("is there");
-    let text = format!("{}      odd: \"$${{x}} # 'y' \\n\"\n", &TEXT[..secrets]);
+    let text = format!("{}      odd-path: \"/x y\"\n", &TEXT[..secrets]).replace(", decoy-key: \"${TOKEN}\"", "");
+    let text = text.replace("[a/#, 'b c']", "[a/#, \"$${x} 'y' \\n\\x9b\"]");
     let printed = printed(&text);
     let meaning = |text: &str| {
         let mut config = source(text, environment).config().unwrap_or_else(|error| panic!("{text}\n{error}"));
@@ -107,7 +119,7 @@ fn what_is_printed_can_be_read_again() {
         format!("{config:#?}")
     };
     assert_eq!(meaning(&printed), meaning(&text), "{printed}");
-    let again = crate::config::effective::of(&source(&printed, |_| None)).expect("is valid");
+    let again = crate::config::effective::of(&source(&printed, environment)).expect("is valid");
     let values = |text: &str| {
         text.lines().map(|line| line.split("  # ").next().unwrap_or("").trim_end().to_owned()).collect::<Vec<_>>()
     };
@@ -140,6 +152,86 @@ fn errors_never_quote_what_comes_from_the_environment() {
         "amqtt.yaml:2:10: the environment variable `ABSENT` is not set\n  \
          hint: set it, or write a default: `${ABSENT:-default}`",
     );
+}
+
+/// What a variable holds may be secret wherever it stands, also in a hint or in what the system says.
+#[test]
+fn no_message_tells_what_a_variable_holds() {
+    let check = |text: &str, expected: &str| {
+        let source = source(text, environment);
+        let error = source.config().expect_err(text).to_string();
+        assert!(error.contains(expected), "{text}\n{error}");
+        assert!(!error.contains("hunter2"), "{text}\n{error}");
+    };
+    let listener = |line: &str| format!("listeners: {{a: {{bind: 1, {line}}}}}");
+    check("listeners: {a: {bind: \"${TOKEN}:x\"}}", "found `${TOKEN}:x`, wanted `host:port`");
+    check("listeners: {a: {bind: \"[${TOKEN}]:1\"}}", "found `[${TOKEN}]:1`, wanted `host:port`");
+    check(
+        "listeners: {a: {bind: \"${TOKEN}\"}, b: {bind: \"${TOKEN}\"}}",
+        "listeners `a` and `b` have the same address `${TOKEN}`",
+    );
+    check(
+        &listener("ssl: on, certfile: \"/${TOKEN}/x\", keyfile: /y"),
+        "certfile`: cannot read `/${TOKEN}/x`: No such",
+    );
+    check(&listener("ssl: on, certfile: \"${TOKEN}\""), "certfile`: cannot read `${TOKEN}`: No such");
+    check(&with_listener("plugins: [\"${TOKEN}/x\"]"), "`${TOKEN}/x` is not the name of a plugin");
+}
+
+#[test]
+fn no_message_tells_a_secret() {
+    check_error(
+        "plugins: [auth_scram: {password-file: p, decoy-key: 12345}]",
+        "amqtt.yaml:2:53: key `plugins.auth_scram.decoy-key`: found a secret, wanted text\n  \
+         hint: quote it if it is meant as text",
+    );
+    check_error(
+        "plugins: [x: {api-key: 12345, grants: {files: [api_key]}}]",
+        "amqtt.yaml:2:24: key `plugins.x.api-key`: found a secret, wanted a path\n  \
+         hint: quote it if it is meant as text",
+    );
+}
+
+/// Of what only a plugin understands, the broker cannot know what is secret.
+#[test]
+fn of_other_plugins_only_what_is_plainly_harmless_is_printed() {
+    let check = |written: &str, expected: &str| {
+        let printed = printed(&with_listener(&format!("plugins: [mine: {{{written}}}]")));
+        let line = printed.lines().find(|line| line.contains("# amqtt.yaml:2") && line.starts_with("      "));
+        let line = line.unwrap_or_else(|| panic!("{written}\n{printed}"));
+        assert_eq!(line.split("  # ").next().unwrap_or("").trim(), expected, "{written}");
+    };
+    for secret in [
+        "pass: x",
+        "pwd: x",
+        "key: x",
+        "hmac-key: x",
+        "bearer: x",
+        "auth-header: x",
+        "dsn: 'postgres://u:p/w@host/db'",
+        "url: 'http://h/?password=zz'",
+        "token-profile: x",
+        "mode: strict",
+        "pin: 1234",
+        "passCode: 1234",
+        "token-profile: 5",
+        "tokens: {a: 1}",
+        "password: 12345",
+        "config-file: 'http://u:p@h/x'",
+        "profile: x",
+        "path-prefix: x",
+    ] {
+        let (key, _) = secret.split_once(':').expect("has a value");
+        check(secret, &format!("{key}: \"(hidden)\""));
+    }
+    check("retries: 5", "retries: 5");
+    check("ratio: 0.5", "ratio: 0.5");
+    check("verbose: true", "verbose: true");
+    check("verbose: 'ON'", "verbose: \"ON\"");
+    check("key-file: /etc/x", "key-file: /etc/x");
+    check("log_dir: logs", "log_dir: logs");
+    check("path-max: 5", "path-max: 5");
+    check("monkey: 5", "monkey: 5");
 }
 
 #[test]

@@ -82,14 +82,26 @@ fn mistakes_in_listeners_are_errors() {
 }
 
 #[test]
-fn a_listener_with_a_certificate_and_no_ssl_is_warned_about() {
-    let config = parse("listeners: {a: {bind: 1883, certfile: c.pem}}").expect("is valid");
-    assert_eq!(
-        config.warnings,
-        ["amqtt.yaml:1:29: listener `a` is not encrypted: `listeners.a.certfile` needs `ssl: on`; hint: say `ssl: \
-             on`, or `ssl: off` if it is meant to be plain"]
-    );
-    let config = parse("listeners: {a: {bind: 1883, certfile: c.pem, ssl: 'Off'}}").expect("is valid");
+fn a_listener_with_a_certificate_says_whether_it_is_encrypted() {
+    for setting in ["certfile: c", "keyfile: c", "cafile: c", "capath: c", "cadata: c", "require-certificate: on"] {
+        let (key, _) = setting.split_once(':').expect("has a value");
+        let plain = format!(
+            "listener `a` is not encrypted: `listeners.a.{key}` needs `ssl: on`\n  \
+             hint: say `ssl: on`, or `ssl: off` if it is meant to be plain"
+        );
+        check_whole_error(&format!("listeners: {{a: {{bind: 1, {setting}}}}}"), &format!("amqtt.yaml:1:26: {plain}"));
+        let text = format!("listeners: {{default: {{{setting}}}, a: {{bind: 1}}}}");
+        let error = parse(&text).expect_err(setting).to_string();
+        assert!(error.contains(&plain.replace("listeners.a", "listeners.default")), "{error}");
+        let config = parse(&format!("listeners: {{a: {{bind: 1, {setting}, ssl: 'Off'}}}}")).expect("is valid");
+        assert_eq!(
+            config.warnings,
+            [format!("amqtt.yaml:1:26: key `listeners.a.{key}` has no effect with `ssl: off`")]
+        );
+        let inherited = format!("listeners: {{default: {{{setting}}}, a: {{bind: 1, ssl: off}}}}");
+        assert_eq!(parse(&inherited).expect("is valid").warnings, [""; 0]);
+    }
+    let config = parse("listeners: {a: {bind: 1, require-certificate: off}}").expect("is valid");
     assert_eq!(config.warnings, [""; 0]);
 }
 

@@ -175,7 +175,7 @@ fn mistakes_in_grants_are_errors() {
         "sha256: abc",
         "amqtt.yaml:2:23: key `plugins.x.sha256`: found `abc`, wanted a SHA-256 sum, 64 hexadecimal digits",
     );
-    check("n: .inf", "amqtt.yaml:2:18: key `plugins.x.n`: found `inf`, wanted a finite number");
+    check("n: .inf", "amqtt.yaml:2:18: key `plugins.x.n`: found `.inf`, wanted a finite number");
     check_error(
         "plugins: [auth_file: {grants: {files: [x]}}]",
         "amqtt.yaml:2:23: key `plugins.auth_file.grants`: `auth_file` has what it needs\n  \
@@ -215,4 +215,19 @@ fn what_a_plugin_may_take_can_be_set_within_bounds() {
         let error = parse(&with_listener(&of(settings))).expect_err(settings).to_string();
         assert!(error.contains(wanted), "{error}");
     }
+}
+
+/// What `amqtt plugin check` is given stands for what a configuration has.
+#[test]
+fn a_plugin_that_is_built_in_is_tried_with_its_own_settings() {
+    let read = |name: &str, path: Option<&Path>, text: &str| {
+        let tried = Tried { name, path, grants: None };
+        PluginTrial::of_settings(tried, text, Path::new("/etc/amqtt"), "--settings")
+    };
+    let error = read("auth_file", None, "{pasword-file: x}").expect_err("is no key of it").to_string();
+    assert_eq!(error, "--settings:1:2: unknown key `pasword-file`\n  hint: did you mean `password-file`?");
+    let trial = read("auth_file", None, "{password_file: x}").expect("is valid");
+    assert_eq!(Json::Object(trial.spec.settings), json!({"password-file": "/etc/amqtt/x"}));
+    let trial = read("auth_file", Some(Path::new("/x/auth_file.wasm")), "{pasword-file: x}").expect("is a stranger");
+    assert_eq!(Json::Object(trial.spec.settings), json!({"pasword-file": "x"}));
 }

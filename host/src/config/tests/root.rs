@@ -32,8 +32,21 @@ fn a_file_that_is_no_configuration_starts_nothing() {
 fn a_file_that_cannot_be_read_is_named() {
     let error = Config::load(Path::new("/nonexistent/amqtt.yaml")).expect_err("is not there").to_string();
     assert!(error.starts_with("cannot read `/nonexistent/amqtt.yaml`: No such file"), "{error}");
-    let ConfigError::NotYaml(problem) = not_utf8(b"a: b\nc: d", "x.yaml") else { panic!("is about the text") };
-    assert_eq!(problem.to_string(), "x.yaml:2:5: the file is not UTF-8 text");
+    let check = |bytes: &[u8], expected: &str| {
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let file = folder.path().join("x.yaml");
+        std::fs::write(&file, bytes).expect("can write");
+        let error = Config::load(&file).expect_err(expected).to_string();
+        assert_eq!(error.replace(&format!("{}/", folder.path().display()), ""), expected);
+    };
+    check(b"a: b\nc: d\xff", "x.yaml:2:5: the file is not UTF-8 text\n  hint: save it as UTF-8");
+    let utf16 = "x.yaml:1:1: the file is UTF-16 text\n  hint: save it as UTF-8";
+    check(b"\xff\xfea\0:\0 \0b\0", utf16);
+    check(b"\xfe\xff\0a\0:\0 \0b", utf16);
+    check(
+        b"a\0:\0 \0b\0",
+        "x.yaml:1:2: the character U+0000 may not stand in YAML\n  hint: save the file as UTF-8 text",
+    );
 }
 
 #[test]
@@ -144,6 +157,9 @@ fn the_log_has_four_levels() {
     );
 }
 
+const UNKNOWN_INTERVAL: &str =
+    "amqtt.yaml:3:1: unknown key `session_expiry_interval` has no effect; hint: known keys are";
+
 #[test]
 fn unknown_keys_are_errors_where_they_could_open_the_broker() {
     check_error(
@@ -166,13 +182,86 @@ fn unknown_keys_are_errors_where_they_could_open_the_broker() {
         "allow-anonymous: false",
         "amqtt.yaml:2:1: key `allow-anonymous` stands outside of `auth`\n  hint: indent it, to be a part of `auth`",
     );
+    check_error(
+        "limits: {packet-byte-max: 5}",
+        "amqtt.yaml:2:10: unknown key `limits.packet-byte-max`\n  hint: did you mean `packet-bytes-max`?",
+    );
     check_warnings(
-        "plugin: [x]\nlimits: {queue-bytes: 5}",
+        "sys_intervall: 5\nsession_expiry_interval: 7\nmy.own: 1\npersistence: {files: a}",
         &[
-            "amqtt.yaml:2:1: unknown key `plugin` has no effect; hint: did you mean `plugins`?",
-            "amqtt.yaml:3:10: unknown key `limits.queue-bytes` has no effect; hint: did you mean `queue-bytes-max`?",
+            "amqtt.yaml:2:1: unknown key `sys_intervall` has no effect; hint: did you mean `sys-interval`?",
+            UNKNOWN_INTERVAL,
+            "amqtt.yaml:4:1: unknown key `my.own` has no effect; hint: known keys are",
+            "amqtt.yaml:5:1: key `persistence` has no effect in this version: sessions are lost at a restart",
+            "amqtt.yaml:5:15: unknown key `persistence.files` has no effect; hint: did you mean `file`?",
         ],
     );
+}
+
+/// Whoever wrote it meant a section or a rule, and without it the broker would be open.
+#[test]
+fn what_is_nearly_a_section_or_out_of_place_is_an_error() {
+    let check = |line: &str, message: &str, hint: &str| {
+        let error = parse(&with_listener(line)).expect_err(line).to_string();
+        assert_eq!(error, format!("amqtt.yaml:2:1: {message}\n  hint: {hint}"), "{line}");
+    };
+    for (key, meant) in [
+        ("auht", "auth"),
+        ("Auth", "auth"),
+        ("topic-chek", "topic-check"),
+        ("Topic_Check", "topic-check"),
+        ("plugin", "plugins"),
+        ("listener", "listeners"),
+        ("limts", "limits"),
+        ("max_qoss", "max-qos"),
+        ("MAX_QOS", "max-qos"),
+        ("redirct", "redirect"),
+    ] {
+        check(&format!("{key}: {{}}"), &format!("unknown key `{key}`"), &format!("did you mean `{meant}`?"));
+    }
+    for (key, section) in [
+        ("allow-anonymous", "auth"),
+        ("Password_File", "auth"),
+        ("acl-file", "topic-check"),
+        ("taboo", "topic-check"),
+        ("taboo_exempt", "topic-check"),
+        ("require-certificate", "listeners"),
+        ("certfile", "listeners"),
+        ("default", "listeners"),
+        ("packet-bytes-max", "limits"),
+        ("sha256", "plugins"),
+        ("decoy-key", "plugins"),
+        ("auth_anonymous", "plugins"),
+        ("topic-acl", "plugins"),
+        ("auth.file", "plugins"),
+        ("amqtt.plugins.authentication.AnonymousAuthPlugin", "plugins"),
+    ] {
+        check(
+            &format!("{key}: {{}}"),
+            &format!("key `{key}` stands outside of `{section}`"),
+            &format!("indent it, to be a part of `{section}`"),
+        );
+    }
+    for (key, meant, section) in [
+        ("alow-anonymous", "allow-anonymous", "auth"),
+        ("acls", "acl", "topic-check"),
+        ("topic_ac", "topic_acl", "plugins"),
+    ] {
+        check(
+            &format!("{key}: {{}}"),
+            &format!("unknown key `{key}`"),
+            &format!("did you mean `{meant}`? it is a part of `{section}`"),
+        );
+    }
+    for key in ["auth.allow-anonymous", "Auth.anything", "limits.sessions-max"] {
+        let (section, rest) = key.split_once('.').expect("has a dot");
+        let section = section.to_lowercase();
+        check(
+            &format!("{key}: 1"),
+            &format!("unknown key `{key}`"),
+            &format!("a key within `{section}` stands below it, indented: `{section}: {{{rest}: …}}`"),
+        );
+    }
 }
 
 #[test]
@@ -219,4 +308,80 @@ fn plugins_are_loaded_again_at_a_signal_or_also_on_change() {
         "plugin-reload: always",
         "amqtt.yaml:2:16: key `plugin-reload`: found `always`, wanted `on-signal` or `on-change`",
     );
+}
+
+/// What the readers of YAML that these files were written for understand otherwise is refused.
+#[test]
+fn what_readers_of_yaml_disagree_on_is_an_error() {
+    let zeros = "hint: leave out the zeros in front: some readers of YAML take them as the mark of an octal number";
+    check_error(
+        "sys-interval: 010",
+        &format!(
+            "amqtt.yaml:2:15: key `sys-interval`: found `010`, wanted a whole number from 0 to 31536000\n  {zeros}"
+        ),
+    );
+    for text in ["00", "+07", "'010'"] {
+        let error = parse(&with_listener(&format!("sys-interval: {text}"))).expect_err(text).to_string();
+        assert!(error.ends_with(zeros), "{error}");
+    }
+    check_whole_error(
+        "listeners: {a: {bind: 1883, max-connections: -0100}}",
+        &format!(
+            "amqtt.yaml:1:46: key `listeners.a.max-connections`: found `-0100`, wanted a whole number of at least -1\n  \
+             {zeros}"
+        ),
+    );
+    for bind in ["0100", "'127.0.0.1:0100'"] {
+        let error = parse(&format!("listeners: {{a: {{bind: {bind}}}}}")).expect_err(bind).to_string();
+        assert!(error.ends_with("hint: a port has no zeros in front"), "{error}");
+    }
+    check_error(
+        "x: &x {a: 1}\ny: &y {b: 1}\nplugins: [p: {<<: *x, <<: *y}]",
+        "amqtt.yaml:4:23: key `<<` is repeated: it stands in line 4 already\n  \
+         hint: name several mappings in one list: `<<: [*one, *two]`",
+    );
+    for (character, code) in [('\u{85}', "0085"), ('\u{2028}', "2028"), ('\u{2029}', "2029"), ('\u{1b}', "001B")] {
+        check_error(
+            &format!("# a comment{character}auth: {{}}"),
+            &format!(
+                "amqtt.yaml:2:12: the character U+{code} may not stand in YAML\n  \
+                 hint: remove it, or write it as `\\u{code}` in double quotes"
+            ),
+        );
+        let text = format!("plugins: [x: {{a: \"\\u{code}\"}}]");
+        assert_eq!(settings(&config(&text), "x"), json!({"a": character.to_string()}));
+    }
+}
+
+#[test]
+fn numbers_are_shown_as_they_are_written() {
+    let check = |written: &str| {
+        let error = parse(&format!("listeners: {{a: {{bind: {written}}}}}")).expect_err(written).to_string();
+        assert!(error.contains(&format!("found `{written}`, wanted")), "{error}");
+    };
+    check("22090.0");
+    check("1e3");
+    check(".inf");
+    check("0x1FFFF");
+}
+
+/// Whoever reads it has a terminal.
+#[test]
+fn no_name_in_a_message_commands_a_terminal() {
+    let check = |text: &str, expected: &str| {
+        let error = parse(text).expect_err(text);
+        let ConfigError::Invalid(problems) = &error else { panic!("{error}") };
+        let texts = problems.iter().flat_map(|it| [it.to_string(), it.as_kind("error"), it.on_one_line()]);
+        for text in texts {
+            assert!(text.replace("\n  hint: ", "").chars().all(|c| !c.is_control() && c != '\u{202e}'), "{text:?}");
+        }
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check("listeners: {\"a\\e[31m\\n\": {}}", "listener `a\\u{1b}[31m\\n` has no `bind`");
+    check("listeners: {a: {\"\\e[31m\\n\": 1}}", "unknown key `listeners.a.\\u{1b}[31m\\n`");
+    check("listeners: {a: {bind: \"\\x9b31m\\u202e:1\"}}", "hint: `\\u{9b}31m\\u{202e}` is neither");
+    check("listeners: {a: {bind: 1}}\nplugins: [\"\\e[31m\"]", "`\\u{1b}[31m` is not the name of a plugin");
+    check("listeners: {a: {bind: 1}}\nplugins: [x: {grants: {\"\\e\": 1}}]", "unknown key `plugins.x.grants.\\u{1b}`");
+    let file = Config::parse("a", Path::new("/"), "a\u{1b}\nb").expect_err("is no mapping").to_string();
+    assert!(file.starts_with("a\\u{1b}\\nb:1:1: "), "{file}");
 }

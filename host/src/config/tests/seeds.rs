@@ -119,6 +119,7 @@ fn the_old_example_without_placeholders_is_read() {
         config.warnings,
         [
             "amqtt.yaml:15:9: key `listeners.my-tcp-ssl-1.capath` is repeated: line 15 counts, line 14 has no effect",
+            "amqtt.yaml:16:9: key `listeners.my-tcp-ssl-1.certfile` has no effect with `ssl: off`",
             "amqtt.yaml: no client with a user name can connect: `auth.password-file` is set, and `auth_file` is not \
              asked; hint: add `auth_file` to the plugins, or leave `password-file` out",
         ]

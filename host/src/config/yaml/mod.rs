@@ -19,6 +19,8 @@ pub(super) struct Node {
     pub(super) value: Value,
     /// The text that stands in the file, where the value is another one because of the environment.
     pub(super) written: Option<Box<str>>,
+    /// How a number is spelled in the file.
+    pub(super) spelled: Option<Box<str>>,
 }
 
 /// A value as YAML 1.2 understands it: `on` and `yes` are text.
@@ -46,4 +48,6 @@ pub(super) struct Entry {
 pub(super) struct SyntaxError {
     pub(super) place: Place,
     pub(super) message: String,
+    /// What can be done about it, where that is known.
+    pub(super) hint: Option<String>,
 }

@@ -15,6 +15,7 @@ const DEPTH_MAX: usize = 64;
 pub(in super::super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     // The mark that some editors write first is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    refuse_characters(text)?;
     let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, depth: 0 };
     let mut root = None;
     loop {
@@ -26,6 +27,28 @@ pub(in super::super) fn parse(text: &str) -> Result<Node, SyntaxError> {
             event => root = Some(reader.node(event, span)?),
         }
     }
+}
+
+/// Control characters are no YAML, and some readers take the others as ends of lines: what stands behind one would be a
+/// comment to one reader and a key to the next.
+fn refuse_characters(text: &str) -> Result<(), SyntaxError> {
+    let is_refused = |c: char| match c {
+        '\t' | '\n' | '\r' => false,
+        c => c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'),
+    };
+    let Some((index, found)) = text.char_indices().find(|(_, c)| is_refused(*c)) else { return Ok(()) };
+    let before = &text[..index];
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let code = format!("{:04X}", u32::from(found));
+    let hint = match found {
+        '\0' => "save the file as UTF-8 text".to_owned(),
+        _ => format!("remove it, or write it as `\\u{code}` in double quotes"),
+    };
+    Err(SyntaxError {
+        place: Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 },
+        message: format!("the character U+{code} may not stand in YAML"),
+        hint: Some(hint),
+    })
 }
 
 struct Reader<'a> {
@@ -49,9 +72,14 @@ impl<'a> Reader<'a> {
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, SyntaxError> {
         let nodes_before = self.nodes;
         self.count(1, span.start)?;
+        let mut spelled = None;
         let (anchor, value) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span.start),
-            Event::Scalar(text, style, anchor, tag) => (anchor, leaf(&text, style, tag.as_deref(), span.start)?),
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = leaf(&text, style, tag.as_deref(), span.start)?;
+                spelled = matches!(value, Value::Integer(_) | Value::Float(_)).then(|| Box::from(&*text));
+                (anchor, value)
+            }
             Event::SequenceStart(anchor, tag) => {
                 check_tag(tag.as_deref(), "seq", span.start)?;
                 (anchor, self.within(anchor, span.start, Self::list)?)
@@ -62,7 +90,7 @@ impl<'a> Reader<'a> {
             }
             _ => return Err(error(span.start, "a value is missing")),
         };
-        let node = node(place(span.start), value);
+        let node = Node { spelled, ..node(place(span.start), value) };
         if anchor != 0 {
             self.anchors.insert(anchor, Some((node.clone(), self.nodes - nodes_before)));
         }
@@ -98,7 +126,7 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self) -> Result<Value, SyntaxError> {
-        let (mut entries, mut merged) = (Vec::new(), Vec::new());
+        let (mut entries, mut merged) = (Vec::new(), None);
         loop {
             let (key, style, start) = match self.next()? {
                 (Event::MappingEnd, _) => break,
@@ -110,12 +138,17 @@ impl<'a> Reader<'a> {
             let (event, span) = self.next()?;
             let value = self.node(event, span)?;
             if key == "<<" && style == ScalarStyle::Plain {
-                merged.push((value, start));
+                // Readers of YAML differ in which of two would count.
+                if let Some((_, before)) = merged.replace((value, start)) {
+                    let message = format!("key `<<` is repeated: it stands in line {} already", before.line());
+                    let hint = "name several mappings in one list: `<<: [*one, *two]`".to_owned();
+                    return Err(SyntaxError { hint: Some(hint), ..error(start, message) });
+                }
             } else {
                 entries.push(Entry { key, place: place(start), value });
             }
         }
-        for (node, start) in merged {
+        if let Some((node, start)) = merged {
             merge(&mut entries, node, start)?;
         }
         Ok(Value::Mapping(entries))
@@ -182,7 +215,7 @@ fn unknown_tag(tag: &Tag, at: Marker) -> SyntaxError {
 }
 
 fn node(place: Place, value: Value) -> Node {
-    Node { place, value, written: None }
+    Node { place, value, written: None, spelled: None }
 }
 
 fn place(marker: Marker) -> Place {
@@ -190,5 +223,5 @@ fn place(marker: Marker) -> Place {
 }
 
 fn error(at: Marker, message: impl Into<String>) -> SyntaxError {
-    SyntaxError { place: place(at), message: message.into() }
+    SyntaxError { place: place(at), message: message.into(), hint: None }
 }

@@ -116,7 +116,9 @@ fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
         return Err(refused("the path is not absolute"));
     }
     if path.components().any(|component| component == Component::ParentDir) {
-        return Err(refused("the path contains `..`"));
+        return Err(refused(
+            "the path contains `..`, where an absolute path without it or one below the configuration's folder is wanted",
+        ));
     }
     let folder = path.parent().ok_or_else(|| refused("the path names no file"))?;
     // What was opened is what is checked: whoever exchanges the path meanwhile gains nothing.

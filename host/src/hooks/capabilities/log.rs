@@ -86,7 +86,7 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
 }
 
 /// Makes control characters visible, so that a message stays one line and cannot command a terminal.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     escape_within(text, usize::MAX)
 }
 
@@ -109,15 +109,18 @@ fn push_escaped(escaped: &mut String, character: char) {
         '\n' => escaped.push_str("\\n"),
         '\t' => escaped.push_str("\\t"),
         '\r' => escaped.push_str("\\r"),
-        // The second group turns the direction of text around or is a line end in disguise.
-        c if c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}') =>
-        {
+        c if is_command(c) => {
             // Writing to a string does not fail.
             let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
         }
         c => escaped.push(c),
     }
+}
+
+/// Whether a character does something to a terminal, in place of being shown.
+pub(crate) fn is_command(c: char) -> bool {
+    // The others turn the direction of text around or are line ends in disguise.
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

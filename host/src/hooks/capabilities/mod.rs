@@ -14,7 +14,8 @@ use super::verdict_number::VerdictNumber;
 
 pub(crate) use broker_info::BrokerInfo;
 pub(crate) use files::{FileError, Files};
-pub(crate) use log::{LogLevel, PluginLog, cut, escape, escape_within};
+pub use log::escape;
+pub(crate) use log::{LogLevel, PluginLog, cut, escape_within, is_command};
 pub(crate) use publisher::{PublishError, Publisher};
 pub(crate) use sessions::Sessions;
 
