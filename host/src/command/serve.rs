@@ -100,6 +100,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup())?;
     let of_pid_file = |error: PidFileError| format!("`--pid-file`: {error}");
     let claim = pid_file.map(Claim::new).transpose().map_err(of_pid_file)?;
+    let mut log_level = config.log_level;
     let started = tokio::select! {
         started = Broker::start(config) => started,
         _ = interrupt.recv() => return Ok(()),
@@ -124,7 +125,9 @@ async fn serve(
         let mut watch = broker.watch_plugins();
         loop {
             tokio::select! {
-                Some(()) = hangup.recv() => reload(&mut broker, source, &set_log_level).await,
+                Some(()) = hangup.recv() => {
+                    reload(&mut broker, source, &mut log_level, &set_log_level).await;
+                }
                 () = watch.changed() => match broker.reload_same_plugins().await {
                     Ok(()) => tracing::info!("the file of a plugin has changed: plugins were loaded again"),
                     Err(error) => {
@@ -150,7 +153,12 @@ async fn serve(
 }
 
 /// Takes the configuration anew, or says why everything stays as it was.
-async fn reload(broker: &mut Broker, source: &Arc<Source>, set_log_level: &impl Fn(LogLevel)) {
+async fn reload(
+    broker: &mut Broker,
+    source: &Arc<Source>,
+    log_level: &mut LogLevel,
+    set_log_level: &impl Fn(LogLevel),
+) {
     tracing::debug!("SIGHUP: reading the configuration again");
     let unchanged = "the configuration is not taken, everything stays as it was";
     // Whoever ends the broker need not wait for the file system.
@@ -167,13 +175,16 @@ async fn reload(broker: &mut Broker, source: &Arc<Source>, set_log_level: &impl 
         Err(ConfigError::NotYaml(problem)) => return tracing::error!("{unchanged}: {}", problem.on_one_line()),
         Err(error) => return tracing::error!("{unchanged}: {error}"),
     };
-    let log_level = config.log_level;
+    // Before plugins are loaded: some ask for what they log, and for no more.
+    let before = std::mem::replace(log_level, config.log_level);
+    set_log_level(*log_level);
     match broker.reload(config).await {
-        Ok(()) => {
-            set_log_level(log_level);
-            tracing::info!("the configuration was taken anew");
+        Ok(()) => tracing::info!("the configuration was taken anew"),
+        Err(error) => {
+            *log_level = before;
+            set_log_level(before);
+            tracing::error!("{unchanged}: {}", on_one_line(&error));
         }
-        Err(error) => tracing::error!("{unchanged}: {}", on_one_line(&error)),
     }
 }
 

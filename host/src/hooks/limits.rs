@@ -12,8 +12,9 @@ pub(crate) const COMPILER_CPU_BASE: Duration = Duration::from_secs(10);
 /// What it may take more for each MiB of the file.
 pub(crate) const COMPILER_CPU_PER_MIB: Duration = Duration::from_secs(10);
 
-/// Bytes of memory of that process that it can write to: this, and more for a larger file.
-pub(crate) const COMPILER_MEMORY_BASE: u64 = 512 << 20;
+/// Bytes of memory of that process that it can write to: this, and more for a larger file. With eight threads, Python's
+/// interpreter of 19 MiB takes 0.7 GiB.
+pub(crate) const COMPILER_MEMORY_BASE: u64 = 1 << 30;
 
 /// What it may have more for each byte of the file.
 pub(crate) const COMPILER_MEMORY_PER_BYTE: u64 = 64;

@@ -76,6 +76,24 @@ fn every_kind_of_event_is_logged_as_a_debug_message() {
     assert!(broker.wait().success());
 }
 
+/// What it asks for follows from the level, which it finds when it is loaded.
+#[test]
+fn debug_messages_come_from_the_reload_on_that_asks_for_them() {
+    let mut broker = Broker::start(CONFIG);
+    for (level, is_logged) in [("debug", true), ("info", false)] {
+        let config = broker.config();
+        let config = config.lines().filter(|line| !line.starts_with("log-level")).map(|line| format!("{line}\n"));
+        broker.rewrite("broker.yaml", format!("{}log-level: {level}\n", config.collect::<String>()));
+        broker.forget_log();
+        broker.signal("HUP");
+        broker.wait_for_log("the configuration was taken anew");
+        connect_as(&broker, level, "").expect("accepted").publish(level, AtLeastOnce, false, "");
+        let of_message = format!("message-received: client \"{level}\"");
+        broker.wait_for_log(if is_logged { &of_message } else { "client-connected: client \"info\"" });
+        assert_eq!(broker.log_so_far().contains(&of_message), is_logged, "{level}");
+    }
+}
+
 #[test]
 fn a_fault_of_another_plugin_is_an_event() {
     let config = "plugins: [auth_anonymous, guest_trap_auth, event_logger]\n";
