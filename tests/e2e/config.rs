@@ -214,7 +214,7 @@ fn names_in_messages_command_no_terminal() {
     assert!(text.contains("plugin \"x\" (`/\\u{1b}[3m\\nx`) cannot be used"), "{text}");
     let new = |path: &str| amqtt().args(["plugin", "new", "mine", "--path"]).arg(folder.path(path)).output();
     let made = new("e\u{1b}[31m").expect("can start");
-    assert!(plain(&made.stdout).contains("e\\u{1b}[31m` "), "{made:?}");
+    assert!(plain(&made.stdout).contains("e\\u{1b}[31m`: "), "{made:?}");
     let again = new("e\u{1b}[31m").expect("can start");
     assert!(plain(&again.stderr).contains("e\\u{1b}[31m` is there already"), "{again:?}");
 }
