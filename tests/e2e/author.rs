@@ -205,10 +205,13 @@ fn what_a_broker_would_not_start_with_is_said() {
         assert_eq!((status.code(), text(&stdout).as_str()), (Some(1), expected), "{arguments:?}");
     };
     check(
-        &["topic_taboo", "--settings", r##"{"taboo": ["a/#/b"]}"##],
-        "error: plugin \"topic_taboo\" (built in) refused to start: `taboo[0]`: `#` stands alone in the last level: \
-         `a/#/b`\n",
+        &["topic_acl", "--settings", r#"{"acl": {}, "acl-file": "rules"}"#],
+        "error: plugin \"topic_acl\" (built in) refused to start: `acl-file` and `acl` are both set: rules are in one \
+         place\n",
     );
+    let stderr = fail(&["check", "auth_file", "--settings", r#"{"pasword-file": "x"}"#], home.path());
+    let expected = "amqtt: --settings:1:2: unknown key `pasword-file`\n  hint: did you mean `password-file`?\n";
+    assert_eq!(stderr, expected);
     std::fs::write(home.path().join("x.wasm"), "not wasm").expect("can write");
     let path = home.path().join("x.wasm");
     let expected = format!(
@@ -411,7 +414,8 @@ fn cases_that_make_no_sense_are_named() {
     check("cases:\n- event: {kind: moon}\n", "the kinds are broker-pre-start, ");
     check("cases:\n- publish: {topic: a, address: here}\n  expect: deny\n", "`here` is not an address");
     check("cases:\n- publish: {topic: a}\n  expect: deny\n  cache: often\n", "wanted `never`, `reload` or a number");
-    check("plugin: {acl: 1}\ncases: []\n", "refused to start");
+    check("plugin: {acl: 1}\ncases: []\n", "key `plugin.acl`: found `1`, wanted a mapping of user names");
+    check("plugin: {acl: {}, acl-file: x}\ncases: []\n", "refused to start");
 }
 
 #[test]

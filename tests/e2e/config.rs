@@ -54,7 +54,7 @@ fn a_good_configuration_is_ok() {
     folder.check(0, "OK\n");
 }
 
-const EIGHT_MISTAKES: &str = "\
+const NINE_MISTAKES: &str = "\
 listeners:
   default: {type: udp}
   one: {bind: 127.0.0.1:70000, max-conections: 5}
@@ -70,12 +70,13 @@ plugins:
   - auth_file
   - topic_acll
 limts: {}
+log_levels: 1
 ";
 
 #[test]
 fn all_mistakes_are_told_at_once_with_their_places() {
     let hint_on_plugins = "auth_anonymous, auth_file";
-    let folder = Folder::with(EIGHT_MISTAKES);
+    let folder = Folder::with(NINE_MISTAKES);
     let (text, status) = folder.printed("check", &[]);
     let (values, plugins) = text.split_once("broker.yaml:14:5").unwrap_or_else(|| panic!("{text}"));
     let expected = "\
@@ -95,19 +96,20 @@ broker.yaml:11:11: error: key `topic-check.acl.bob`: found `a/#/b`, wanted a top
     assert!(values == expected, "{text}");
     assert!(plugins.starts_with(": error: plugin \"topic_acll\" not found"), "{text}");
     assert!(plugins.contains(hint_on_plugins), "{text}");
-    let end = "broker.yaml:15:1: warning: unknown key `limts` has no effect\n  hint: did you mean `limits`?\n8 errors, 1 warning\n";
+    let end = "broker.yaml:15:1: error: unknown key `limts`\n  hint: did you mean `limits`?\nbroker.yaml:16:1: warning: unknown key \
+               `log_levels` has no effect\n  hint: did you mean `log-level`?\n9 errors, 1 warning\n";
     assert!(plugins.ends_with(end), "{text}");
     assert_eq!(status, Some(1));
 }
 
 #[test]
 fn a_program_gets_the_same_as_json() {
-    let folder = Folder::with(EIGHT_MISTAKES);
+    let folder = Folder::with(NINE_MISTAKES);
     let output = folder.run("check", &["--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let json: Json = serde_json::from_slice(&output.stdout).expect("is JSON");
     assert_eq!(json["ok"], false);
-    assert_eq!(json["errors"].as_array().map(Vec::len), Some(8));
+    assert_eq!(json["errors"].as_array().map(Vec::len), Some(9));
     assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1));
     let mut first = json["errors"][0].clone();
     assert!(first["file"].as_str().is_some_and(|file| file.ends_with("/broker.yaml")));
@@ -185,11 +187,46 @@ fn the_configuration_in_force_is_printed_without_secrets() {
         .expect("can start");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("bind: \"127.0.0.1:1999\"") && text.contains("# environment, "), "{text}");
+    assert!(text.contains("bind: \"127.0.0.1:${PORT}\"") && text.contains("# environment, "), "{text}");
+    assert!(!text.contains("1999"), "{text}");
     assert!(text.contains("token: \"(hidden)\"") && !text.contains("hunter2"), "{text}");
     assert!(text.contains("  sessions-max: 1000000 ") && text.contains("# default\n"), "{text}");
     let (text, status) = Folder::with("listeners: [a]\n").printed("config", &[]);
     assert!(status == Some(1) && text.starts_with("amqtt: broker.yaml:1:12: key `listeners`: found a list"), "{text}");
+}
+
+/// Whoever wrote the configuration is not who reads what is said of it.
+#[test]
+fn names_in_messages_command_no_terminal() {
+    let config = "listeners: {\"a\\e[31m\\nb\": {bind: 0, \"\\e[1m\": 1}}\nplugins: [auth_anonymous, x: {path: \"/\\e[3m\\nx\"}]\n";
+    let folder = Folder::with(config);
+    let plain = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        text
+    };
+    let text = plain(&folder.run("check", &[]).stdout);
+    assert!(text.contains("unknown key `listeners.a\\u{1b}[31m\\nb.\\u{1b}[1m`"), "{text}");
+    assert!(text.contains("plugin \"x\" (`/\\u{1b}[3m\\nx`) cannot be used"), "{text}");
+    folder.write("broker.yaml", config.replace(", \"\\e[1m\": 1", ""));
+    let started = amqtt().arg("-c").arg(folder.path("broker.yaml")).output().expect("can start");
+    let text = plain(&started.stderr);
+    assert!(text.contains("plugin \"x\" (`/\\u{1b}[3m\\nx`) cannot be used"), "{text}");
+    let new = |path: &str| amqtt().args(["plugin", "new", "mine", "--path"]).arg(folder.path(path)).output();
+    let made = new("e\u{1b}[31m").expect("can start");
+    assert!(plain(&made.stdout).contains("e\\u{1b}[31m`: "), "{made:?}");
+    let again = new("e\u{1b}[31m").expect("can start");
+    assert!(plain(&again.stderr).contains("e\\u{1b}[31m` is there already"), "{again:?}");
+}
+
+#[test]
+fn a_path_out_of_its_folder_is_said_how_to_write() {
+    let folder =
+        Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: ../users}\n");
+    let (text, status) = folder.printed("check", &[]);
+    let wanted =
+        "the path contains `..`, where an absolute path without it or one below the configuration's folder is wanted";
+    assert!(status == Some(1) && text.contains(wanted), "{text}");
 }
 
 #[test]

@@ -218,7 +218,8 @@ impl Rules<'_> {
             Some(_) => format!("{}.plugins", self.section),
             None => "plugins".to_owned(),
         };
-        for (key, place) in self.given {
+        // Of what has an error of its own nothing else is said.
+        for (key, place) in self.given.iter().filter(|(key, _)| self.settings.contains_key(*key)) {
             let mut readers = known::all().iter().filter(|known| known.section == self.from && known.reads(key));
             let is_kept = self.is_kept_by_all(key, asked) || readers.clone().any(|known| is_asked(known.name));
             let Some(owner) = readers.find(|known| known.owns(key)).filter(|_| !is_kept) else { continue };
@@ -242,7 +243,7 @@ impl Rules<'_> {
     fn is_kept_by_all(&self, key: &str, asked: &[Entry<'_>]) -> bool {
         key == known::ALLOW_ANONYMOUS.key
             && self.settings.get(key) == Some(&Json::Bool(false))
-            && asked.iter().all(|entry| known::find(&entry.name).is_some())
+            && asked.iter().all(Entry::is_embedded)
     }
 }
 

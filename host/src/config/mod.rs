@@ -1,9 +1,9 @@
 //! The configuration: YAML text in, a checked [`Config`] out, or all that is wrong with it.
 //!
 //! `yaml` reads text and `environment` fills in variables; `section` and `field` read values and say what is wrong with
-//! them into a `report`. Which keys there are is in tables of `setting`s, one beside the code that reads each part: `root`,
-//! `listeners`, `limits`, `hooks` with `plugins` and `known`. The tables also make the effective configuration and the
-//! JSON Schema.
+//! them into a `report`; `misplaced` knows keys that were meant to be elsewhere, `secret` what is not to be printed. Which
+//! keys there are is in tables of `setting`s, one beside the code that reads each part: `root`, `listeners`, `limits`,
+//! `hooks` with `plugins` and `known`. The tables also make the effective configuration and the JSON Schema.
 
 mod admission;
 mod bind;

@@ -2,6 +2,7 @@
 
 use super::error::Place;
 use super::field::Field;
+use super::known;
 use super::report::Report;
 use super::yaml::Value;
 
@@ -15,6 +16,14 @@ pub(super) struct Entry<'a> {
     pub(super) written: Option<&'a str>,
     /// What stands under its name, if anything does.
     pub(super) settings: Option<Field<'a>>,
+}
+
+impl Entry<'_> {
+    /// Whether it is a part of the broker, and no file of the same name.
+    pub(super) fn is_embedded(&self) -> bool {
+        let has_path = self.settings.as_ref().is_some_and(|settings| settings.has_key(|key| key == "path"));
+        known::find(&self.name).is_some() && !has_path
+    }
 }
 
 /// Other names of embedded plugins: entry points and classes of the Python brokers.

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use super::capabilities::escape;
 use super::limits::PLUGIN_DIR_ENTRIES_MAX;
 
 /// What a name stands for.
@@ -91,7 +92,7 @@ impl fmt::Display for NotFound {
                     f.write_str("; no folder was searched")?;
                 }
                 for (folder, names) in searched {
-                    write!(f, "; looked in `{}` (", folder.display())?;
+                    write!(f, "; looked in `{}` (", escape(&folder.display().to_string()))?;
                     match names {
                         Ok(names) if names.is_empty() => f.write_str("no plugins there")?,
                         Ok(names) => write!(f, "found {}", names.join(", "))?,

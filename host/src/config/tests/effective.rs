@@ -52,7 +52,7 @@ listeners:                                                # amqtt.yaml:1
     type: tcp                                             # amqtt.yaml:2
     max-connections: 10                                   # amqtt.yaml:2
   one:                                                    # amqtt.yaml:3
-    bind: \"${HOST}:${PORT:-1884}\"                        # environment, amqtt.yaml:4
+    bind: \"${HOST}:${PORT:-1884}\"                         # environment, amqtt.yaml:4
     type: tcp                                             # amqtt.yaml:2
     # path: any path                                      # default
     max-connections: 10                                   # amqtt.yaml:2
@@ -72,7 +72,7 @@ plugins:                                                  # amqtt.yaml:14
       password-file: \"${TOKEN}/scram\"                     # environment, amqtt.yaml:17
       decoy-key: \"(hidden)\"                               # environment, amqtt.yaml:17
   - topic_taboo:                                          # amqtt.yaml:18
-      taboo: [\"${TOKEN}\",\"b\"]                           # environment, amqtt.yaml:18
+      taboo: [\"${TOKEN}\",\"b\"]                             # environment, amqtt.yaml:18
       taboo-exempt: [\"c\"]                                 # amqtt.yaml:18
   - mine:                                                 # amqtt.yaml:19
       path: /etc/amqtt/mine.wasm                          # amqtt.yaml:20

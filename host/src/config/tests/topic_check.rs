@@ -88,6 +88,8 @@ fn rules_are_for_plugins_that_are_asked() {
     let add = "add `auth_anonymous` to `plugins`, or leave `allow-anonymous` out";
     check("plugins: [auth_file]\nauth: {allow-anonymous: true}", "auth.allow-anonymous", "auth_anonymous", add);
     check("plugins: [auth_file, x]\nauth: {allow-anonymous: off}", "auth.allow-anonymous", "auth_anonymous", add);
+    let other = "plugins: [auth_file: {path: x.wasm}]\nauth: {allow-anonymous: off}";
+    check(other, "auth.allow-anonymous", "auth_anonymous", add);
     // It keeps clients with a user name from being let in without a password.
     config("plugins: [auth_anonymous]\nauth: {password-file: p}");
     // Without another plugin, nobody lets them in.
