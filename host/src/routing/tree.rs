@@ -3,7 +3,7 @@ use std::hash::Hash;
 use super::children::Children;
 use super::level::hidden_from_wildcards;
 #[cfg(test)]
-use super::level::visits;
+use crate::types::visits;
 use crate::types::{Few, TopicFilter};
 
 /// Subscriptions by topic filter: who (`K`) asked for it, and how (`V`).

@@ -17,6 +17,8 @@ mod topic;
 
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+pub(crate) mod visits;
 
 pub use capabilities::Capabilities;
 pub use client::{
