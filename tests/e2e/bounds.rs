@@ -210,20 +210,27 @@ fn bytes_that_wait_in_a_session() {
 
 #[test]
 fn bytes_that_wait_in_all_sessions() {
-    let broker = setup(&["queue-total-bytes-max: 3000"]).start();
+    let broker = setup(&["queue-total-bytes-max: 300000"]).start();
     for client_id in ["one", "two", "three"] {
         leave_subscribed(&broker, client_id, client_id);
     }
+    leave_subscribed(&broker, "other", "other");
     let mut publisher = Client::connect(&broker, "publisher");
     for topic in ["one", "two", "three", "one", "two", "three"] {
-        publisher.publish(topic, AtLeastOnce, false, "x".repeat(1_000));
+        publisher.publish(topic, AtLeastOnce, false, "x".repeat(100_000));
     }
     wait_for_counter(&broker, "publish/messages/dropped", 3);
+    // Who holds little is not shut out by those who hold much.
+    for _ in 0..3 {
+        publisher.publish("other", AtLeastOnce, false, "x".repeat(30_000));
+    }
+    wait_for_counter(&broker, "publish/messages/dropped", 4);
+    assert_eq!(persistent(&broker, "other").receive_all().len(), 2);
     // Who comes back makes room for others.
     assert_eq!(persistent(&broker, "one").receive_all().len(), 1);
     publisher.publish("two", AtLeastOnce, false, "fits again");
     assert_eq!(persistent(&broker, "two").receive_all().len(), 2);
-    wait_for_counter(&broker, "counters/queue-bytes", 1_000 + 5 + 64);
+    wait_for_counter(&broker, "counters/queue-bytes", 100_000 + 5 + 64);
 }
 
 #[test]

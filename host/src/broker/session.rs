@@ -291,12 +291,12 @@ impl SessionHandle {
         if shared.ended {
             return Delivered::Away;
         }
-        let no_room;
+        let little_room;
         let limits = if self.queued.value() < limits.queue_total_bytes_max {
             limits
         } else {
-            no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
-            &no_room
+            little_room = limits.past_total(0);
+            &little_room
         };
         let outbound = &mut shared.session.outbound;
         let (delivered, wants_turn) = match standing {
@@ -333,7 +333,8 @@ impl SessionHandle {
         }
         let outbound = &mut shared.session.outbound;
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
-        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all);
+        let always = limits.past_total(0).queue_bytes_max;
+        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
         Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
 

@@ -26,7 +26,8 @@ pub struct Limits {
     /// shared with other sessions.
     pub outgoing_bytes_max: usize,
     /// Bytes of topic and payload that wait in all sessions together, with what each entry itself takes; messages in
-    /// flight of 4 KiB and more included.
+    /// flight of 4 KiB and more included, and what CONNECTs of 1 KiB and more leave with their sessions. Past it, see
+    /// [`past_total`](Self::past_total).
     pub queue_total_bytes_max: usize,
     /// Seconds for which a new connection may stay without a complete CONNECT packet.
     pub connect_timeout_secs: u64,
@@ -62,7 +63,17 @@ pub struct Limits {
 /// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
 const LEVELS_PER_TOPIC: usize = 16;
 
+/// Bytes that may wait in any session, however much waits in all: whoever makes others hold as much as may be must not
+/// keep everyone's messages out. So in all there may be as many more for each session.
+pub const SESSION_BYTES_ALWAYS: usize = 64 << 10;
+
 impl Limits {
+    /// What a session is held to that holds `bytes` already, once as much waits in all of them as may.
+    pub fn past_total(&self, bytes: usize) -> Self {
+        let queue_bytes_max = self.queue_bytes_max.min(SESSION_BYTES_ALWAYS.saturating_sub(bytes));
+        Self { queue_bytes_max, ..self.clone() }
+    }
+
     /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.
     pub fn levels_max(&self, topics: usize) -> usize {
         topics.saturating_mul(LEVELS_PER_TOPIC).max(self.topic_levels_max)
