@@ -132,6 +132,8 @@ impl Subscriptions {
         }
         subscribers.sort_by_key(|subscriber| subscriber.qos);
         let shares = groups.iter().map(|group| group.share(&mut subscribers)).collect();
+        // One session may have had thousands of those that were found.
+        subscribers.shrink_to_fit();
         (subscribers, shares)
     }
 
@@ -215,6 +217,11 @@ impl Subscriber {
             subscription_ids: self.ids.as_deref().map_or(&[], |ids| &ids.0),
             share: None,
         }
+    }
+
+    /// What its identifiers take.
+    pub(super) fn ids_bytes(&self) -> usize {
+        self.ids.as_ref().map_or(0, |ids| size_of::<Ids>() + ids.0.capacity() * size_of::<SubscriptionId>())
     }
 
     /// Adds what becomes of the subscriptions of one session, of which there is at least one.
