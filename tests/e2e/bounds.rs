@@ -106,6 +106,21 @@ fn levels_of_subscriptions() {
     wait_for_counter(&broker, "counters/subscriptions-refused", 1);
 }
 
+#[test]
+fn bytes_of_subscriptions() {
+    let mut broker = setup(&["subscriptions-max: 10", "topic-bytes-max: 2000"]).start();
+    let mut client = Client::connect(&broker, "client");
+    let granted = SubscribeReasonCode::Success(AtMostOnce);
+    let mut subscribe = |name: &str, bytes| client.subscribe(&name.repeat(bytes), AtMostOnce);
+    assert_eq!([subscribe("a", 2_000), subscribe("b", 561)], [granted, SubscribeReasonCode::Failure]);
+    assert_eq!(subscribe("b", 560), granted);
+    client.unsubscribe(&"b".repeat(560));
+    assert_eq!(client.subscribe(&"c".repeat(560), AtMostOnce), granted);
+    // What clients choose is cut in the log.
+    broker.wait_for_log(&format!("levels and 2560 bytes in all: refused \"{}\"", "b".repeat(100)));
+    wait_for_counter(&broker, "counters/subscriptions-refused", 1);
+}
+
 /// However often a filter stands in a SUBSCRIBE: each time is a lookup of retained messages.
 #[test]
 fn filters_of_one_subscribe() {

@@ -38,7 +38,12 @@ use crate::types::{
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes that the log has of a text that a client has chosen and nothing else bounds.
-pub(super) const LOGGED_BYTES_MAX: usize = 100;
+const LOGGED_BYTES_MAX: usize = 100;
+
+/// As much of such a text as the log has.
+pub(super) fn logged(text: &str) -> &str {
+    cut(text, LOGGED_BYTES_MAX)
+}
 
 /// Why a connection did not become a client.
 #[derive(Debug)]
@@ -162,7 +167,7 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
         }
         AuthOutcome::Denied(_) if has_credentials => {
             let why = match &credentials.username {
-                Some(name) => format!("user name {:?} or its password denied", cut(name, LOGGED_BYTES_MAX)),
+                Some(name) => format!("user name {:?} or its password denied", logged(name)),
                 None => "password denied".to_owned(),
             };
             refused(ReasonCode::BadUserNameOrPassword, why)
@@ -361,7 +366,8 @@ fn open(
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if let Err(refused) = worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
-            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic());
+            let topic = logged(will.topic().as_str());
+            let why = format!("client {:?} may not publish its will to {topic:?}", client.client_id);
             return Err(Rejected::Explained(terms, Box::new(Arc::unwrap_or_clone(refused)), why));
         }
         verdicts.forget_answers();

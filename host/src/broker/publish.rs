@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::connect::logged;
 use super::core::Internal;
 use super::deliver::ToSubscribers;
 use super::events::{self, Origin};
@@ -62,7 +63,7 @@ impl Worker {
         let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
         if let Err(refused) = self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
-            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, publish.topic);
+            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, logged(publish.topic));
             return Err(refused);
         }
         if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {
@@ -103,7 +104,7 @@ impl Worker {
         let mut publisher = Publisher { client, verdicts };
         if self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)).is_err() {
             self.stats().publish_denied.add(1);
-            tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
+            tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, logged(will.topic.as_str()));
             return;
         }
         self.publish_kept(Origin::Will(client), will);
@@ -233,8 +234,9 @@ pub(super) fn count_dropped(stats: &WorkerStats, count: usize, topic: &str, clie
     let counter = &stats.publish_dropped;
     if counter.add_and_tell(count) {
         tracing::warn!(
-            "the queue of client {client_id:?} is full: a message to {topic:?} was dropped \
+            "the queue of client {client_id:?} is full: a message to {:?} was dropped \
              ({} messages on this worker so far)",
+            logged(topic),
             counter.value()
         );
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use parking_lot::RwLock;
 
+use super::connect::logged;
 use crate::routing::RetainedTree;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
@@ -89,7 +90,7 @@ impl Retained {
                 tracing::warn!(
                     "no room for the retained message of {:?}: the maximum is {messages} messages, {bytes} bytes and \
                      {} levels of topics; no more are kept until some are deleted",
-                    topic.as_str(),
+                    logged(topic.as_str()),
                     limits.levels_max(messages)
                 );
             }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use std::vec;
 
+use super::connect::logged;
 use super::connection::{Client, End};
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
 use super::worker::Worker;
@@ -162,7 +163,8 @@ impl Review {
             filters.len()
         );
         for filter in filters {
-            tracing::debug!("client {client_id:?} may not be subscribed to {filter:?} any more");
+            let logged = logged(filter.as_str());
+            tracing::debug!("client {client_id:?} may not be subscribed to {logged:?} any more");
             if worker.hooks.wants(EventKind::ClientUnsubscribed) {
                 let mut event = Event::of_client(EventKind::ClientUnsubscribed, &self.client);
                 event.topic = Some(filter.as_str().into());

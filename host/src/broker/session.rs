@@ -80,8 +80,8 @@ impl Drop for Locked<'_> {
 struct Shared {
     session: Session,
     subscriptions: Few<TopicFilter, Wanted>,
-    /// How many levels their filters have.
-    subscription_levels: usize,
+    /// What their filters take.
+    extent: Extent,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
     link: Option<Link>,
@@ -93,6 +93,30 @@ struct Shared {
     ended: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
+}
+
+/// What the filters of a session take, beside their number.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    /// Each level is a node of a tree.
+    levels: usize,
+    bytes: usize,
+}
+
+impl Extent {
+    fn add(&mut self, filter: &TopicFilter) {
+        self.levels += levels(filter.as_str());
+        self.bytes += filter.as_str().len();
+    }
+
+    fn remove(&mut self, filter: &TopicFilter) {
+        self.levels -= levels(filter.as_str());
+        self.bytes -= filter.as_str().len();
+    }
+
+    fn fits(self, limits: &Limits) -> bool {
+        self.levels <= limits.levels_max(limits.subscriptions_max) && self.bytes <= limits.filters_bytes_max()
+    }
 }
 
 /// What happens while the client of a session is away.
@@ -166,7 +190,7 @@ impl SessionHandle {
             shared: Mutex::new(Shared {
                 session: Session::default(),
                 subscriptions: Few::default(),
-                subscription_levels: 0,
+                extent: Extent::default(),
                 client: Arc::clone(client),
                 link: None,
                 expiry: SessionExpiry::WITH_CONNECTION,
@@ -352,13 +376,12 @@ impl SessionHandle {
             return Err(Displaced);
         }
         if shared.subscriptions.get(filter).is_none() {
-            let then = shared.subscription_levels + levels(filter.as_str());
-            if shared.subscriptions.len() >= limits.subscriptions_max
-                || then > limits.levels_max(limits.subscriptions_max)
-            {
+            let mut then = shared.extent;
+            then.add(filter);
+            if shared.subscriptions.len() >= limits.subscriptions_max || !then.fits(limits) {
                 return Ok(Subscribed::TooMany);
             }
-            shared.subscription_levels = then;
+            shared.extent = then;
         }
         let old = shared.subscriptions.insert(filter.clone(), wanted);
         if old != Some(wanted) {
@@ -381,7 +404,7 @@ impl SessionHandle {
         let was_there = shared.subscriptions.remove(filter).is_some();
         // Before the lock is given back: a connection that takes over may subscribe to the same filter.
         if was_there {
-            shared.subscription_levels -= levels(filter.as_str());
+            shared.extent.remove(filter);
             unindex();
         }
         Ok(was_there)
@@ -470,7 +493,7 @@ impl Shared {
         let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
         self.away = None;
-        self.subscription_levels = 0;
+        self.extent = Extent::default();
         Ended { filters: std::mem::take(&mut self.subscriptions).keys().cloned().collect(), orphans }
     }
 

@@ -12,7 +12,8 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max).
+    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max) and
+    /// [`filters_bytes_max`](Self::filters_bytes_max).
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
@@ -63,6 +64,9 @@ pub struct Limits {
 /// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
 const LEVELS_PER_TOPIC: usize = 16;
 
+/// Bytes of filters that there is room for with each subscription: few are longer.
+const BYTES_PER_FILTER: usize = 256;
+
 /// Bytes that may wait in any session, however much waits in all: whoever makes others hold as much as may be must not
 /// keep everyone's messages out. So in all there may be as many more for each session.
 pub const SESSION_BYTES_ALWAYS: usize = 64 << 10;
@@ -77,6 +81,11 @@ impl Limits {
     /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.
     pub fn levels_max(&self, topics: usize) -> usize {
         topics.saturating_mul(LEVELS_PER_TOPIC).max(self.topic_levels_max)
+    }
+
+    /// How many bytes the filters of one session may have together; at least as many as one.
+    pub fn filters_bytes_max(&self) -> usize {
+        self.subscriptions_max.saturating_mul(BYTES_PER_FILTER).max(self.topic_bytes_max)
     }
 
     /// Whether a topic name or filter is longer or deeper than it may be.

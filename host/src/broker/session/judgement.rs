@@ -12,7 +12,7 @@ use crate::broker::subscriptions::Wanted;
 use crate::broker::verdicts::Remembered;
 use crate::hooks::TopicFacts;
 use crate::queue::Judged;
-use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 
 /// What a session has that is only there because it was allowed once.
 #[derive(Debug)]
@@ -94,10 +94,10 @@ impl SessionHandle {
         if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
             return Err(Displaced);
         }
-        let Shared { session, subscriptions, subscription_levels, .. } = &mut *shared;
+        let Shared { session, subscriptions, extent, .. } = &mut *shared;
         for filter in &judgement.filters {
             if subscriptions.remove(filter).is_some() {
-                *subscription_levels -= levels(filter.as_str());
+                extent.remove(filter);
             }
             unindex(filter);
         }
