@@ -19,7 +19,7 @@ use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
 use super::explanation;
-use super::publish::{Asks, Publisher};
+use super::publish::{Asks, Publisher, is_mislabelled};
 use super::reader::{Filled, Read};
 use super::session::Link;
 use super::stats::WorkerStats;
@@ -270,6 +270,12 @@ fn poll_request(
     poll_packet(worker, wire, cx, |worker, protocol, frame| {
         let connect = protocol.handle_connect(frame, &worker.core.limits, &worker.core.capabilities)?;
         let request = Request::new(&connect, peer, &worker.core.limits)?;
+        if let Some(will) = connect.will.filter(|_| worker.core.capabilities.check_payload_format)
+            && is_mislabelled(&will.properties, will.payload)
+        {
+            let why = format!("client {:?}: its will claims to be UTF-8 and is not", request.client.client_id);
+            return Err(Rejected::Connack(connect.version, ReasonCode::PayloadFormatInvalid, why));
+        }
         events::packet_received(&worker.hooks, &request.client, frame, connect.properties);
         Ok(request)
     })

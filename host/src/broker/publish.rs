@@ -66,7 +66,7 @@ impl Worker {
             tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, logged(publish.topic));
             return Err(refused);
         }
-        if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {
+        if self.core.capabilities.check_payload_format && is_mislabelled(&publish.properties, publish.payload) {
             self.stats().publish_denied.add(1);
             return Ok(ReasonCode::PayloadFormatInvalid);
         }
@@ -220,13 +220,10 @@ pub(super) fn message_facts(message: &Message) -> TopicFacts {
     TopicFacts::message(message.qos, message.retain, message.payload.len())
 }
 
-/// Whether a publisher says that its payload is UTF-8.
-fn claims_to_be_text(publish: &Publish<'_>) -> bool {
-    publish.properties.iter().any(|property| property == Property::PayloadFormatIndicator(true))
-}
-
-fn is_text(payload: &[u8]) -> bool {
-    std::str::from_utf8(payload).is_ok()
+/// Whether a payload is said to be UTF-8 and is not.
+pub(super) fn is_mislabelled(properties: &Properties<'_>, payload: &[u8]) -> bool {
+    properties.iter().any(|property| property == Property::PayloadFormatIndicator(true))
+        && std::str::from_utf8(payload).is_err()
 }
 
 /// Counts messages that did not fit, and says so at the first and then at each doubling.
