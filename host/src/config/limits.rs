@@ -100,7 +100,7 @@ const SETTINGS: &[Setting] = &[
         "retained-bytes-max",
         Form::AMOUNT,
         Preset::Value("1073741824"),
-        "Bytes of topic and payload of all retained messages.",
+        "Bytes of topic and payload of all retained messages, and of what is known of the clients that published them.",
     ),
     Setting::new("sessions-max", Form::SOME, Preset::Value("1000000"), "Sessions, connected or not."),
     // A hundred years: nothing here counts further.

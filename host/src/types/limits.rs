@@ -40,7 +40,8 @@ pub struct Limits {
     pub handshakes_max: usize,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
-    /// Bytes of topic and payload of all retained messages.
+    /// Bytes of topic and payload of all retained messages, and of what is known of the clients that published them, each
+    /// counted once.
     pub retained_bytes_max: usize,
     /// Sessions in the broker, connected or waiting for their client.
     pub sessions_max: usize,
