@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
-use rumqttc::{ConnectReturnCode, SubscribeReasonCode};
+use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
@@ -246,6 +246,26 @@ fn bytes_that_wait_in_all_sessions() {
     publisher.publish("two", AtLeastOnce, false, "fits again");
     assert_eq!(persistent(&broker, "two").receive_all().len(), 2);
     wait_for_counter(&broker, "counters/queue-bytes", 100_000 + 5 + 64);
+}
+
+/// A session that waits for its client keeps its user name and will, and those are bounded in all.
+#[test]
+fn what_large_connects_leave_behind() {
+    let mut broker = setup(&["queue-total-bytes-max: 100000"]).start();
+    let with_will = |client_id: &str, bytes: usize| {
+        let mut options = options(&broker, client_id);
+        options.set_clean_session(false);
+        options.set_last_will(LastWill::new("will", vec![b'x'; bytes], AtLeastOnce, false));
+        Client::connect_with(options)
+    };
+    let (one, two) = (with_will("one", 60_000), with_will("two", 60_000));
+    let refused = with_will("three", 65_535).map(drop);
+    assert_eq!(refused, Err(ConnectReturnCode::ServiceUnavailable));
+    drop(with_will("four", 50_000).expect("takes little"));
+    [one, two].into_iter().for_each(|client| client.expect("is accepted").disconnect());
+    // A will that will not be published takes nobody's room.
+    while with_will("three", 65_535).is_err() {}
+    broker.wait_for_log("client \"three\" refused: its will, user name and user properties take 65544 bytes");
 }
 
 #[test]

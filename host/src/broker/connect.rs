@@ -402,12 +402,11 @@ fn open(
     let link = Link { id, client: Arc::clone(&client), terms, waker, will, woken: false, close: false };
     let (clean_start, expiry) = (request.clean_start, granted.session_expiry);
     let open = Open { client: &client, clean_start, expiry, link, generation };
-    let Ok(opened) = core.directory.open(open, &core.limits, now) else {
-        let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
+    let opened = core.directory.open(open, &core.limits, now).map_err(|no_room| {
         worker.stats().sessions_refused.add(1);
-        tracing::warn!("client {:?} refused: {why}", client.client_id);
-        return Err(Rejected::Connack(version, ReasonCode::ServerUnavailable, why));
-    };
+        tracing::warn!("client {:?} refused: {no_room}", client.client_id);
+        Rejected::Connack(version, ReasonCode::ServerUnavailable, no_room.to_string())
+    })?;
     let Opened { session, present, will, ended } = opened;
     if let Some((old, ended)) = ended {
         core.subscriptions.remove_all(&ended.filters, &old);

@@ -14,7 +14,9 @@ use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued, Standing};
-use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, levels};
+use crate::types::{
+    ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, counted_connect_bytes, levels,
+};
 pub(super) use figures::MessageCounts;
 pub(super) use judgement::{Judgement, ToJudge};
 
@@ -35,7 +37,7 @@ pub(super) struct SessionHandle {
     queued: Arc<QueuedBytes>,
 }
 
-/// What the messages that wait in all sessions are counted as.
+/// What the messages that wait in all sessions are counted as, and what large CONNECTs have left there.
 #[derive(Debug, Default)]
 pub(super) struct QueuedBytes(AtomicUsize);
 
@@ -68,7 +70,7 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let after = self.shared.session.outbound.queue_bytes();
+        let after = self.shared.bytes();
         // Most messages never wait: nothing is shared then.
         if after != self.queued_before {
             self.queued.0.fetch_add(after.wrapping_sub(self.queued_before), Ordering::Relaxed);
@@ -84,6 +86,8 @@ struct Shared {
     extent: Extent,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
+    /// What that and a will are counted as.
+    connect_bytes: usize,
     link: Option<Link>,
     /// How long it outlives its connection.
     expiry: SessionExpiry,
@@ -174,6 +178,19 @@ pub(super) struct Link {
     pub(super) close: bool,
 }
 
+impl Link {
+    /// What of its CONNECT stays with the session.
+    pub(super) fn connect_bytes(&self) -> usize {
+        connect_bytes(&self.client, self.will.as_deref())
+    }
+}
+
+/// What is counted of a client and its will, whose name the session has besides.
+fn connect_bytes(client: &ClientInfo, will: Option<&Will>) -> usize {
+    let identity = client.username().map_or(0, str::len);
+    counted_connect_bytes(client.bytes() + identity + will.map_or(0, Will::bytes))
+}
+
 /// The session belongs to another connection now, or is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Displaced;
@@ -192,6 +209,7 @@ impl SessionHandle {
                 subscriptions: Few::default(),
                 extent: Extent::default(),
                 client: Arc::clone(client),
+                connect_bytes: 0,
                 link: None,
                 expiry: SessionExpiry::WITH_CONNECTION,
                 away: None,
@@ -204,7 +222,7 @@ impl SessionHandle {
 
     fn lock(&self) -> Locked<'_> {
         let shared = self.shared.lock();
-        let queued_before = shared.session.outbound.queue_bytes();
+        let queued_before = shared.bytes();
         Locked { shared, queued: &self.queued, queued_before }
     }
 
@@ -243,6 +261,7 @@ impl SessionHandle {
             old.waker.wake();
             will = old.will.filter(|will| will.delay.is_zero()).map(|will| (old.client, will));
         }
+        shared.count_connect();
         if self.is_judged(generation) {
             shared.session.outbound.connect(terms, limits, now);
         } else {
@@ -319,7 +338,7 @@ impl SessionHandle {
         let limits = if self.queued.value() < limits.queue_total_bytes_max {
             limits
         } else {
-            little_room = limits.past_total(0);
+            little_room = limits.past_total(shared.connect_bytes);
             &little_room
         };
         let outbound = &mut shared.session.outbound;
@@ -355,9 +374,9 @@ impl SessionHandle {
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
-        let outbound = &mut shared.session.outbound;
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
-        let always = limits.past_total(0).queue_bytes_max;
+        let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
+        let outbound = &mut shared.session.outbound;
         let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
         Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
@@ -429,6 +448,7 @@ impl SessionHandle {
         let away = Away { ends, will: later };
         let due = away.due();
         shared.away = Some(Box::new(away));
+        shared.count_connect();
         Some(Left { due, will: now_due.map(|will| (link.client, will)), ended: None })
     }
 
@@ -442,6 +462,7 @@ impl SessionHandle {
         let will = away.will.take_if(|(at, _)| is_over || *at <= now).map(|(_, will)| (client, will));
         let due = away.due().filter(|_| !is_over);
         let ended = is_over.then(|| shared.end());
+        shared.count_connect();
         Left { due, will, ended }
     }
 
@@ -494,6 +515,7 @@ impl Shared {
         self.session = Session::default();
         self.away = None;
         self.extent = Extent::default();
+        self.count_connect();
         Ended { filters: std::mem::take(&mut self.subscriptions).keys().cloned().collect(), orphans }
     }
 
@@ -503,7 +525,23 @@ impl Shared {
             Some(link) => link.will.take(),
             None => self.away.as_mut()?.will.take().map(|(_, will)| will),
         };
+        self.count_connect();
         Some((Arc::clone(&self.client), will?))
+    }
+
+    /// What is counted of it beside those of all other sessions.
+    fn bytes(&self) -> usize {
+        self.session.outbound.queue_bytes() + self.connect_bytes
+    }
+
+    /// Counts anew what the last CONNECT has left.
+    fn count_connect(&mut self) {
+        let will = match (&self.link, &self.away) {
+            (Some(link), _) => link.will.as_deref(),
+            (None, Some(away)) => away.will.as_ref().map(|(_, will)| &**will),
+            (None, None) => None,
+        };
+        self.connect_bytes = if self.ended { 0 } else { connect_bytes(&self.client, will) };
     }
 }
 

@@ -64,7 +64,7 @@ const SETTINGS: &[Setting] = &[
         "queue-total-bytes-max",
         Form::AMOUNT,
         Preset::Value("1073741824"),
-        "Bytes that wait in all sessions together, messages of 4 KiB and more in flight among them. Past it, each session still takes up to 64 KiB.",
+        "Bytes that wait in all sessions together, messages of 4 KiB and more in flight and large CONNECTs among them. Past it, each session still takes up to 64 KiB.",
     ),
     Setting::new(
         "connect-timeout-secs",

@@ -68,6 +68,15 @@ const LEVELS_PER_TOPIC: usize = 16;
 /// Bytes of filters that there is room for with each subscription: few are longer.
 const BYTES_PER_FILTER: usize = 256;
 
+/// What a CONNECT leaves with its session, will and names and user properties, counts from so many bytes on: less is
+/// bounded by the number of sessions.
+const CONNECT_BYTES_MIN: usize = 1_024;
+
+/// What is counted of so many bytes of a CONNECT that stay with its session.
+pub fn counted_connect_bytes(bytes: usize) -> usize {
+    if bytes < CONNECT_BYTES_MIN { 0 } else { bytes }
+}
+
 /// Bytes that may wait in any session, however much waits in all: whoever makes others hold as much as may be must not
 /// keep everyone's messages out. So in all there may be as many more for each session.
 pub const SESSION_BYTES_ALWAYS: usize = 64 << 10;

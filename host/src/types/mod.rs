@@ -27,7 +27,7 @@ pub use client::{
 };
 pub use expiry::SessionExpiry;
 pub use few::Few;
-pub use limits::{Limits, SESSION_BYTES_ALWAYS};
+pub use limits::{Limits, SESSION_BYTES_ALWAYS, counted_connect_bytes};
 pub use message::{Message, MessageProperties};
 pub use overlapping::Overlapping;
 pub use qos::QoS;
