@@ -8,6 +8,7 @@ use super::deliver::ToSubscribers;
 use super::events::{self, Origin};
 use super::retained::Stored;
 use super::routes::Route;
+use super::shared::Share;
 use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
@@ -124,14 +125,24 @@ impl Worker {
 
     /// Gives messages of shared subscriptions to other members, in their order: those who had them will not come back.
     pub(super) fn pass_on(&mut self, orphans: Vec<Queued>, asks: Asks) {
+        // Mostly they are for one subscription, whose members are looked up once, unless some come or go.
+        let mut found: Option<(u64, Route, Share)> = None;
         for Queued { message, qos, retain, .. } in orphans {
-            let members = message.share().and_then(|filter| self.core.subscriptions.members(filter));
-            let Some((subscribers, share)) = members.filter(|_| !message.is_expired(self.now)) else { continue };
-            let route = Route::new(message.topic.clone(), subscribers, Box::default());
+            let Some(filter) = message.share().filter(|_| !message.is_expired(self.now)) else { continue };
+            let subscriptions = &self.core.subscriptions;
+            let generation = subscriptions.generation();
+            let is_known = |(of, _, share): &(u64, Route, Share)| *of == generation && share.filter == *filter;
+            found = match found.filter(is_known) {
+                Some((of, route, share)) => Some((of, route.to(&message.topic), share)),
+                None => subscriptions.members(filter).map(|(members, share)| {
+                    (generation, Route::new(message.topic.clone(), members, Box::default()), share)
+                }),
+            };
+            let Some((_, route, share)) = &found else { continue };
             let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
             let stats = &core.stats[self.index];
             let delivery = Delivery::new(&route.topic, Payload::Kept(&message), qos, *now, scratch);
-            let (route, facts) = (&route, message_facts(&message));
+            let facts = message_facts(&message);
             let (publisher, is_told) = (None, false);
             ToSubscribers {
                 core,
@@ -147,7 +158,7 @@ impl Worker {
                 is_told,
                 asks,
             }
-            .deliver_shared(&share);
+            .deliver_shared(share);
         }
     }
 

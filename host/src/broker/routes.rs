@@ -48,6 +48,11 @@ impl Route {
         Self { topic, subscribers, shares, received: OnceCell::new() }
     }
 
+    /// The same subscribers for this topic.
+    pub(super) fn to(self, topic: &TopicName) -> Self {
+        if self.topic == *topic { self } else { Self::new(topic.clone(), self.subscribers, self.shares) }
+    }
+
     /// How many of the subscribers get each message.
     pub(super) fn singles(&self) -> usize {
         self.shares.first().map_or(self.subscribers.len(), |share| share.members.start)

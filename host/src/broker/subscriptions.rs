@@ -7,6 +7,8 @@ use super::session::SessionHandle;
 use super::shared::Share;
 use crate::protocol::Terms;
 use crate::routing::SubscriptionTree;
+#[cfg(test)]
+use crate::types::visits;
 use crate::types::{ClientId, Overlapping, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
 
 /// All subscriptions of the broker.
@@ -193,6 +195,8 @@ impl Group {
     fn share(&self, subscribers: &mut Vec<Subscriber>) -> Share {
         let start = subscribers.len();
         let members = self.members.iter();
+        #[cfg(test)]
+        let members = members.inspect(|_| visits::count());
         subscribers.extend(members.filter_map(|member| Subscriber::merge([member].into_iter(), Audience::Everyone)));
         Share { filter: self.filter.clone(), members: start..subscribers.len(), cursor: Arc::clone(&self.cursor) }
     }
