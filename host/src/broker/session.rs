@@ -299,24 +299,29 @@ impl SessionHandle {
         }
     }
 
-    /// The connection looks what there is to write, having been woken or having read; takes it if there is room.
+    /// The connection looks what there is to write, having been woken or having read; takes it if there is room beside
+    /// `unwritten` bytes that it has already.
     pub(super) fn take_turn(
         &self,
         link_id: u64,
         waker: &Waker,
         limits: &Limits,
         now: Instant,
-        has_room: bool,
+        unwritten: usize,
     ) -> Result<Turn, Displaced> {
         let mut shared = self.lock();
         let Shared { session, link, .. } = &mut *shared;
         let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
         link.woken = false;
         link.waker.clone_from(waker);
-        let (outgoing, messages) =
-            if has_room { session.outbound.take_outgoing(limits, now) } else { Default::default() };
-        let undelivered = session.outbound.take_undelivered();
-        let (more, unjudged) = (session.outbound.has_outgoing(), session.outbound.has_unjudged());
+        let outbound = &mut session.outbound;
+        outbound.set_unwritten(unwritten);
+        let has_room = outbound.may_be_taken(limits);
+        let (outgoing, messages) = if has_room { outbound.take_outgoing(limits, now) } else { Default::default() };
+        // Mostly the peer takes it at once.
+        outbound.set_unwritten(0);
+        let undelivered = outbound.take_undelivered();
+        let (more, unjudged) = (outbound.has_outgoing(limits), outbound.has_unjudged());
         Ok(Turn { outgoing, messages, undelivered, more, unjudged, close: link.close })
     }
 
