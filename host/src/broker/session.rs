@@ -3,7 +3,7 @@ mod judgement;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -30,6 +30,8 @@ pub(super) struct SessionHandle {
     pub(super) identity: Identity,
     /// The connection that it has or had last.
     link_id: AtomicU64,
+    /// Whether it has one: asked of each member of a shared subscription for each message.
+    is_connected: AtomicBool,
     /// The generation of verdicts by which all subscriptions and waiting messages have been judged.
     judged: AtomicU64,
     shared: Mutex<Shared>,
@@ -203,6 +205,7 @@ impl SessionHandle {
             client_id: client.client_id.clone(),
             identity: client.identity.clone(),
             link_id: AtomicU64::new(0),
+            is_connected: AtomicBool::new(false),
             judged: AtomicU64::new(generation),
             shared: Mutex::new(Shared {
                 session: Session::default(),
@@ -254,6 +257,7 @@ impl SessionHandle {
         shared.client = Arc::clone(&link.client);
         shared.expiry = expiry;
         self.link_id.store(link.id, Ordering::Relaxed);
+        self.is_connected.store(true, Ordering::Relaxed);
         let was_due = shared.away.take().and_then(|away| away.due());
         let mut will = None;
         if let Some(old) = shared.link.replace(link) {
@@ -439,6 +443,7 @@ impl SessionHandle {
     pub(super) fn disconnect(&self, link_id: u64, publishes_will: bool, now: Instant) -> Option<Left> {
         let mut shared = self.lock();
         let link = shared.link.take_if(|link| link.id == link_id)?;
+        self.is_connected.store(false, Ordering::Relaxed);
         let will = link.will.filter(|_| publishes_will);
         let ends = shared.expiry.end(now);
         if shared.expiry == SessionExpiry::WITH_CONNECTION {
@@ -478,6 +483,7 @@ impl SessionHandle {
         let was_due = shared.away.as_ref().and_then(|away| away.due());
         let will = shared.take_will();
         if let Some(link) = shared.link.take() {
+            self.is_connected.store(false, Ordering::Relaxed);
             link.waker.wake();
         }
         (was_due, will, shared.end())
