@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
-use rumqttc::{ConnectReturnCode, SubscribeReasonCode};
+use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
@@ -103,6 +103,21 @@ fn levels_of_subscriptions() {
     assert_eq!(subscribe(10), granted);
     client.unsubscribe(&with_levels(50));
     assert_eq!(client.subscribe(&with_levels(50), AtMostOnce), granted);
+    wait_for_counter(&broker, "counters/subscriptions-refused", 1);
+}
+
+#[test]
+fn bytes_of_subscriptions() {
+    let mut broker = setup(&["subscriptions-max: 10", "topic-bytes-max: 2000"]).start();
+    let mut client = Client::connect(&broker, "client");
+    let granted = SubscribeReasonCode::Success(AtMostOnce);
+    let mut subscribe = |name: &str, bytes| client.subscribe(&name.repeat(bytes), AtMostOnce);
+    assert_eq!([subscribe("a", 2_000), subscribe("b", 561)], [granted, SubscribeReasonCode::Failure]);
+    assert_eq!(subscribe("b", 560), granted);
+    client.unsubscribe(&"b".repeat(560));
+    assert_eq!(client.subscribe(&"c".repeat(560), AtMostOnce), granted);
+    // What clients choose is cut in the log.
+    broker.wait_for_log(&format!("levels and 2560 bytes in all: refused \"{}\"", "b".repeat(100)));
     wait_for_counter(&broker, "counters/subscriptions-refused", 1);
 }
 
@@ -210,20 +225,47 @@ fn bytes_that_wait_in_a_session() {
 
 #[test]
 fn bytes_that_wait_in_all_sessions() {
-    let broker = setup(&["queue-total-bytes-max: 3000"]).start();
+    let broker = setup(&["queue-total-bytes-max: 300000"]).start();
     for client_id in ["one", "two", "three"] {
         leave_subscribed(&broker, client_id, client_id);
     }
+    leave_subscribed(&broker, "other", "other");
     let mut publisher = Client::connect(&broker, "publisher");
     for topic in ["one", "two", "three", "one", "two", "three"] {
-        publisher.publish(topic, AtLeastOnce, false, "x".repeat(1_000));
+        publisher.publish(topic, AtLeastOnce, false, "x".repeat(100_000));
     }
     wait_for_counter(&broker, "publish/messages/dropped", 3);
+    // Who holds little is not shut out by those who hold much.
+    for _ in 0..3 {
+        publisher.publish("other", AtLeastOnce, false, "x".repeat(30_000));
+    }
+    wait_for_counter(&broker, "publish/messages/dropped", 4);
+    assert_eq!(persistent(&broker, "other").receive_all().len(), 2);
     // Who comes back makes room for others.
     assert_eq!(persistent(&broker, "one").receive_all().len(), 1);
     publisher.publish("two", AtLeastOnce, false, "fits again");
     assert_eq!(persistent(&broker, "two").receive_all().len(), 2);
-    wait_for_counter(&broker, "counters/queue-bytes", 1_000 + 5 + 64);
+    wait_for_counter(&broker, "counters/queue-bytes", 100_000 + 5 + 64);
+}
+
+/// A session that waits for its client keeps its user name and will, and those are bounded in all.
+#[test]
+fn what_large_connects_leave_behind() {
+    let mut broker = setup(&["queue-total-bytes-max: 100000"]).start();
+    let with_will = |client_id: &str, bytes: usize| {
+        let mut options = options(&broker, client_id);
+        options.set_clean_session(false);
+        options.set_last_will(LastWill::new("will", vec![b'x'; bytes], AtLeastOnce, false));
+        Client::connect_with(options)
+    };
+    let (one, two) = (with_will("one", 60_000), with_will("two", 60_000));
+    let refused = with_will("three", 65_535).map(drop);
+    assert_eq!(refused, Err(ConnectReturnCode::ServiceUnavailable));
+    drop(with_will("four", 50_000).expect("takes little"));
+    [one, two].into_iter().for_each(|client| client.expect("is accepted").disconnect());
+    // A will that will not be published takes nobody's room.
+    while with_will("three", 65_535).is_err() {}
+    broker.wait_for_log("client \"three\" refused: its will, user name and user properties take 65544 bytes");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
 use super::explanation;
-use super::publish::{Asks, Publisher};
+use super::publish::{Asks, Publisher, is_mislabelled};
 use super::reader::{Filled, Read};
 use super::session::Link;
 use super::stats::WorkerStats;
@@ -38,7 +38,12 @@ use crate::types::{
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes that the log has of a text that a client has chosen and nothing else bounds.
-pub(super) const LOGGED_BYTES_MAX: usize = 100;
+const LOGGED_BYTES_MAX: usize = 100;
+
+/// As much of such a text as the log has.
+pub(super) fn logged(text: &str) -> &str {
+    cut(text, LOGGED_BYTES_MAX)
+}
 
 /// Why a connection did not become a client.
 #[derive(Debug)]
@@ -162,7 +167,7 @@ fn check_outcome(outcome: AuthOutcome, request: &Request) -> Result<(), Rejected
         }
         AuthOutcome::Denied(_) if has_credentials => {
             let why = match &credentials.username {
-                Some(name) => format!("user name {:?} or its password denied", cut(name, LOGGED_BYTES_MAX)),
+                Some(name) => format!("user name {:?} or its password denied", logged(name)),
                 None => "password denied".to_owned(),
             };
             refused(ReasonCode::BadUserNameOrPassword, why)
@@ -265,6 +270,12 @@ fn poll_request(
     poll_packet(worker, wire, cx, |worker, protocol, frame| {
         let connect = protocol.handle_connect(frame, &worker.core.limits, &worker.core.capabilities)?;
         let request = Request::new(&connect, peer, &worker.core.limits)?;
+        if let Some(will) = connect.will.filter(|_| worker.core.capabilities.check_payload_format)
+            && is_mislabelled(&will.properties, will.payload)
+        {
+            let why = format!("client {:?}: its will claims to be UTF-8 and is not", request.client.client_id);
+            return Err(Rejected::Connack(connect.version, ReasonCode::PayloadFormatInvalid, why));
+        }
         events::packet_received(&worker.hooks, &request.client, frame, connect.properties);
         Ok(request)
     })
@@ -361,7 +372,8 @@ fn open(
     if let Some(will) = &request.will {
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if let Err(refused) = worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
-            let why = format!("client {:?} may not publish its will to {:?}", client.client_id, will.topic());
+            let topic = logged(will.topic().as_str());
+            let why = format!("client {:?} may not publish its will to {topic:?}", client.client_id);
             return Err(Rejected::Explained(terms, Box::new(Arc::unwrap_or_clone(refused)), why));
         }
         verdicts.forget_answers();
@@ -390,12 +402,11 @@ fn open(
     let link = Link { id, client: Arc::clone(&client), terms, waker, will, woken: false, close: false };
     let (clean_start, expiry) = (request.clean_start, granted.session_expiry);
     let open = Open { client: &client, clean_start, expiry, link, generation };
-    let Ok(opened) = core.directory.open(open, &core.limits, now) else {
-        let why = format!("there are {} sessions, which is the maximum", core.limits.sessions_max);
+    let opened = core.directory.open(open, &core.limits, now).map_err(|no_room| {
         worker.stats().sessions_refused.add(1);
-        tracing::warn!("client {:?} refused: {why}", client.client_id);
-        return Err(Rejected::Connack(version, ReasonCode::ServerUnavailable, why));
-    };
+        tracing::warn!("client {:?} refused: {no_room}", client.client_id);
+        Rejected::Connack(version, ReasonCode::ServerUnavailable, no_room.to_string())
+    })?;
     let Opened { session, present, will, ended } = opened;
     if let Some((old, ended)) = ended {
         core.subscriptions.remove_all(&ended.filters, &old);

@@ -494,8 +494,8 @@ fn judge_waiting(
 /// judged.
 fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<bool, End> {
     loop {
-        let has_room = wire.writer.len() <= WRITING_BYTES_PAUSE;
-        let turn = client.session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, has_room)?;
+        let (session, unwritten) = (&client.session, wire.writer.len());
+        let turn = session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, unwritten)?;
         worker.stats().publish_sent.add(turn.messages);
         worker.stats().packets_sent.add(turn.messages);
         worker.stats().publish_expired.add(turn.undelivered.expired.into());
@@ -511,7 +511,12 @@ fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context
         wire.writer.end(&mut worker.scratch.spare);
         match written {
             Poll::Ready(Ok(())) if turn.more => {}
-            Poll::Ready(Ok(())) | Poll::Pending => return Ok(turn.unjudged),
+            Poll::Ready(Ok(())) => return Ok(turn.unjudged),
+            Poll::Pending => {
+                let unwritten = wire.writer.len();
+                session.with(client.link_id, |session| session.outbound.set_unwritten(unwritten))?;
+                return Ok(turn.unjudged);
+            }
             Poll::Ready(Err(error)) => return Err(error.into()),
         }
     }

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use parking_lot::Mutex;
 
 use super::session::{Ended, LastWill, Left, Link, QueuedBytes, SessionHandle};
-use crate::types::{ClientId, ClientInfo, Limits, SessionExpiry};
+use crate::types::{ClientId, ClientInfo, Limits, SESSION_BYTES_ALWAYS, SessionExpiry};
 
 /// Shards of the directory: connects of different clients seldom meet at one lock.
 const SHARDS: usize = 64;
@@ -55,9 +55,15 @@ pub(super) struct Opened {
     pub(super) ended: Option<(Arc<SessionHandle>, Ended)>,
 }
 
-/// There are as many sessions as there may be.
-#[derive(Debug)]
-pub(super) struct TooManySessions;
+/// Why there is no session for a CONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoRoom {
+    #[error("there are {0} sessions, which is the maximum")]
+    Sessions(usize),
+    /// It would leave more with its session than each may have past the maximum of all.
+    #[error("its will, user name and user properties take {0} bytes, and all sessions hold as much as they may")]
+    Bytes(usize),
+}
 
 impl Directory {
     pub(super) fn new() -> Self {
@@ -75,8 +81,12 @@ impl Directory {
     ///
     /// A session is resumed if the client wants that, it is not over, and it belongs to the same identity; another one of
     /// this client identifier ends here `[MQTT-3.1.2-4]` `[MQTT-3.1.2-6]`.
-    pub(super) fn open(&self, open: Open<'_>, limits: &Limits, now: Instant) -> Result<Opened, TooManySessions> {
+    pub(super) fn open(&self, open: Open<'_>, limits: &Limits, now: Instant) -> Result<Opened, NoRoom> {
         let Open { client, clean_start, expiry, link, generation } = open;
+        let connect_bytes = link.connect_bytes();
+        if connect_bytes > SESSION_BYTES_ALWAYS && self.queued.value() >= limits.queue_total_bytes_max {
+            return Err(NoRoom::Bytes(connect_bytes));
+        }
         let mut shard = self.shard(&client.client_id).lock();
         let Shard { sessions, due } = &mut *shard;
         match sessions.entry(client.client_id.clone()) {
@@ -96,7 +106,7 @@ impl Directory {
             Entry::Vacant(entry) => {
                 if self.len.fetch_add(1, Ordering::Relaxed) >= limits.sessions_max {
                     self.len.fetch_sub(1, Ordering::Relaxed);
-                    return Err(TooManySessions);
+                    return Err(NoRoom::Sessions(limits.sessions_max));
                 }
                 let session = self.session(client, expiry, link, generation, limits, now);
                 entry.insert(Arc::clone(&session));
@@ -124,7 +134,7 @@ impl Directory {
         Some((will, ended))
     }
 
-    /// What the messages that wait in all sessions are counted as.
+    /// What the messages that wait in all sessions are counted as, and what large CONNECTs have left there.
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued.value()
     }

@@ -13,12 +13,12 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
-use super::connect::{LOGGED_BYTES_MAX, Rejected, poll_packet};
+use super::connect::{Rejected, logged, poll_packet};
 use super::connection::{Client, End, Wire};
 use super::events;
 use super::worker::Worker;
 use crate::codec::{Answer, Auth, Packet, Property, encode_auth};
-use crate::hooks::{Exchange, Hooks, Step, cut};
+use crate::hooks::{Exchange, Hooks, Step};
 use crate::protocol::{ClientTerms, Violation};
 use crate::types::{ClientInfo, Identity, ReasonCode};
 
@@ -101,7 +101,7 @@ async fn exchange(
     let refused =
         |reason, why: &str| Rejected::Connack(terms.version, reason, format!("client {:?}: {why}", client.client_id));
     let Some(mut exchange) = hooks.begin_exchange(&method) else {
-        let why = format!("no plugin serves its authentication method {:?}", cut(&method, LOGGED_BYTES_MAX));
+        let why = format!("no plugin serves its authentication method {:?}", logged(&method));
         return Err(refused(ReasonCode::BadAuthenticationMethod, &why)); // [MQTT-4.12.0-1]
     };
     loop {

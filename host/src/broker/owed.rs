@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::vec;
 
 use super::aside::ASKED_TOGETHER_MAX;
+use super::connect::logged;
 use super::connection::{Client, End};
 use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
@@ -260,8 +261,6 @@ impl Worker {
 
 fn tell_of_refused(found: &Found) {
     let publisher = found.publisher.as_ref().map(|publisher| &publisher.client_id);
-    tracing::debug!(
-        "retained message of {:?}: {publisher:?} may not publish it any more",
-        found.message.topic.as_str()
-    );
+    let topic = logged(found.message.topic.as_str());
+    tracing::debug!("retained message of {topic:?}: {publisher:?} may not publish it any more");
 }

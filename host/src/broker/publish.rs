@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::connect::logged;
 use super::core::Internal;
 use super::deliver::ToSubscribers;
 use super::events::{self, Origin};
 use super::retained::Stored;
 use super::routes::Route;
+use super::shared::Share;
 use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
@@ -62,10 +64,10 @@ impl Worker {
         let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
         if let Err(refused) = self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
-            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, publish.topic);
+            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, logged(publish.topic));
             return Err(refused);
         }
-        if self.core.capabilities.check_payload_format && claims_to_be_text(publish) && !is_text(publish.payload) {
+        if self.core.capabilities.check_payload_format && is_mislabelled(&publish.properties, publish.payload) {
             self.stats().publish_denied.add(1);
             return Ok(ReasonCode::PayloadFormatInvalid);
         }
@@ -103,7 +105,7 @@ impl Worker {
         let mut publisher = Publisher { client, verdicts };
         if self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)).is_err() {
             self.stats().publish_denied.add(1);
-            tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, will.topic);
+            tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, logged(will.topic.as_str()));
             return;
         }
         self.publish_kept(Origin::Will(client), will);
@@ -123,14 +125,24 @@ impl Worker {
 
     /// Gives messages of shared subscriptions to other members, in their order: those who had them will not come back.
     pub(super) fn pass_on(&mut self, orphans: Vec<Queued>, asks: Asks) {
+        // Mostly they are for one subscription, whose members are looked up once, unless some come or go.
+        let mut found: Option<(u64, Route, Share)> = None;
         for Queued { message, qos, retain, .. } in orphans {
-            let members = message.share().and_then(|filter| self.core.subscriptions.members(filter));
-            let Some((subscribers, share)) = members.filter(|_| !message.is_expired(self.now)) else { continue };
-            let route = Route::new(message.topic.clone(), subscribers, Box::default());
+            let Some(filter) = message.share().filter(|_| !message.is_expired(self.now)) else { continue };
+            let subscriptions = &self.core.subscriptions;
+            let generation = subscriptions.generation();
+            let is_known = |(of, _, share): &(u64, Route, Share)| *of == generation && share.filter == *filter;
+            found = match found.filter(is_known) {
+                Some((of, route, share)) => Some((of, route.to(&message.topic), share)),
+                None => subscriptions.members(filter).map(|(members, share)| {
+                    (generation, Route::new(message.topic.clone(), members, Box::default()), share)
+                }),
+            };
+            let Some((_, route, share)) = &found else { continue };
             let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
             let stats = &core.stats[self.index];
             let delivery = Delivery::new(&route.topic, Payload::Kept(&message), qos, *now, scratch);
-            let (route, facts) = (&route, message_facts(&message));
+            let facts = message_facts(&message);
             let (publisher, is_told) = (None, false);
             ToSubscribers {
                 core,
@@ -146,7 +158,7 @@ impl Worker {
                 is_told,
                 asks,
             }
-            .deliver_shared(&share);
+            .deliver_shared(share);
         }
     }
 
@@ -220,13 +232,10 @@ pub(super) fn message_facts(message: &Message) -> TopicFacts {
     TopicFacts::message(message.qos, message.retain, message.payload.len())
 }
 
-/// Whether a publisher says that its payload is UTF-8.
-fn claims_to_be_text(publish: &Publish<'_>) -> bool {
-    publish.properties.iter().any(|property| property == Property::PayloadFormatIndicator(true))
-}
-
-fn is_text(payload: &[u8]) -> bool {
-    std::str::from_utf8(payload).is_ok()
+/// Whether a payload is said to be UTF-8 and is not.
+pub(super) fn is_mislabelled(properties: &Properties<'_>, payload: &[u8]) -> bool {
+    properties.iter().any(|property| property == Property::PayloadFormatIndicator(true))
+        && std::str::from_utf8(payload).is_err()
 }
 
 /// Counts messages that did not fit, and says so at the first and then at each doubling.
@@ -234,8 +243,9 @@ pub(super) fn count_dropped(stats: &WorkerStats, count: usize, topic: &str, clie
     let counter = &stats.publish_dropped;
     if counter.add_and_tell(count) {
         tracing::warn!(
-            "the queue of client {client_id:?} is full: a message to {topic:?} was dropped \
+            "the queue of client {client_id:?} is full: a message to {:?} was dropped \
              ({} messages on this worker so far)",
+            logged(topic),
             counter.value()
         );
     }

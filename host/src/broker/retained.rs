@@ -1,10 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::RwLock;
 
+use super::connect::logged;
 use crate::routing::RetainedTree;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
@@ -21,6 +22,7 @@ pub(super) struct Retained {
 struct Inner {
     tree: RetainedTree<Entry>,
     bytes: usize,
+    publishers: Publishers,
     /// When messages expire that do, so that those that have take nobody's room.
     expiring: BTreeSet<(Instant, TopicName)>,
 }
@@ -28,15 +30,61 @@ struct Inner {
 impl Inner {
     fn remove(&mut self, topic: &TopicName) -> Option<Entry> {
         let old = self.tree.remove(topic)?;
-        self.forget(&old.message);
+        self.forget(&old);
         Some(old)
     }
 
-    fn forget(&mut self, message: &Message) {
+    fn forget(&mut self, Entry { message, publisher, .. }: &Entry) {
         self.bytes -= message.bytes();
+        self.publishers.forget(publisher.as_ref());
         if let Some(expires) = message.expires() {
             self.expiring.remove(&(expires, message.topic.clone()));
         }
+    }
+}
+
+/// Clients that are remembered with what they have published, each counted once: what they say of themselves can be
+/// longer than their messages.
+#[derive(Debug, Default)]
+struct Publishers {
+    /// How many messages each has, by where it lies in memory: it stays there as long as one has it.
+    messages: HashMap<usize, usize, ahash::RandomState>,
+    bytes: usize,
+}
+
+impl Publishers {
+    fn key(client: &Arc<ClientInfo>) -> usize {
+        Arc::as_ptr(client).addr()
+    }
+
+    fn bytes_of(client: &ClientInfo) -> usize {
+        size_of::<ClientInfo>() + client.bytes()
+    }
+
+    fn remember(&mut self, client: Option<&Arc<ClientInfo>>) {
+        let Some(client) = client else { return };
+        let messages = self.messages.entry(Self::key(client)).or_default();
+        *messages += 1;
+        if *messages == 1 {
+            self.bytes += Self::bytes_of(client);
+        }
+    }
+
+    fn forget(&mut self, client: Option<&Arc<ClientInfo>>) {
+        let Some(client) = client else { return };
+        if let hash_map::Entry::Occupied(mut messages) = self.messages.entry(Self::key(client)) {
+            *messages.get_mut() -= 1;
+            if *messages.get() == 0 {
+                messages.remove();
+                self.bytes -= Self::bytes_of(client);
+            }
+        }
+    }
+
+    /// What they would take if this one had one more message.
+    fn bytes_with(&self, client: Option<&Arc<ClientInfo>>) -> usize {
+        let new = client.filter(|client| !self.messages.contains_key(&Self::key(client)));
+        self.bytes + new.map_or(0, |client| Self::bytes_of(client))
     }
 }
 
@@ -79,7 +127,7 @@ impl Retained {
         // As if no other began as this one does.
         let new_levels = inner.tree.levels() + old_bytes.map_or(levels(topic.as_str()), |_| 0);
         if new_len > limits.retained_messages_max
-            || new_bytes > limits.retained_bytes_max
+            || new_bytes + inner.publishers.bytes_with(publisher) > limits.retained_bytes_max
             || new_levels > limits.levels_max(limits.retained_messages_max)
         {
             drop(inner);
@@ -89,16 +137,17 @@ impl Retained {
                 tracing::warn!(
                     "no room for the retained message of {:?}: the maximum is {messages} messages, {bytes} bytes and \
                      {} levels of topics; no more are kept until some are deleted",
-                    topic.as_str(),
+                    logged(topic.as_str()),
                     limits.levels_max(messages)
                 );
             }
             return Stored::Refused;
         }
-        let (kept, publisher) = (Arc::clone(message), publisher.cloned());
-        let entry = Entry { message: kept, publisher, allowed_in: AtomicU64::new(0) };
+        let (kept, by) = (Arc::clone(message), publisher.cloned());
+        let entry = Entry { message: kept, publisher: by, allowed_in: AtomicU64::new(0) };
+        inner.publishers.remember(publisher);
         if let Some(old) = inner.tree.insert(topic, entry) {
-            inner.forget(&old.message);
+            inner.forget(&old);
         }
         inner.bytes += message.bytes();
         inner.expiring.extend(message.expires().map(|expires| (expires, topic.clone())));
@@ -175,7 +224,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::types::{MessageProperties, QoS};
+    use crate::types::{ClientId, ConnectFacts, Identity, MessageProperties, Peer, QoS, UserProperties, UserProperty};
 
     fn message(topic: &str, expires: Option<Instant>) -> Arc<Message> {
         let topic = TopicName::new(topic).expect("valid topic");
@@ -204,6 +253,36 @@ mod tests {
         retained.drop_expired(now + Duration::from_secs(9));
         let inner = retained.inner.read();
         assert_eq!((inner.tree.len(), inner.bytes, inner.expiring.len()), (2, 4, 0));
+    }
+
+    /// A message of a byte keeps a CONNECT of many from being forgotten.
+    #[test]
+    fn what_is_known_of_publishers_is_counted_once_for_each() {
+        let limits = Limits { retained_bytes_max: 50_000, ..Limits::default() };
+        let retained = Retained::default();
+        let publisher = || {
+            let property = UserProperty { name: "k".into(), value: "v".repeat(20_000).into() };
+            let user_properties: UserProperties = [property].into_iter().collect();
+            Arc::new(ClientInfo {
+                client_id: ClientId::new("c"),
+                identity: Identity::Anonymous,
+                peer: Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into()),
+                connect: ConnectFacts { user_properties, ..ConnectFacts::default() },
+            })
+        };
+        let (one, two, three) = (publisher(), publisher(), publisher());
+        let store = |topic: &str, by| retained.store(&message(topic, None), Some(by), &limits);
+        assert_eq!([store("a", &one), store("b", &one), store("c", &two)], [Stored::Done; 3]);
+        assert_eq!(store("d", &three), Stored::Refused);
+        // The last message of one makes room for another.
+        assert_eq!([store("a", &two), store("d", &three)], [Stored::Done, Stored::Refused]);
+        retained.inner.write().remove(&TopicName::new("b").expect("valid"));
+        assert_eq!(store("d", &three), Stored::Done);
+        let mut inner = retained.inner.write();
+        for topic in ["a", "c", "d"] {
+            inner.remove(&TopicName::new(topic).expect("valid"));
+        }
+        assert!(inner.publishers.bytes == 0 && inner.publishers.messages.is_empty());
     }
 
     /// Each level takes more room than its text, which is all that bytes are counted of.

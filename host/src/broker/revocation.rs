@@ -10,6 +10,7 @@ use std::vec;
 
 use tokio::time::{Sleep, sleep};
 
+use super::connect::logged;
 use super::connection::{Client, End};
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
 use super::worker::Worker;
@@ -237,7 +238,8 @@ impl Review {
             filters.len()
         );
         for filter in filters {
-            tracing::debug!("client {client_id:?} may not be subscribed to {filter:?} any more");
+            let logged = logged(filter.as_str());
+            tracing::debug!("client {client_id:?} may not be subscribed to {logged:?} any more");
             if worker.hooks.wants(EventKind::ClientUnsubscribed) {
                 let mut event = Event::of_client(EventKind::ClientUnsubscribed, &self.client);
                 event.topic = Some(filter.as_str().into());

@@ -11,7 +11,8 @@ use crate::types::TopicName;
 /// Topics whose subscribers one worker remembers. Past it, it forgets all and starts anew.
 const ROUTES_MAX: usize = 16_384;
 
-/// Bytes of those topics and of what there is for each subscriber: topics may be long, and subscribers many.
+/// Bytes of those topics and of what there is for each subscriber: topics may be long, subscribers and their subscription
+/// identifiers many.
 const ROUTES_BYTES_MAX: usize = 16 << 20;
 
 /// The subscribers of topics that were published to before, as long as no subscription changes.
@@ -48,6 +49,11 @@ impl Route {
         Self { topic, subscribers, shares, received: OnceCell::new() }
     }
 
+    /// The same subscribers for this topic.
+    pub(super) fn to(self, topic: &TopicName) -> Self {
+        if self.topic == *topic { self } else { Self::new(topic.clone(), self.subscribers, self.shares) }
+    }
+
     /// How many of the subscribers get each message.
     pub(super) fn singles(&self) -> usize {
         self.shares.first().map_or(self.subscribers.len(), |share| share.members.start)
@@ -56,7 +62,11 @@ impl Route {
     /// What it is counted as.
     fn bytes(&self) -> usize {
         const SUBSCRIBER_BYTES: usize = size_of::<Subscriber>() + size_of::<Cell<Option<Received>>>();
-        self.topic.as_str().len() + self.subscribers.len() * SUBSCRIBER_BYTES
+        let ids: usize = self.subscribers.iter().map(Subscriber::ids_bytes).sum();
+        self.topic.as_str().len()
+            + self.subscribers.capacity() * SUBSCRIBER_BYTES
+            + self.shares.len() * size_of::<Share>()
+            + ids
     }
 
     /// Whether the subscriber of this index may be delivered the topic, if that is known.
@@ -114,8 +124,51 @@ impl RouteCache {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+
     use super::*;
-    use crate::types::Overlapping;
+    use crate::broker::session::SessionHandle;
+    use crate::broker::subscriptions::Wanted;
+    use crate::types::{
+        ClientId, ClientInfo, ConnectFacts, Identity, Overlapping, Peer, QoS, SubscriptionId, SubscriptionOptions,
+        TopicFilter,
+    };
+
+    /// What a route to one session is counted as that has these subscriptions.
+    fn bytes_of(subscriptions: Range<u32>, filter: impl Fn(u32) -> String) -> usize {
+        let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
+        let (client_id, connect) = (ClientId::new("c"), ConnectFacts::default());
+        let client = Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect });
+        let session = Arc::new(SessionHandle::new(1, &client, 0, Arc::default()));
+        let all = Subscriptions::new(Overlapping::Once);
+        for number in subscriptions {
+            let filter = TopicFilter::new(&filter(number)).expect("valid filter");
+            let options = SubscriptionOptions::new(QoS::AtMostOnce);
+            all.insert(&filter, &session, Wanted { options, id: SubscriptionId::new(number) });
+        }
+        let mut cache = RouteCache::default();
+        assert!(cache.route("a/a/a/a/a/a/a/a/a/a", &all, &mut Turn::default()).is_some());
+        cache.bytes
+    }
+
+    /// A session may have an identifier for each of many subscriptions, and be in many groups.
+    #[test]
+    fn identifiers_and_groups_are_counted() {
+        let overlapping = |number: u32| {
+            let levels = (0..10).map(|level| ["a", "+"][number as usize >> level & 1]);
+            levels.collect::<Vec<_>>().join("/")
+        };
+        let (one, all) = (bytes_of(1..2, overlapping), bytes_of(1..1_001, overlapping));
+        assert!(all >= one + 999 * size_of::<SubscriptionId>(), "{one}, {all}");
+        assert!(
+            all <= one + 2_000 * size_of::<SubscriptionId>(),
+            "{one}, {all}: there is no room kept for more subscribers"
+        );
+        let group = |number: u32| format!("$share/{number}/#");
+        let each = size_of::<Subscriber>() + size_of::<Share>() + size_of::<SubscriptionId>();
+        assert!(bytes_of(1..101, group) >= bytes_of(1..2, group) + 99 * each);
+    }
 
     #[test]
     fn what_is_remembered_is_bounded_in_bytes() {

@@ -3,7 +3,7 @@ mod judgement;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -14,7 +14,9 @@ use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued, Standing};
-use crate::types::{ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, levels};
+use crate::types::{
+    ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, counted_connect_bytes, levels,
+};
 pub(super) use figures::MessageCounts;
 pub(super) use judgement::{Judgement, ToJudge};
 
@@ -28,6 +30,8 @@ pub(super) struct SessionHandle {
     pub(super) identity: Identity,
     /// The connection that it has or had last.
     link_id: AtomicU64,
+    /// Whether it has one: asked of each member of a shared subscription for each message.
+    is_connected: AtomicBool,
     /// The generation of verdicts by which all subscriptions and waiting messages have been judged.
     judged: AtomicU64,
     shared: Mutex<Shared>,
@@ -35,7 +39,7 @@ pub(super) struct SessionHandle {
     queued: Arc<QueuedBytes>,
 }
 
-/// What the messages that wait in all sessions are counted as.
+/// What the messages that wait in all sessions are counted as, and what large CONNECTs have left there.
 #[derive(Debug, Default)]
 pub(super) struct QueuedBytes(AtomicUsize);
 
@@ -68,7 +72,7 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let after = self.shared.session.outbound.queue_bytes();
+        let after = self.shared.bytes();
         // Most messages never wait: nothing is shared then.
         if after != self.queued_before {
             self.queued.0.fetch_add(after.wrapping_sub(self.queued_before), Ordering::Relaxed);
@@ -80,10 +84,12 @@ impl Drop for Locked<'_> {
 struct Shared {
     session: Session,
     subscriptions: Few<TopicFilter, Wanted>,
-    /// How many levels their filters have.
-    subscription_levels: usize,
+    /// What their filters take.
+    extent: Extent,
     /// Who is or was connected last.
     client: Arc<ClientInfo>,
+    /// What that and a will are counted as.
+    connect_bytes: usize,
     link: Option<Link>,
     /// How long it outlives its connection.
     expiry: SessionExpiry,
@@ -93,6 +99,30 @@ struct Shared {
     ended: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
+}
+
+/// What the filters of a session take, beside their number.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    /// Each level is a node of a tree.
+    levels: usize,
+    bytes: usize,
+}
+
+impl Extent {
+    fn add(&mut self, filter: &TopicFilter) {
+        self.levels += levels(filter.as_str());
+        self.bytes += filter.as_str().len();
+    }
+
+    fn remove(&mut self, filter: &TopicFilter) {
+        self.levels -= levels(filter.as_str());
+        self.bytes -= filter.as_str().len();
+    }
+
+    fn fits(self, limits: &Limits) -> bool {
+        self.levels <= limits.levels_max(limits.subscriptions_max) && self.bytes <= limits.filters_bytes_max()
+    }
 }
 
 /// What happens while the client of a session is away.
@@ -150,6 +180,19 @@ pub(super) struct Link {
     pub(super) close: bool,
 }
 
+impl Link {
+    /// What of its CONNECT stays with the session.
+    pub(super) fn connect_bytes(&self) -> usize {
+        connect_bytes(&self.client, self.will.as_deref())
+    }
+}
+
+/// What is counted of a client and its will, whose name the session has besides.
+fn connect_bytes(client: &ClientInfo, will: Option<&Will>) -> usize {
+    let identity = client.username().map_or(0, str::len);
+    counted_connect_bytes(client.bytes() + identity + will.map_or(0, Will::bytes))
+}
+
 /// The session belongs to another connection now, or is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Displaced;
@@ -162,12 +205,14 @@ impl SessionHandle {
             client_id: client.client_id.clone(),
             identity: client.identity.clone(),
             link_id: AtomicU64::new(0),
+            is_connected: AtomicBool::new(false),
             judged: AtomicU64::new(generation),
             shared: Mutex::new(Shared {
                 session: Session::default(),
                 subscriptions: Few::default(),
-                subscription_levels: 0,
+                extent: Extent::default(),
                 client: Arc::clone(client),
+                connect_bytes: 0,
                 link: None,
                 expiry: SessionExpiry::WITH_CONNECTION,
                 away: None,
@@ -180,7 +225,7 @@ impl SessionHandle {
 
     fn lock(&self) -> Locked<'_> {
         let shared = self.shared.lock();
-        let queued_before = shared.session.outbound.queue_bytes();
+        let queued_before = shared.bytes();
         Locked { shared, queued: &self.queued, queued_before }
     }
 
@@ -212,6 +257,7 @@ impl SessionHandle {
         shared.client = Arc::clone(&link.client);
         shared.expiry = expiry;
         self.link_id.store(link.id, Ordering::Relaxed);
+        self.is_connected.store(true, Ordering::Relaxed);
         let was_due = shared.away.take().and_then(|away| away.due());
         let mut will = None;
         if let Some(old) = shared.link.replace(link) {
@@ -219,6 +265,7 @@ impl SessionHandle {
             old.waker.wake();
             will = old.will.filter(|will| will.delay.is_zero()).map(|will| (old.client, will));
         }
+        shared.count_connect();
         if self.is_judged(generation) {
             shared.session.outbound.connect(terms, limits, now);
         } else {
@@ -256,24 +303,29 @@ impl SessionHandle {
         }
     }
 
-    /// The connection looks what there is to write, having been woken or having read; takes it if there is room.
+    /// The connection looks what there is to write, having been woken or having read; takes it if there is room beside
+    /// `unwritten` bytes that it has already.
     pub(super) fn take_turn(
         &self,
         link_id: u64,
         waker: &Waker,
         limits: &Limits,
         now: Instant,
-        has_room: bool,
+        unwritten: usize,
     ) -> Result<Turn, Displaced> {
         let mut shared = self.lock();
         let Shared { session, link, .. } = &mut *shared;
         let link = link.as_mut().filter(|link| link.id == link_id).ok_or(Displaced)?;
         link.woken = false;
         link.waker.clone_from(waker);
-        let (outgoing, messages) =
-            if has_room { session.outbound.take_outgoing(limits, now) } else { Default::default() };
-        let undelivered = session.outbound.take_undelivered();
-        let (more, unjudged) = (session.outbound.has_outgoing(), session.outbound.has_unjudged());
+        let outbound = &mut session.outbound;
+        outbound.set_unwritten(unwritten);
+        let has_room = outbound.may_be_taken(limits);
+        let (outgoing, messages) = if has_room { outbound.take_outgoing(limits, now) } else { Default::default() };
+        // Mostly the peer takes it at once.
+        outbound.set_unwritten(0);
+        let undelivered = outbound.take_undelivered();
+        let (more, unjudged) = (outbound.has_outgoing(limits), outbound.has_unjudged());
         Ok(Turn { outgoing, messages, undelivered, more, unjudged, close: link.close })
     }
 
@@ -291,12 +343,12 @@ impl SessionHandle {
         if shared.ended {
             return Delivered::Away;
         }
-        let no_room;
+        let little_room;
         let limits = if self.queued.value() < limits.queue_total_bytes_max {
             limits
         } else {
-            no_room = Limits { queue_bytes_max: 0, ..limits.clone() };
-            &no_room
+            little_room = limits.past_total(shared.connect_bytes);
+            &little_room
         };
         let outbound = &mut shared.session.outbound;
         let (delivered, wants_turn) = match standing {
@@ -331,9 +383,10 @@ impl SessionHandle {
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
-        let outbound = &mut shared.session.outbound;
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
-        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all);
+        let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
+        let outbound = &mut shared.session.outbound;
+        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
         Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
 
@@ -351,13 +404,12 @@ impl SessionHandle {
             return Err(Displaced);
         }
         if shared.subscriptions.get(filter).is_none() {
-            let then = shared.subscription_levels + levels(filter.as_str());
-            if shared.subscriptions.len() >= limits.subscriptions_max
-                || then > limits.levels_max(limits.subscriptions_max)
-            {
+            let mut then = shared.extent;
+            then.add(filter);
+            if shared.subscriptions.len() >= limits.subscriptions_max || !then.fits(limits) {
                 return Ok(Subscribed::TooMany);
             }
-            shared.subscription_levels = then;
+            shared.extent = then;
         }
         let old = shared.subscriptions.insert(filter.clone(), wanted);
         if old != Some(wanted) {
@@ -380,7 +432,7 @@ impl SessionHandle {
         let was_there = shared.subscriptions.remove(filter).is_some();
         // Before the lock is given back: a connection that takes over may subscribe to the same filter.
         if was_there {
-            shared.subscription_levels -= levels(filter.as_str());
+            shared.extent.remove(filter);
             unindex();
         }
         Ok(was_there)
@@ -391,6 +443,7 @@ impl SessionHandle {
     pub(super) fn disconnect(&self, link_id: u64, publishes_will: bool, now: Instant) -> Option<Left> {
         let mut shared = self.lock();
         let link = shared.link.take_if(|link| link.id == link_id)?;
+        self.is_connected.store(false, Ordering::Relaxed);
         let will = link.will.filter(|_| publishes_will);
         let ends = shared.expiry.end(now);
         if shared.expiry == SessionExpiry::WITH_CONNECTION {
@@ -405,6 +458,7 @@ impl SessionHandle {
         let away = Away { ends, will: later };
         let due = away.due();
         shared.away = Some(Box::new(away));
+        shared.count_connect();
         Some(Left { due, will: now_due.map(|will| (link.client, will)), ended: None })
     }
 
@@ -418,6 +472,7 @@ impl SessionHandle {
         let will = away.will.take_if(|(at, _)| is_over || *at <= now).map(|(_, will)| (client, will));
         let due = away.due().filter(|_| !is_over);
         let ended = is_over.then(|| shared.end());
+        shared.count_connect();
         Left { due, will, ended }
     }
 
@@ -428,6 +483,7 @@ impl SessionHandle {
         let was_due = shared.away.as_ref().and_then(|away| away.due());
         let will = shared.take_will();
         if let Some(link) = shared.link.take() {
+            self.is_connected.store(false, Ordering::Relaxed);
             link.waker.wake();
         }
         (was_due, will, shared.end())
@@ -469,7 +525,8 @@ impl Shared {
         let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
         self.away = None;
-        self.subscription_levels = 0;
+        self.extent = Extent::default();
+        self.count_connect();
         Ended { filters: std::mem::take(&mut self.subscriptions).keys().cloned().collect(), orphans }
     }
 
@@ -479,7 +536,23 @@ impl Shared {
             Some(link) => link.will.take(),
             None => self.away.as_mut()?.will.take().map(|(_, will)| will),
         };
+        self.count_connect();
         Some((Arc::clone(&self.client), will?))
+    }
+
+    /// What is counted of it beside those of all other sessions.
+    fn bytes(&self) -> usize {
+        self.session.outbound.queue_bytes() + self.connect_bytes
+    }
+
+    /// Counts anew what the last CONNECT has left.
+    fn count_connect(&mut self) {
+        let will = match (&self.link, &self.away) {
+            (Some(link), _) => link.will.as_deref(),
+            (None, Some(away)) => away.will.as_ref().map(|(_, will)| &**will),
+            (None, None) => None,
+        };
+        self.connect_bytes = if self.ended { 0 } else { connect_bytes(&self.client, will) };
     }
 }
 

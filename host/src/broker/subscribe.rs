@@ -3,6 +3,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::aside::filters_to_ask;
+use super::connect::logged;
 use super::connection::{Client, End};
 use super::explanation;
 use super::session::Subscribed;
@@ -94,7 +95,8 @@ impl Worker {
             return Ok(unavailable);
         }
         if let Err(why) = self.may_subscribe(client, TopicFilter::subscribed(filter.as_str()), wanted.options.qos) {
-            tracing::debug!("client {:?} may not subscribe to {filter:?}", client.info.client_id);
+            let logged = logged(filter.as_str());
+            tracing::debug!("client {:?} may not subscribe to {logged:?}", client.info.client_id);
             let code = ReasonCode::of_suback(why.code);
             if refused.is_none() && why.bytes() > 0 {
                 *refused = Some(why);
@@ -147,10 +149,12 @@ impl Worker {
     fn refuse_subscription(&self, client: &Client, filter: &str) -> ReasonCode {
         if self.stats().subscriptions_refused.add_and_tell(1) {
             tracing::warn!(
-                "client {:?} has as many subscriptions as it may, {} with {} levels in all: refused {filter:?}",
+                "client {:?} has as many subscriptions as it may, {} with {} levels and {} bytes in all: refused {:?}",
                 client.info.client_id,
                 self.core.limits.subscriptions_max,
-                self.core.limits.levels_max(self.core.limits.subscriptions_max)
+                self.core.limits.levels_max(self.core.limits.subscriptions_max),
+                self.core.limits.filters_bytes_max(),
+                logged(filter)
             );
         }
         ReasonCode::QuotaExceeded

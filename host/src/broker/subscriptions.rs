@@ -7,6 +7,8 @@ use super::session::SessionHandle;
 use super::shared::Share;
 use crate::protocol::Terms;
 use crate::routing::SubscriptionTree;
+#[cfg(test)]
+use crate::types::visits;
 use crate::types::{ClientId, Overlapping, QoS, SubscriptionId, SubscriptionOptions, TopicFilter};
 
 /// All subscriptions of the broker.
@@ -132,6 +134,8 @@ impl Subscriptions {
         }
         subscribers.sort_by_key(|subscriber| subscriber.qos);
         let shares = groups.iter().map(|group| group.share(&mut subscribers)).collect();
+        // One session may have had thousands of those that were found.
+        subscribers.shrink_to_fit();
         (subscribers, shares)
     }
 
@@ -191,6 +195,8 @@ impl Group {
     fn share(&self, subscribers: &mut Vec<Subscriber>) -> Share {
         let start = subscribers.len();
         let members = self.members.iter();
+        #[cfg(test)]
+        let members = members.inspect(|_| visits::count());
         subscribers.extend(members.filter_map(|member| Subscriber::merge([member].into_iter(), Audience::Everyone)));
         Share { filter: self.filter.clone(), members: start..subscribers.len(), cursor: Arc::clone(&self.cursor) }
     }
@@ -215,6 +221,11 @@ impl Subscriber {
             subscription_ids: self.ids.as_deref().map_or(&[], |ids| &ids.0),
             share: None,
         }
+    }
+
+    /// What its identifiers take.
+    pub(super) fn ids_bytes(&self) -> usize {
+        self.ids.as_ref().map_or(0, |ids| size_of::<Ids>() + ids.0.capacity() * size_of::<SubscriptionId>())
     }
 
     /// Adds what becomes of the subscriptions of one session, of which there is at least one.

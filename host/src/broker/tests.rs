@@ -7,30 +7,72 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::connection::{Client, Connected, End};
 use super::core::Core;
 use super::directory::Open;
-use super::session::Link;
+use super::publish::Asks;
+use super::session::{Link, SessionHandle};
+use super::subscriptions::Wanted;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::hooks::{HookSpec, Hooks};
 use crate::protocol::ClientTerms;
+use crate::queue::Queued;
 use crate::types::{
-    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Overlapping, Peer, SessionExpiry,
+    Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Overlapping, Peer,
+    QoS, SessionExpiry, SubscriptionOptions, TopicFilter, TopicName, visits,
 };
+
+/// A worker that nobody is connected to, and what it shares.
+fn worker() -> (Arc<Core>, Worker) {
+    let (internal, _) = mpsc::channel(1);
+    let core = Arc::new(Core::new(Limits::default(), Capabilities::default(), Overlapping::Once, None, 1, internal));
+    let hooks = Hooks::load(&HookSpec::default(), Arc::clone(&core) as _).expect("nothing to load");
+    let worker = Worker::new(Arc::clone(&core), hooks, 0);
+    (core, worker)
+}
+
+fn client(client_id: &str) -> Arc<ClientInfo> {
+    let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
+    let (client_id, connect) = (ClientId::new(client_id), ConnectFacts::default());
+    Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect })
+}
+
+/// However many there are, the members are looked up once.
+#[test]
+fn messages_that_are_passed_on_do_not_copy_the_members_for_each() {
+    let (core, mut worker) = worker();
+    let filter = TopicFilter::new("$share/g/#").expect("valid filter");
+    let members: Vec<_> = (0..10)
+        .map(|key| {
+            let session = Arc::new(SessionHandle::new(key, &client(&format!("c{key}")), 0, Arc::default()));
+            let wanted = Wanted { options: SubscriptionOptions::new(QoS::AtLeastOnce), id: None };
+            core.subscriptions.insert(&filter, &session, wanted);
+            session
+        })
+        .collect();
+    let orphan = |number: usize| {
+        let topic = TopicName::new(["a", "b"][number % 2]).expect("valid topic");
+        let mut message = Message::new(topic, Bytes::new(), QoS::AtLeastOnce, false);
+        let share = Some(filter.clone());
+        message.properties = Some(Arc::new(MessageProperties { passed_on: Bytes::new(), expires: None, share }));
+        Queued { message: Arc::new(message), qos: QoS::AtLeastOnce, retain: false, subscription_id: None }
+    };
+    let looked_at = visits::of(|| worker.pass_on((0..100).map(orphan).collect(), Asks::Aside));
+    assert_eq!(looked_at, members.len());
+    let waiting: Vec<_> = members.iter().map(|session| session.message_counts().queued).collect();
+    assert_eq!(waiting, [10; 10]);
+}
 
 /// A fault of the broker while a client is served ends that client's connection, and nothing else.
 #[test]
 fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
-    let (internal, _receiver) = mpsc::channel(1);
-    let core = Arc::new(Core::new(Limits::default(), Capabilities::default(), Overlapping::Once, None, 1, internal));
-    let hooks = Hooks::load(&HookSpec::default(), Arc::clone(&core) as _).expect("nothing to load");
-    let worker = Rc::new(RefCell::new(Worker::new(Arc::clone(&core), hooks, 0)));
-    let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
-    let (client_id, connect) = (ClientId::new("c"), ConnectFacts::default());
-    let info = Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect });
+    let (core, worker) = worker();
+    let worker = Rc::new(RefCell::new(worker));
+    let info = client("c");
     let link = |id| Link {
         id,
         client: Arc::clone(&info),

@@ -45,6 +45,11 @@ impl Will {
         &self.message.topic
     }
 
+    /// What it is counted as.
+    pub(super) fn bytes(&self) -> usize {
+        self.message.bytes()
+    }
+
     /// What plugins may want to know of it.
     pub(super) fn facts(&self) -> TopicFacts {
         message_facts(&self.message)

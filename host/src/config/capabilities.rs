@@ -48,7 +48,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "check-payload-format",
         Form::Switch,
         Preset::Value("false"),
-        "Whether a payload that claims to be UTF-8 is refused if it is not (MQTT 5.0).",
+        "Whether a payload that claims to be UTF-8 is refused if it is not (MQTT 5.0), that of a will with the CONNECT.",
     ),
     Setting::new(
         "server-reference",

@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
         "subscriptions-max",
         Form::SOME,
         Preset::Value("10000"),
-        "Subscriptions of one session, with 16 times as many levels in all, and filters of one SUBSCRIBE.",
+        "Subscriptions of one session, with 16 times as many levels and 256 times as many bytes in all, and filters of one SUBSCRIBE.",
     ),
     Setting::new(
         "inflight-max",
@@ -64,7 +64,7 @@ const SETTINGS: &[Setting] = &[
         "queue-total-bytes-max",
         Form::AMOUNT,
         Preset::Value("1073741824"),
-        "Bytes that wait in all sessions together, messages of 4 KiB and more in flight among them.",
+        "Bytes that wait in all sessions together, messages of 4 KiB and more in flight and large CONNECTs among them. Past it, each session still takes up to 64 KiB.",
     ),
     Setting::new(
         "connect-timeout-secs",
@@ -100,7 +100,7 @@ const SETTINGS: &[Setting] = &[
         "retained-bytes-max",
         Form::AMOUNT,
         Preset::Value("1073741824"),
-        "Bytes of topic and payload of all retained messages.",
+        "Bytes of topic and payload of all retained messages, and of what is known of the clients that published them.",
     ),
     Setting::new("sessions-max", Form::SOME, Preset::Value("1000000"), "Sessions, connected or not."),
     // A hundred years: nothing here counts further.

@@ -34,6 +34,8 @@ pub struct Outbound {
     unsent_len: u16,
     /// Messages in `outgoing`.
     outgoing_len: u32,
+    /// Bytes that the connection took over and the peer does not take: there is so much less room in `outgoing`.
+    unwritten: usize,
     /// In the order of sending, which is the order of identifiers; begins with one that is not done.
     inflight: VecDeque<InFlight>,
     queue: MessageQueue,
@@ -121,6 +123,7 @@ impl Default for Outbound {
             unsent: 0,
             unsent_len: 0,
             outgoing_len: 0,
+            unwritten: 0,
             inflight: VecDeque::new(),
             queue: MessageQueue::default(),
             outgoing: Outgoing::default(),
@@ -137,7 +140,7 @@ impl Outbound {
         if self.line == Line::Up
             && self.queue.is_empty()
             && self.unsent == 0
-            && self.outgoing.len() < limits.outgoing_bytes_max
+            && self.has_room_in_outgoing(limits)
             && (qos == QoS::AtMostOnce || self.has_room_in_flight(delivery.large_bytes(), limits))
         {
             return self.send(delivery, qos, terms);
@@ -272,7 +275,7 @@ impl Outbound {
 
     /// What is bytes will not be sent, and everything in flight is to be sent again.
     fn lose_outgoing(&mut self) {
-        (self.outgoing, self.outgoing_len) = (Outgoing::default(), 0);
+        (self.outgoing, self.outgoing_len, self.unwritten) = (Outgoing::default(), 0, 0);
         // No longer than `INFLIGHT_SPAN_MAX`.
         (self.unsent, self.unsent_len) = (self.inflight.len() as u16, self.inflight_len);
     }
@@ -364,11 +367,21 @@ impl Outbound {
         self.inflight.len() - usize::from(self.unsent)
     }
 
-    /// Takes the bytes to be written and says how many messages they hold; moves on what has waited for room.
+    /// Takes the bytes to be written, what has waited for room among them, and says how many messages they hold.
     pub fn take_outgoing(&mut self, limits: &Limits, now: Instant) -> (Outgoing, usize) {
-        let taken = (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.outgoing_len) as usize);
         self.pump(limits, now);
-        taken
+        (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.outgoing_len) as usize)
+    }
+
+    /// Whether the bytes to be written find room beside those that the peer does not take: together they are no more than
+    /// may wait for a connection, but for a packet.
+    pub fn may_be_taken(&self, limits: &Limits) -> bool {
+        self.unwritten == 0 || self.unwritten + self.outgoing.len() <= limits.outgoing_bytes_max
+    }
+
+    /// The peer does not take so many bytes that the connection took over, or 0 where that is yet to be seen.
+    pub fn set_unwritten(&mut self, unwritten: usize) {
+        self.unwritten = unwritten;
     }
 
     /// What could not be sent since this was last asked.
@@ -381,9 +394,9 @@ impl Outbound {
         self.version
     }
 
-    /// Whether there are bytes to be written.
-    pub fn has_outgoing(&self) -> bool {
-        !self.outgoing.is_empty()
+    /// Whether there are bytes to be written, or messages that could be.
+    pub fn has_outgoing(&self, limits: &Limits) -> bool {
+        !self.outgoing.is_empty() || self.may_pump(limits)
     }
 
     /// Messages that are sent and not acknowledged.
@@ -403,7 +416,7 @@ impl Outbound {
 
     /// Sends what there is room for: again what was in flight before, then from the queue.
     fn pump(&mut self, limits: &Limits, now: Instant) {
-        while self.line == Line::Up && self.outgoing.len() < limits.outgoing_bytes_max {
+        while self.line == Line::Up && self.has_room_in_outgoing(limits) {
             if self.unsent > 0 {
                 if !self.send_again(now) {
                     return;
@@ -424,11 +437,26 @@ impl Outbound {
         }
     }
 
+    /// Whether [`pump`](Self::pump) would send something.
+    fn may_pump(&self, limits: &Limits) -> bool {
+        if self.unsent == 0 {
+            return self.queue.front().is_some_and(|front| self.may_send(front, limits));
+        }
+        let is_published = matches!(self.inflight[self.unsent_at()].state, State::Published { .. });
+        self.line == Line::Up
+            && self.has_room_in_outgoing(limits)
+            && !(is_published && self.inflight_len - self.unsent_len >= self.inflight_max)
+    }
+
+    fn has_room_in_outgoing(&self, limits: &Limits) -> bool {
+        self.outgoing.len() + self.unwritten < limits.outgoing_bytes_max
+    }
+
     /// Whether there is room for a message in the buffer, and in flight where it needs that.
     fn may_send(&self, queued: &Queued, limits: &Limits) -> bool {
         self.line == Line::Up
             && self.unsent == 0
-            && self.outgoing.len() < limits.outgoing_bytes_max
+            && self.has_room_in_outgoing(limits)
             && (queued.qos == QoS::AtMostOnce || self.has_room_in_flight(large_bytes(&queued.message), limits))
     }
 

@@ -286,6 +286,41 @@ fn a_client_that_reads_nothing_has_bounded_memory() {
     assert!(received < 500, "256 KiB of bytes and 100 messages in the queue, not {received}");
 }
 
+/// What its connection took over and it does not take counts as well, and no second buffer is filled meanwhile.
+#[test]
+fn a_client_that_stops_reading_has_one_buffer() {
+    let limits = Limits { outgoing_bytes_max: 1_000, ..Limits::default() };
+    let mut session = connected(&limits);
+    let payload = "x".repeat(200);
+    let pass_on = |session: &mut Session| deliver(session, &payload, QoS::AtMostOnce, QoS::AtMostOnce, &limits);
+    let is_buffered =
+        |session: &Session| session.outbound.has_outgoing(&Limits { outgoing_bytes_max: 0, ..limits.clone() });
+    while pass_on(&mut session) == Delivered::Buffered {}
+    (0..5).for_each(|_| assert_eq!(pass_on(&mut session), Delivered::Queued));
+    let (outgoing, messages) = session.outbound.take_outgoing(&limits, Instant::now());
+    assert!(messages == 5 && !is_buffered(&session) && session.outbound.has_outgoing(&limits));
+    // The peer takes 100 bytes of it.
+    session.outbound.set_unwritten(outgoing.len() - 100);
+    assert_eq!(pass_on(&mut session), Delivered::Queued);
+    let (again, messages) = session.outbound.take_outgoing(&limits, Instant::now());
+    assert!(messages == 1 && again.len() < 300, "there was room for one");
+    session.outbound.set_unwritten(outgoing.len() + again.len() - 100);
+    assert!(!session.outbound.has_outgoing(&limits));
+    // It takes the rest.
+    session.outbound.set_unwritten(0);
+    assert!(session.outbound.has_outgoing(&limits));
+    let rest: Vec<_> = std::iter::from_fn(|| {
+        let (_, messages) = session.outbound.take_outgoing(&limits, Instant::now());
+        (messages > 0).then_some(messages)
+    })
+    .collect();
+    assert_eq!(rest, [5, 1]);
+    // What it is sent directly has no more room than that either.
+    session.outbound.set_unwritten(900);
+    assert_eq!([pass_on(&mut session), pass_on(&mut session)], [Delivered::Buffered, Delivered::Queued]);
+    assert!(!session.outbound.may_be_taken(&limits));
+}
+
 /// A client that reads and never acknowledges must not hold its number of messages at any size.
 #[test]
 fn large_messages_in_flight_are_bounded_in_bytes() {

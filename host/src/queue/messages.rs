@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::SHARED_BYTES_MIN;
+#[cfg(test)]
+use crate::types::visits;
 use crate::types::{Limits, Message, QoS, SubscriptionId};
 
 /// A message that waits, and how it is to be sent.
@@ -55,7 +57,14 @@ struct Waiting {
     all: Sum,
     /// The part of `all` that has QoS 0.
     qos0: Sum,
+    /// None expires before.
+    soonest: Option<Instant>,
+    /// How many have come since all were last looked at for those that have expired.
+    come: usize,
 }
+
+/// A look at all messages that wait costs as much as there are: so many of them for each that has come since the last.
+const LOOKED_AT_PER_PUSH: usize = 16;
 
 #[derive(Debug)]
 struct Entry {
@@ -230,8 +239,9 @@ impl MessageQueue {
 impl Waiting {
     fn push(&mut self, queued: Queued, standing: Standing, limits: &Limits, now: Instant) -> Pushed {
         let (mut dropped, bytes) = (0, queued.bytes());
+        self.come += 1;
         if self.all.expiring > 0 && !self.all.has_room(bytes, limits) {
-            self.retain(|queued| !queued.message.is_expired(now)); // [MQTT-3.3.2-5]
+            self.drop_expired(bytes, limits, now);
         }
         if !self.all.has_room(bytes, limits) {
             let mut without_qos0 = self.all;
@@ -252,7 +262,32 @@ impl Waiting {
         if entry.queued.qos == QoS::AtMostOnce {
             self.qos0.add(sum);
         }
+        let expires = entry.queued.message.expires();
+        self.soonest = self.soonest.into_iter().chain(expires).min();
         self.entries.push_back(entry);
+    }
+
+    /// Drops what has expired `[MQTT-3.3.2-5]`: what waits longest until there is room, as it mostly goes first; then all,
+    /// if that does not cost more than the messages that have come.
+    fn drop_expired(&mut self, bytes: usize, limits: &Limits, now: Instant) {
+        while !self.all.has_room(bytes, limits)
+            && self.entries.front().is_some_and(|entry| entry.queued.message.is_expired(now))
+        {
+            self.pop();
+        }
+        if self.all.has_room(bytes, limits)
+            || self.soonest.is_none_or(|soonest| soonest > now)
+            || self.come.saturating_mul(LOOKED_AT_PER_PUSH) < self.entries.len()
+        {
+            return;
+        }
+        let mut soonest: Option<Instant> = None;
+        self.retain(|queued| {
+            let expires = queued.message.expires().filter(|_| !queued.message.is_expired(now));
+            soonest = soonest.into_iter().chain(expires).min();
+            !queued.message.is_expired(now)
+        });
+        (self.soonest, self.come) = (soonest, 0);
     }
 
     fn pop(&mut self) -> Option<Queued> {
@@ -261,14 +296,33 @@ impl Waiting {
         Some(entry.queued)
     }
 
+    /// From the back, and no further than to the first of them: all have come since this was last done, so that it costs
+    /// each message once, however often it is done.
     fn drop_qos0(&mut self) -> usize {
-        if self.qos0.entries == 0 { 0 } else { self.retain(|queued| queued.qos != QoS::AtMostOnce) }
+        let is_qos0 = |entry: &Entry| entry.queued.qos == QoS::AtMostOnce;
+        let (dropped, mut left, mut first) = (self.qos0.entries, self.qos0.entries, self.entries.len());
+        while left > 0 && first > 0 {
+            #[cfg(test)]
+            visits::count();
+            first -= 1;
+            left -= usize::from(is_qos0(&self.entries[first]));
+        }
+        for entry in self.entries.split_off(first) {
+            if is_qos0(&entry) {
+                self.forget(&entry);
+            } else {
+                self.entries.push_back(entry);
+            }
+        }
+        dropped
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&Queued) -> bool) -> usize {
         let mut entries = std::mem::take(&mut self.entries);
         let before = entries.len();
         entries.retain(|entry| {
+            #[cfg(test)]
+            visits::count();
             let keeps = keep(&entry.queued);
             if !keeps {
                 self.forget(entry);
@@ -427,6 +481,54 @@ mod tests {
         assert_eq!(queue.push(queued(QoS::AtLeastOnce, "5"), Standing::Judged, &limits, soon), Pushed::Kept);
         assert_eq!(payloads(&mut queue), ["2", "3", "5"]);
         assert_eq!(sums(&queue), Default::default());
+    }
+
+    /// A message for which there is no room costs no look at all that wait.
+    #[test]
+    fn a_full_queue_is_not_gone_through_for_each_message() {
+        let limits = Limits { queue_messages_max: 1_000, ..Limits::default() };
+        let now = Instant::now();
+        let in_secs = |secs| now + Duration::from_secs(secs);
+        let full = |expires: &dyn Fn(u64) -> Instant| {
+            let mut queue = MessageQueue::default();
+            for number in 0..1_000 {
+                queue.push(expiring("x", expires(number)), Standing::Judged, &limits, now);
+            }
+            queue
+        };
+        let push = |queue: &mut MessageQueue, qos, at| queue.push(queued(qos, "y"), Standing::Judged, &limits, at);
+
+        let mut queue = full(&|_| in_secs(3_600));
+        let looked_at = visits::of(|| {
+            for _ in 0..1_000 {
+                assert_eq!(push(&mut queue, QoS::AtLeastOnce, in_secs(1)), Pushed::Refused);
+            }
+        });
+        assert_eq!(looked_at, 0, "none has expired");
+
+        // One expires after the other, those that came last first, while as many come.
+        let mut queue = full(&|number| in_secs(1_000 - number));
+        let mut kept = 0;
+        let looked_at = visits::of(|| {
+            for secs in 1..1_000 {
+                kept += usize::from(push(&mut queue, QoS::AtLeastOnce, in_secs(secs)) == Pushed::Kept);
+            }
+        });
+        assert!(looked_at <= 1_000 * (LOOKED_AT_PER_PUSH + 1), "{looked_at}");
+        assert!(kept > 900, "{kept}: what has expired makes room");
+
+        // One of QoS 0 comes whenever there is room, and has to go for the next.
+        let mut queue = full(&|_| in_secs(3_600));
+        let looked_at = visits::of(|| {
+            for _ in 0..1_000 {
+                queue.pop();
+                assert_eq!(push(&mut queue, QoS::AtMostOnce, now), Pushed::Kept);
+                assert_eq!(push(&mut queue, QoS::AtLeastOnce, now), Pushed::KeptInsteadOf(1));
+            }
+        });
+        assert_eq!(looked_at, 1_000);
+        let rest: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert!(rest.len() == 1_000 && rest.iter().all(|queued| queued.qos == QoS::AtLeastOnce));
     }
 
     /// Whoever comes after a message that is to be judged waits for it, and those before it do not.

@@ -1,7 +1,7 @@
 use super::children::Children;
 use super::level::hidden_from_wildcards;
 #[cfg(test)]
-use super::level::visits;
+use crate::types::visits;
 use crate::types::{TopicFilter, TopicName};
 
 /// One value for each topic, looked up by topic filter.

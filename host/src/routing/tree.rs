@@ -3,7 +3,7 @@ use std::hash::Hash;
 use super::children::Children;
 use super::level::hidden_from_wildcards;
 #[cfg(test)]
-use super::level::visits;
+use crate::types::visits;
 use crate::types::{Few, TopicFilter};
 
 /// Subscriptions by topic filter: who (`K`) asked for it, and how (`V`).
@@ -85,6 +85,16 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         }
     }
 
+    /// Whether there is any subscription whose filter matches `topic`: looks no further than to the first.
+    pub fn has_match(&self, topic: &str) -> bool {
+        if hidden_from_wildcards(topic) {
+            let (first, rest) = split_level(topic);
+            self.root.children.get(first).is_some_and(|child| child.has_match(rest))
+        } else {
+            self.root.has_match(Some(topic))
+        }
+    }
+
     /// How many subscriptions there are.
     pub fn len(&self) -> usize {
         self.len
@@ -123,6 +133,18 @@ impl<K: Hash + Eq, V> Node<K, V> {
         if let Some(plus) = &self.plus {
             plus.matches(rest, found);
         }
+    }
+
+    fn has_match(&self, rest: Option<&str>) -> bool {
+        #[cfg(test)]
+        visits::count();
+        if !self.hash_subscribers.is_empty() {
+            return true;
+        }
+        let Some(rest) = rest else { return !self.subscribers.is_empty() };
+        let (level, rest) = split_level(rest);
+        self.children.get(level).is_some_and(|child| child.has_match(rest))
+            || self.plus.as_ref().is_some_and(|plus| plus.has_match(rest))
     }
 
     fn remove(&mut self, rest: Option<&str>, key: &K) -> Option<V> {
@@ -182,6 +204,7 @@ mod tests {
     fn check(filters: &[&str], topic: &str, expected: &[&str]) {
         let mut found = Vec::new();
         tree(filters).matches(topic, |key, ()| found.push(filters[*key]));
+        assert_eq!(tree(filters).has_match(topic), !found.is_empty(), "topic {topic:?}");
         found.sort_unstable();
         let mut expected = expected.to_vec();
         expected.sort_unstable();

@@ -12,7 +12,8 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max).
+    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max) and
+    /// [`filters_bytes_max`](Self::filters_bytes_max).
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
@@ -26,7 +27,8 @@ pub struct Limits {
     /// shared with other sessions.
     pub outgoing_bytes_max: usize,
     /// Bytes of topic and payload that wait in all sessions together, with what each entry itself takes; messages in
-    /// flight of 4 KiB and more included.
+    /// flight of 4 KiB and more included, and what CONNECTs of 1 KiB and more leave with their sessions. Past it, see
+    /// [`past_total`](Self::past_total).
     pub queue_total_bytes_max: usize,
     /// Seconds for which a new connection may stay without a complete CONNECT packet.
     pub connect_timeout_secs: u64,
@@ -38,7 +40,8 @@ pub struct Limits {
     pub handshakes_max: usize,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
-    /// Bytes of topic and payload of all retained messages.
+    /// Bytes of topic and payload of all retained messages, and of what is known of the clients that published them, each
+    /// counted once.
     pub retained_bytes_max: usize,
     /// Sessions in the broker, connected or waiting for their client.
     pub sessions_max: usize,
@@ -62,10 +65,37 @@ pub struct Limits {
 /// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
 const LEVELS_PER_TOPIC: usize = 16;
 
+/// Bytes of filters that there is room for with each subscription: few are longer.
+const BYTES_PER_FILTER: usize = 256;
+
+/// What a CONNECT leaves with its session, will and names and user properties, counts from so many bytes on: less is
+/// bounded by the number of sessions.
+const CONNECT_BYTES_MIN: usize = 1_024;
+
+/// What is counted of so many bytes of a CONNECT that stay with its session.
+pub fn counted_connect_bytes(bytes: usize) -> usize {
+    if bytes < CONNECT_BYTES_MIN { 0 } else { bytes }
+}
+
+/// Bytes that may wait in any session, however much waits in all: whoever makes others hold as much as may be must not
+/// keep everyone's messages out. So in all there may be as many more for each session.
+pub const SESSION_BYTES_ALWAYS: usize = 64 << 10;
+
 impl Limits {
+    /// What a session is held to that holds `bytes` already, once as much waits in all of them as may.
+    pub fn past_total(&self, bytes: usize) -> Self {
+        let queue_bytes_max = self.queue_bytes_max.min(SESSION_BYTES_ALWAYS.saturating_sub(bytes));
+        Self { queue_bytes_max, ..self.clone() }
+    }
+
     /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.
     pub fn levels_max(&self, topics: usize) -> usize {
         topics.saturating_mul(LEVELS_PER_TOPIC).max(self.topic_levels_max)
+    }
+
+    /// How many bytes the filters of one session may have together; at least as many as one.
+    pub fn filters_bytes_max(&self) -> usize {
+        self.subscriptions_max.saturating_mul(BYTES_PER_FILTER).max(self.topic_bytes_max)
     }
 
     /// Whether a topic name or filter is longer or deeper than it may be.

@@ -17,6 +17,8 @@ mod topic;
 
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+pub(crate) mod visits;
 
 pub use capabilities::Capabilities;
 pub use client::{
@@ -25,7 +27,7 @@ pub use client::{
 };
 pub use expiry::SessionExpiry;
 pub use few::Few;
-pub use limits::Limits;
+pub use limits::{Limits, SESSION_BYTES_ALWAYS, counted_connect_bytes};
 pub use message::{Message, MessageProperties};
 pub use overlapping::Overlapping;
 pub use qos::QoS;

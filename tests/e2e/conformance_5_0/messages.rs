@@ -155,4 +155,8 @@ fn a_payload_that_claims_to_be_text_may_be_checked() {
     text_or_not(&Broker::open(), &[puback(1), puback(2), puback(3)]);
     let strict = Broker::start("plugins: [auth_anonymous]\ncheck-payload-format: true\n");
     text_or_not(&strict, &[with_reason(&puback(1), 0x99), puback(2), puback(3)]);
+    // That of a will ends the CONNECT.
+    let mut connect = Connect::clean("id").will(0, &[vec![0x01, 1]], "x").bytes();
+    *connect.last_mut().expect("has a payload") = 0xff;
+    Peer::refused(&strict, connect, 0x99);
 }

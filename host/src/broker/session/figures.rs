@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::SessionHandle;
 use crate::broker::subscriptions::Wanted;
@@ -31,7 +32,7 @@ impl AddAssign for MessageCounts {
 impl SessionHandle {
     /// Whether its client has a connection.
     pub(in crate::broker) fn is_connected(&self) -> bool {
-        self.lock().link.is_some()
+        self.is_connected.load(Ordering::Relaxed)
     }
 
     /// How many messages it has that its client has not acknowledged; more than any if the client is away.

@@ -12,7 +12,8 @@ use crate::broker::subscriptions::Wanted;
 use crate::broker::verdicts::Remembered;
 use crate::hooks::TopicFacts;
 use crate::queue::Judged;
-use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
+use crate::routing::SubscriptionTree;
+use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName};
 
 /// What a session has that is only there because it was allowed once.
 #[derive(Debug)]
@@ -61,6 +62,43 @@ impl Judgement {
     }
 }
 
+/// Topics that only subscriptions match which have ended. As trees: a session may have as many filters as messages.
+struct LostTopics {
+    ended: SubscriptionTree<(), ()>,
+    kept: SubscriptionTree<(), ()>,
+    known: HashMap<TopicName, bool, ahash::RandomState>,
+}
+
+impl LostTopics {
+    fn new<'a>(ended: &[TopicFilter], kept: impl Iterator<Item = &'a TopicFilter>) -> Self {
+        let is_any = !ended.is_empty();
+        // Where nothing has ended, nothing is looked up.
+        let (ended, kept) = (tree(ended.iter()), tree(kept.filter(|_| is_any)));
+        Self { ended, kept, known: HashMap::default() }
+    }
+
+    fn has(&mut self, topic: &TopicName) -> bool {
+        let Self { ended, kept, known } = self;
+        if ended.is_empty() {
+            return false;
+        }
+        *known
+            .entry(topic.clone())
+            .or_insert_with(|| ended.has_match(topic.as_str()) && !kept.has_match(topic.as_str()))
+    }
+}
+
+fn tree<'a>(filters: impl Iterator<Item = &'a TopicFilter>) -> SubscriptionTree<(), ()> {
+    let mut tree = SubscriptionTree::new();
+    for filter in filters {
+        match filter.share() {
+            Some((_, inner)) => tree.insert(&inner, (), ()),
+            None => tree.insert(filter, (), ()),
+        };
+    }
+    tree
+}
+
 impl SessionHandle {
     /// Whether everything of the session has been judged by this generation of verdicts.
     pub(in crate::broker) fn is_judged(&self, generation: u64) -> bool {
@@ -102,21 +140,20 @@ impl SessionHandle {
         if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
             return Err(Displaced);
         }
-        let Shared { session, subscriptions, subscription_levels, .. } = &mut *shared;
+        let Shared { session, subscriptions, extent, .. } = &mut *shared;
         for filter in &judgement.filters {
             if subscriptions.remove(filter).is_some() {
-                *subscription_levels -= levels(filter.as_str());
+                extent.remove(filter);
             }
             unindex(filter);
         }
         let dropped = if judgement.is_clean() {
             0
         } else {
-            let matches = |filter: &TopicFilter, message: &Message| filter.matches(message.topic.as_str());
+            let mut lost = LostTopics::new(&judgement.filters, subscriptions.keys());
             session.outbound.retain_unsent(|message| {
-                let lost = judgement.filters.iter().any(|filter| matches(filter, message))
-                    && !subscriptions.keys().any(|filter| matches(filter, message));
-                !lost && (judgement.messages.is_empty() || !judgement.messages.contains(&asked_as(message)))
+                !lost.has(&message.topic)
+                    && (judgement.messages.is_empty() || !judgement.messages.contains(&asked_as(message)))
             })
         };
         self.judged.store(judgement.generation, Ordering::Relaxed);
@@ -179,5 +216,32 @@ impl SessionHandle {
             Some(received) if received.is_of(number, link_id) => received.insert(topic, remembered),
             _ => *received = Some(Box::new(Received::new(number, link_id, (topic, remembered)))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::visits;
+
+    #[test]
+    fn what_is_lost_is_found_without_trying_each_filter() {
+        let filter = |filter: &str| TopicFilter::new(filter).expect("valid filter");
+        let topic = |topic: &str| TopicName::new(topic).expect("valid topic");
+        let ended = [filter("a/#"), filter("$share/g/shared/+")];
+        let kept: Vec<_> = (0..5_000).map(|number| filter(&format!("kept/{number}"))).chain([filter("+/b")]).collect();
+        let mut lost = LostTopics::new(&ended, kept.iter());
+        for (name, expected) in
+            [("a", true), ("a/b", false), ("a/b/c", true), ("shared/x", true), ("kept/7", false), ("other", false)]
+        {
+            assert_eq!(lost.has(&topic(name)), expected, "topic {name:?}");
+        }
+        let looked_at = visits::of(|| {
+            for number in 0..100 {
+                assert!(lost.has(&topic(&format!("a/{number}"))) && lost.has(&topic("a/x")));
+            }
+        });
+        assert!(looked_at <= 101 * 6, "{looked_at}");
+        assert!(!LostTopics::new(&[], kept.iter()).has(&topic("a")));
     }
 }

@@ -96,7 +96,7 @@ impl Peer {
     /// The broker writes what the session has for the client.
     pub(super) fn write(&mut self, limits: &Limits, now: Instant) -> bool {
         let Self { client, link: Some(link), session, watcher, owner, tally, .. } = self else { return false };
-        if *owner != Some(link.id) || !session.outbound.has_outgoing() {
+        if *owner != Some(link.id) || !session.outbound.has_outgoing(limits) {
             return false;
         }
         let (outgoing, _) = session.outbound.take_outgoing(limits, now);
@@ -116,12 +116,12 @@ impl Peer {
     }
 
     /// Nothing is left anywhere, and everything that was for the client is accounted for.
-    pub(super) fn check_rest(&self) {
+    pub(super) fn check_rest(&self, limits: &Limits) {
         let Self { client, session, watcher, .. } = self;
         assert!(client.is_quiet(), "{client:?}");
         assert_eq!((session.outbound.inflight_len(), session.outbound.queue_len()), (0, 0));
         assert_eq!((session.outbound.queue_bytes(), watcher.in_use_len()), (0, 0));
-        assert!(session.inbound.is_empty() && !session.outbound.has_outgoing());
+        assert!(session.inbound.is_empty() && !session.outbound.has_outgoing(limits));
         let link = self.link.as_ref().expect("is connected at the end");
         assert!(link.up.is_empty() && link.down.is_empty() && link.at_broker.is_empty() && link.at_client.is_empty());
         self.tally.check(watcher.completed + watcher.qos0_sent);

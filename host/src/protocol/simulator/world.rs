@@ -105,7 +105,7 @@ impl World {
                 let routed = peer.tally.routed.get(&number).copied().unwrap_or(0);
                 assert!(keeps(*qos, routed), "{number} of {author} was routed {routed} times at {qos:?}");
             }
-            peer.check_rest();
+            peer.check_rest(&self.limits);
         }
     }
 
