@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -120,8 +121,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
                 Some(outcome) => outcome,
                 None => {
                     has_waited = true;
-                    let hooks = Arc::clone(&worker.borrow().hooks);
-                    hooks.authenticate(Arc::clone(&request.client), request.credentials.clone()).await
+                    authenticate(worker, wire, &request).await?
                 }
             };
             check_outcome(outcome, &request)?;
@@ -145,6 +145,52 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     let opened = open(worker, wire, request, proven, verdicts, waker);
     worker.wake_all();
     opened
+}
+
+/// Asks the plugins aside, within the time for a CONNECT or, where that is longer, the time that they have for an answer.
+async fn authenticate(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    request: &Request,
+) -> Result<AuthOutcome, Rejected> {
+    let hooks = Arc::clone(&worker.borrow().hooks);
+    let now = Instant::now();
+    let deadline = wire.protocol.poll_timeout().unwrap_or(now).max(now + hooks.auth_patience());
+    let asked = hooks.authenticate(Arc::clone(&request.client), request.credentials.clone());
+    let outcome = timeout_at(deadline.into(), while_there(worker, wire, asked)).await;
+    outcome.unwrap_or(Ok(AuthOutcome::Failed))
+}
+
+/// Waits for what plugins say of a client for as long as it is there: the question of one that has gone is not put. What
+/// it sends meanwhile is kept.
+pub(super) async fn while_there<T>(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    answer: impl Future<Output = T>,
+) -> Result<T, Rejected> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Poll::Ready(end) = poll_gone(&mut worker.borrow_mut(), wire, cx) {
+            return Poll::Ready(Err(Rejected::Closed(end)));
+        }
+        answer.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}
+
+/// Reads ahead until the connection is over.
+fn poll_gone(worker: &mut Worker, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<End> {
+    let mut buffer = std::mem::take(&mut worker.read_buffer);
+    let gone = loop {
+        match wire.reader.poll_early(&mut wire.transport, &mut buffer, cx) {
+            Poll::Pending => break Poll::Pending,
+            Poll::Ready(Err(error)) => break Poll::Ready(error.into()),
+            Poll::Ready(Ok(Read::Eof)) => break Poll::Ready(End::Eof),
+            Poll::Ready(Ok(Read::Bytes(count))) => worker.stats().bytes_received.add(count),
+        }
+    };
+    worker.read_buffer = buffer;
+    gone
 }
 
 /// What the plugins' answer to user name and password means for the client.

@@ -15,6 +15,9 @@ const LARGE_PACKET_BYTES: usize = 16 << 10;
 /// Bytes that are reserved for a large packet at once: what a peer announces costs nothing until it comes.
 const RESERVE_BYTES: usize = 64 << 10;
 
+/// Bytes that are kept of what a peer sends before it is its turn: more is left to the network.
+const EARLY_BYTES_MAX: usize = 16 << 10;
+
 /// The incoming bytes of one connection that are no whole packet yet.
 ///
 /// Reads go to a buffer that all connections of a worker share; only what is left over of them is kept here, so that
@@ -100,6 +103,28 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Reads once what comes before anything can be done with it, and keeps it, unless there is much of that already.
+    /// `buffer` is the worker's.
+    pub(super) fn poll_early(
+        &mut self,
+        transport: &mut Transport,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Read>> {
+        let room = EARLY_BYTES_MAX.saturating_sub(self.rest.len()).min(buffer.len());
+        if room == 0 {
+            return Poll::Pending;
+        }
+        let mut read = ReadBuf::new(&mut buffer[..room]);
+        ready!(Pin::new(transport).poll_read(cx, &mut read))?;
+        if read.filled().is_empty() {
+            return Poll::Ready(Ok(Read::Eof));
+        }
+        self.rest.extend_from_slice(read.filled());
+        self.look_again();
+        Poll::Ready(Ok(Read::Bytes(read.filled().len())))
     }
 
     /// Makes the next read hand out what is kept, without waiting for more.
