@@ -6,6 +6,7 @@ use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 use rumqttc::{ConnectReturnCode, SubscribeReasonCode};
 
 use crate::broker::{Broker, Setup};
+use crate::carrier::{binary, read, websocket};
 use crate::client::{Client, options};
 use crate::protocol::{CONNACK, CONNECT, answer_until_close, open};
 
@@ -300,6 +301,16 @@ fn connections_in_a_second() {
     let mut client = Client::connect(&broker, "counter-watcher");
     client.subscribe("$SYS/broker/counters/accepts-paused", AtMostOnce);
     while client.receive().payload == "0" {}
+}
+
+/// Who says nothing takes no place, and who waits for one loses none of its own time.
+#[test]
+fn handshakes_of_those_who_say_nothing() {
+    let broker = setup(&["handshakes-max: 1", "connect-timeout-secs: 3600"]).websocket().start();
+    let _silent = [(); 3].map(|()| open(&broker));
+    let mut socket = websocket(open(&broker), "/").expect("is taken");
+    socket.send(binary(CONNECT)).expect("is open");
+    assert_eq!(read(&mut socket, 4), CONNACK);
 }
 
 #[test]

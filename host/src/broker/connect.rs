@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -89,13 +90,23 @@ struct Request {
     asked: Option<Box<Asked>>,
 }
 
-/// Makes a stream of MQTT of a connection, within the time for its CONNECT.
-pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: TcpStream) -> Result<Upgraded, Rejected> {
-    let deadline = protocol.poll_timeout().unwrap_or_else(Instant::now);
-    match timeout_at(deadline.into(), upgrade.run(stream)).await {
-        Ok(upgraded) => upgraded.map_err(Rejected::Upgrade),
-        Err(_) => Err(Rejected::Closed(Violation::ConnectTimeout.into())),
-    }
+/// Makes a stream of MQTT of a connection, within the time for its CONNECT. It may have to wait for as long before it
+/// begins, where many others do so; that is not of its own time.
+pub(super) async fn upgrade(
+    protocol: &mut Connection,
+    upgrade: Upgrade,
+    stream: TcpStream,
+    address: IpAddr,
+) -> Result<Upgraded, Rejected> {
+    let too_late = |_| Rejected::Closed(Violation::ConnectTimeout.into());
+    let deadline = |protocol: &Connection| protocol.poll_timeout().unwrap_or_else(Instant::now);
+    let time_max = deadline(protocol).saturating_duration_since(Instant::now());
+    // It may be said to be readable before it is. An error is what the handshake will say.
+    let _ = timeout_at(deadline(protocol).into(), stream.peek(&mut [0])).await.map_err(too_late)?;
+    let spoke = Instant::now();
+    let placed = timeout(time_max, upgrade.place(address)).await.map_err(too_late)?;
+    protocol.has_waited(spoke.elapsed());
+    timeout_at(deadline(protocol).into(), placed.run(stream)).await.map_err(too_late)?.map_err(Rejected::Upgrade)
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.

@@ -70,7 +70,7 @@ const SETTINGS: &[Setting] = &[
         "connect-timeout-secs",
         Form::Integer { min: 1, max: 3_600 },
         Preset::Value("5"),
-        "Seconds from a connection to its complete CONNECT, handshakes of TLS and WebSocket included.",
+        "Seconds from a connection to its complete CONNECT, handshakes of TLS and WebSocket included; one that waits for its place may wait for as long beside.",
     ),
     Setting::new(
         "packet-timeout-secs",
@@ -88,7 +88,7 @@ const SETTINGS: &[Setting] = &[
         "handshakes-max",
         Form::Integer { min: 1, max: 1_000_000 },
         Preset::Value("1000"),
-        "Handshakes of TLS and WebSocket that a listener has under way; others wait.",
+        "Handshakes of TLS and WebSocket that a listener has under way, of one address a quarter of that; others wait.",
     ),
     Setting::new(
         "retained-messages-max",

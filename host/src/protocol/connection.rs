@@ -118,6 +118,11 @@ impl Connection {
         Self { version: None, last_packet: now, silence_max, packet_began: None, packet_time_max, aliases: None }
     }
 
+    /// The broker has made it wait for so long, which is not of the time for its CONNECT.
+    pub fn has_waited(&mut self, waited: Duration) {
+        self.last_packet += waited;
+    }
+
     /// Decodes the first packet.
     pub fn handle_connect<'a>(
         &mut self,

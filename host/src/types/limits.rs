@@ -34,7 +34,7 @@ pub struct Limits {
     pub packet_timeout_secs: u64,
     /// Connections that a listener accepts in a second, in the long run; others wait in the kernel's queue.
     pub connect_rate_max: u32,
-    /// TLS and WebSocket handshakes that a listener has under way; others wait for their turn.
+    /// TLS and WebSocket handshakes that a listener has under way, of one network a quarter of that; others wait.
     pub handshakes_max: usize,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
