@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
-use rumqttc::{ConnectReturnCode, SubscribeReasonCode};
+use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 
 use crate::broker::{Broker, Setup};
 use crate::carrier::{binary, read, websocket};
@@ -50,6 +50,20 @@ fn packet_bytes() {
     let announced = [CONNECT, &[0x30, 0xe8, 0x07]].concat();
     assert_eq!(answer_until_close(&mut open(&broker), &announced), CONNACK);
     wait_for_counter(&broker, "counters/packets-too-large", 1);
+}
+
+/// Nobody is known yet: it is not waited for what cannot be a CONNECT that is accepted.
+#[test]
+fn bytes_before_a_connect() {
+    let broker = setup(&["connect-timeout-secs: 3600"]).start();
+    // [MQTT-3.1.0-1]: the first byte of another packet is enough, and so is the length of one that is too large.
+    assert!(answer_until_close(&mut open(&broker), &[0x30]).is_empty());
+    assert!(answer_until_close(&mut open(&broker), &[0x10, 0xff, 0xff, 0x3f]).is_empty());
+    wait_for_counter(&broker, "counters/packets-too-large", 1);
+    // The largest will that there can be.
+    let mut options = options(&broker, "client");
+    options.set_last_will(LastWill::new("a", vec![b'x'; 65_535], AtMostOnce, false));
+    assert!(Client::connect_with(options).is_ok());
 }
 
 #[test]

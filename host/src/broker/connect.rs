@@ -28,7 +28,7 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
-use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack, next_frame};
+use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack};
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason, cut};
 use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
 use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
@@ -327,7 +327,8 @@ fn poll_request(
     })
 }
 
-/// Reads until a packet is complete, and has it dealt with. What follows it stays for later.
+/// Reads until a packet of a client that is not accepted yet is complete, and has it dealt with. What follows it stays
+/// for later.
 pub(super) fn poll_packet<T>(
     worker: &mut Worker,
     wire: &mut Wire,
@@ -346,10 +347,9 @@ pub(super) fn poll_packet<T>(
             Poll::Ready(Ok(Read::Bytes(count))) => core.stats[worker.index].bytes_received.add(count),
         }
         let mut packet = None;
-        let consumed = reader.consume(&filled, core.limits.packet_bytes_max, |bytes, _| {
-            let frame = next_frame(bytes, core.limits.packet_bytes_max)
-                .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
-            let Some(frame) = frame else { return Ok(0) };
+        let consumed = reader.consume(&filled, core.limits.connect_bytes_max(), |bytes, _| {
+            let frame = protocol.first_frame(bytes, &core.limits);
+            let Some(frame) = frame.map_err(|violation| Rejected::Closed(violation.into()))? else { return Ok(0) };
             packet = Some(handle(worker, protocol, frame)?);
             Ok(frame.header.packet_len())
         });

@@ -13,7 +13,7 @@ const SETTINGS: &[Setting] = &[
         "packet-bytes-max",
         Form::Integer { min: 128, max: 268_435_460 },
         Preset::Value("16777216"),
-        "Bytes of the largest packet that is read.",
+        "Bytes of the largest packet that is read; of a client that is not let in yet at most what a CONNECT can hold.",
     ),
     Setting::new(
         "topic-bytes-max",

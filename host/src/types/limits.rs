@@ -3,7 +3,7 @@ use super::{SessionExpiry, levels};
 /// Every bound on what clients may make the broker hold, with its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the largest packet that is read, all of it counted. The protocol's own maximum is 268,435,460; 10 MiB
+    /// Bytes of the largest packet that is read, all of it counted; see [`connect_bytes_max`](Self::connect_bytes_max). The protocol's own maximum is 268,435,460; 10 MiB
     /// of payload and its topic fit the default.
     pub packet_bytes_max: usize,
     /// Bytes of a topic name or filter. The protocol's own maximum is 65,535.
@@ -62,7 +62,20 @@ pub struct Limits {
 /// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
 const LEVELS_PER_TOPIC: usize = 16;
 
+/// Bytes of a CONNECT beside what has a length of its own: some 25.
+const CONNECT_REST_BYTES: usize = 32;
+
+/// Texts and data of a CONNECT, each with its length: client identifier, user name, password, topic and payload of the will.
+const CONNECT_FIELDS_BYTES: usize = 5 * (2 + 65_535);
+
 impl Limits {
+    /// Bytes of the largest CONNECT that can be accepted, and of every packet before that: there are properties of the
+    /// connection and of its will.
+    pub fn connect_bytes_max(&self) -> usize {
+        let all = self.properties_bytes_max.saturating_mul(2).saturating_add(CONNECT_FIELDS_BYTES + CONNECT_REST_BYTES);
+        self.packet_bytes_max.min(all)
+    }
+
     /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.
     pub fn levels_max(&self, topics: usize) -> usize {
         topics.saturating_mul(LEVELS_PER_TOPIC).max(self.topic_levels_max)
