@@ -135,6 +135,25 @@ fn filters_of_one_subscribe() {
     wait_for_counter(&broker, "counters/subscriptions-refused", 2);
 }
 
+/// Each is a lookup, and a packet has room for millions. Those behind are not looked up, which is no success.
+#[test]
+fn filters_of_one_unsubscribe() {
+    let broker = setup(&["subscriptions-max: 2"]).start();
+    let mut peer = open(&broker);
+    let connect = b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01x";
+    let subscribe = b"\x82\x0b\0\x01\0\0\x01a\0\0\x01b\0";
+    let unsubscribe = b"\xa2\x0c\0\x02\0\0\x01a\0\x01c\0\x01b";
+    peer.write_all(&[&connect[..], subscribe, unsubscribe].concat()).expect("is open");
+    let mut header = [0; 2];
+    peer.read_exact(&mut header).expect("is answered");
+    peer.read_exact(&mut vec![0; header[1].into()]).expect("is a CONNACK");
+    let mut answer = [0; 7 + 8];
+    peer.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer[..7], [0x90, 5, 0, 1, 0, 0, 0]);
+    assert_eq!(answer[7..], [0xb0, 6, 0, 2, 0, 0, 0x11, 0x80]);
+    wait_for_counter(&broker, "subscriptions/count", 2);
+}
+
 /// Of large messages, as many bytes may be in flight as may wait.
 #[test]
 fn bytes_in_flight() {

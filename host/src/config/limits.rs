@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
         "subscriptions-max",
         Form::SOME,
         Preset::Value("10000"),
-        "Subscriptions of one session, with 16 times as many levels in all, and filters of one SUBSCRIBE.",
+        "Subscriptions of one session, with 16 times as many levels in all, and filters of one SUBSCRIBE or UNSUBSCRIBE.",
     ),
     Setting::new(
         "inflight-max",

@@ -12,7 +12,7 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max).
+    /// Subscriptions of one session, and filters of one SUBSCRIBE or UNSUBSCRIBE. See [`levels_max`](Self::levels_max).
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
