@@ -168,7 +168,7 @@ mod tests {
                 clients.push(TcpStream::connect(address).await.expect("is accepted"));
                 accepted.push(listener.accept().await.expect("comes").0);
             }
-            let settings = WebSocketSettings { path: None, message_bytes_max: 1_000 };
+            let settings = WebSocketSettings { path: None, origins: None, message_bytes_max: 1_000 };
             let upgrade = Upgrade::new(None, Some(settings), 1).expect("there is something to agree on");
             clients[1].write_all(REQUEST).await.expect("is open");
             let second = accepted.pop().expect("there are two");
