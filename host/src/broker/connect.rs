@@ -2,7 +2,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -179,29 +178,31 @@ pub(super) async fn while_there<T>(
     wire: &mut Wire,
     answer: impl Future<Output = T>,
 ) -> Result<T, Rejected> {
-    let mut answer = pin!(answer);
-    poll_fn(|cx| {
-        if let Poll::Ready(end) = poll_gone(&mut worker.borrow_mut(), wire, cx) {
-            return Poll::Ready(Err(Rejected::Closed(end)));
-        }
-        answer.as_mut().poll(cx).map(Ok)
-    })
-    .await
+    tokio::select! {
+        biased;
+        end = gone(worker, wire) => Err(Rejected::Closed(end)),
+        answer = answer => Ok(answer),
+    }
 }
 
-/// Reads ahead until the connection is over.
-fn poll_gone(worker: &mut Worker, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<End> {
-    let mut buffer = std::mem::take(&mut worker.read_buffer);
-    let gone = loop {
-        match wire.reader.poll_early(&mut wire.transport, &mut buffer, cx) {
-            Poll::Pending => break Poll::Pending,
-            Poll::Ready(Err(error)) => break Poll::Ready(error.into()),
-            Poll::Ready(Ok(Read::Eof)) => break Poll::Ready(End::Eof),
-            Poll::Ready(Ok(Read::Bytes(count))) => worker.stats().bytes_received.add(count),
+/// Waits for the end of a connection that is not to be dealt with yet.
+async fn gone(worker: &Rc<RefCell<Worker>>, wire: &mut Wire) -> End {
+    while wire.reader.has_room_for_early() {
+        match poll_fn(|cx| poll_early(&mut worker.borrow_mut(), wire, cx)).await {
+            Ok(Read::Bytes(count)) => worker.borrow().stats().bytes_received.add(count),
+            Ok(Read::Eof) => return End::Eof,
+            Err(error) => return error.into(),
         }
-    };
+    }
+    wire.transport.closed().await;
+    End::Eof
+}
+
+fn poll_early(worker: &mut Worker, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<std::io::Result<Read>> {
+    let mut buffer = std::mem::take(&mut worker.read_buffer);
+    let read = wire.reader.poll_early(&mut wire.transport, &mut buffer, cx);
     worker.read_buffer = buffer;
-    gone
+    read
 }
 
 /// What the plugins' answer to user name and password means for the client.

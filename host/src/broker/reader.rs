@@ -105,18 +105,14 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads once what comes before anything can be done with it, and keeps it, unless there is much of that already.
-    /// `buffer` is the worker's.
+    /// Reads once what comes before anything can be done with it, and keeps it. `buffer` is the worker's.
     pub(super) fn poll_early(
         &mut self,
         transport: &mut Transport,
         buffer: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Read>> {
-        let room = EARLY_BYTES_MAX.saturating_sub(self.rest.len()).min(buffer.len());
-        if room == 0 {
-            return Poll::Pending;
-        }
+        let room = EARLY_BYTES_MAX.saturating_sub(self.rest.len()).clamp(1, buffer.len());
         let mut read = ReadBuf::new(&mut buffer[..room]);
         ready!(Pin::new(transport).poll_read(cx, &mut read))?;
         if read.filled().is_empty() {
@@ -125,6 +121,11 @@ impl Reader {
         self.rest.extend_from_slice(read.filled());
         self.look_again();
         Poll::Ready(Ok(Read::Bytes(read.filled().len())))
+    }
+
+    /// Whether there may be more of that.
+    pub(super) fn has_room_for_early(&self) -> bool {
+        self.rest.len() < EARLY_BYTES_MAX
     }
 
     /// Makes the next read hand out what is kept, without waiting for more.
