@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+
 use amqtt_tests::guests;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
@@ -5,6 +7,7 @@ use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 use crate::bounds::wait_for_counter;
 use crate::broker::{Broker, Setup};
 use crate::client::{Client, options};
+use crate::protocol::open;
 
 /// User `test`, password `test`: the line that amqtt's documentation shows.
 const PASSWORDS: &str = "# users\n\ntest:$6$l4zQEHEcowc1Pnv4$HHrh8xnsZoLItQ8BmpFHM4r6q5UqK3DnXp2GaTm5zp5buQ7NheY3Xt9f6godVKbEtA.hOC7IEDwnok3pbAOip.\n";
@@ -41,6 +44,38 @@ fn the_log_has_who_was_refused_and_no_more_of_it_than_a_line_holds() {
     let mut broker = with_password_file("plugins:\n  - auth_file\n");
     assert!(connect_as(&broker, "client", &"long".repeat(10_000), "test").is_err());
     broker.wait_for_log(&format!("user name \"{}\" or its password denied", "long".repeat(25)));
+}
+
+/// A password hash is not for those who have sent a CONNECT and left, however many they are.
+#[test]
+fn who_has_gone_is_not_asked_about() {
+    let mut broker = with_password_file("plugins:\n  - auth_file: {instances: 1}\n");
+    let wrong = b"\x10\x19\0\x04MQTT\x04\xc2\0\0\0\x01x\0\x04test\0\x04evil";
+    // Some send more than is read before they are let in.
+    let much = [&wrong[..], &[0xc0, 0].repeat(50_000)].concat();
+    for number in 0..3_000 {
+        // The broker may have had enough before all is sent.
+        drop(open(&broker).write_all(if number % 2 == 0 { wrong } else { &much }));
+    }
+    connect_as(&broker, "client", "test", "test").expect("no others wait");
+    broker.wait_for_log("it closed the connection without DISCONNECT");
+}
+
+/// What a client sends while it is asked about it is kept, and is dealt with when it is let in.
+#[test]
+fn what_follows_a_connect_may_come_before_its_answer() {
+    let broker = with_password_file("plugins:\n  - auth_file\n");
+    let connect = b"\x10\x19\0\x04MQTT\x04\xc2\0\0\0\x01x\0\x04test\0\x04test";
+    let subscribe = b"\x82\x06\0\x01\0\x01a\0";
+    // More than is read before the answer.
+    let publish = [&b"\x30\x83\x80\x04\0\x01a"[..], &[b'x'; 65_536]].concat();
+    let mut peer = open(&broker);
+    peer.write_all(connect).expect("is open");
+    peer.write_all(&[&subscribe[..], &publish, &publish].concat()).expect("is open");
+    let mut answer = vec![0; 4 + 5 + 2 * publish.len()];
+    peer.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer[..9], *b"\x20\x02\0\0\x90\x03\0\x01\0");
+    assert!(answer[9..] == [&publish[..], &publish].concat());
 }
 
 #[test]

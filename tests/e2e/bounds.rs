@@ -6,6 +6,7 @@ use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 use rumqttc::{ConnectReturnCode, LastWill, SubscribeReasonCode};
 
 use crate::broker::{Broker, Setup};
+use crate::carrier::{binary, read, websocket};
 use crate::client::{Client, options};
 use crate::protocol::{CONNACK, CONNECT, answer_until_close, open};
 
@@ -49,6 +50,20 @@ fn packet_bytes() {
     let announced = [CONNECT, &[0x30, 0xe8, 0x07]].concat();
     assert_eq!(answer_until_close(&mut open(&broker), &announced), CONNACK);
     wait_for_counter(&broker, "counters/packets-too-large", 1);
+}
+
+/// Nobody is known yet: it is not waited for what cannot be a CONNECT that is accepted.
+#[test]
+fn bytes_before_a_connect() {
+    let broker = setup(&["connect-timeout-secs: 3600"]).start();
+    // [MQTT-3.1.0-1]: the first byte of another packet is enough, and so is the length of one that is too large.
+    assert!(answer_until_close(&mut open(&broker), &[0x30]).is_empty());
+    assert!(answer_until_close(&mut open(&broker), &[0x10, 0xff, 0xff, 0x3f]).is_empty());
+    wait_for_counter(&broker, "counters/packets-too-large", 1);
+    // The largest will that there can be.
+    let mut options = options(&broker, "client");
+    options.set_last_will(LastWill::new("a", vec![b'x'; 65_535], AtMostOnce, false));
+    assert!(Client::connect_with(options).is_ok());
 }
 
 #[test]
@@ -133,6 +148,25 @@ fn filters_of_one_subscribe() {
     peer.read_exact(&mut answer).expect("is answered");
     assert_eq!(answer[4..], [0x90, 7, 0, 1, 0, 0, 0, 0x80, 0x80]);
     wait_for_counter(&broker, "counters/subscriptions-refused", 2);
+}
+
+/// Each is a lookup, and a packet has room for millions. Those behind are not looked up, which is no success.
+#[test]
+fn filters_of_one_unsubscribe() {
+    let broker = setup(&["subscriptions-max: 2"]).start();
+    let mut peer = open(&broker);
+    let connect = b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01x";
+    let subscribe = b"\x82\x0b\0\x01\0\0\x01a\0\0\x01b\0";
+    let unsubscribe = b"\xa2\x0c\0\x02\0\0\x01a\0\x01c\0\x01b";
+    peer.write_all(&[&connect[..], subscribe, unsubscribe].concat()).expect("is open");
+    let mut header = [0; 2];
+    peer.read_exact(&mut header).expect("is answered");
+    peer.read_exact(&mut vec![0; header[1].into()]).expect("is a CONNACK");
+    let mut answer = [0; 7 + 8];
+    peer.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer[..7], [0x90, 5, 0, 1, 0, 0, 0]);
+    assert_eq!(answer[7..], [0xb0, 6, 0, 2, 0, 0, 0x11, 0x80]);
+    wait_for_counter(&broker, "subscriptions/count", 2);
 }
 
 /// Of large messages, as many bytes may be in flight as may wait.
@@ -342,6 +376,16 @@ fn connections_in_a_second() {
     let mut client = Client::connect(&broker, "counter-watcher");
     client.subscribe("$SYS/broker/counters/accepts-paused", AtMostOnce);
     while client.receive().payload == "0" {}
+}
+
+/// Who says nothing takes no place, and who waits for one loses none of its own time.
+#[test]
+fn handshakes_of_those_who_say_nothing() {
+    let broker = setup(&["handshakes-max: 1", "connect-timeout-secs: 3600"]).websocket().start();
+    let _silent = [(); 3].map(|()| open(&broker));
+    let mut socket = websocket(open(&broker), "/").expect("is taken");
+    socket.send(binary(CONNECT)).expect("is open");
+    assert_eq!(read(&mut socket, 4), CONNACK);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::broker::{Broker, Setup, amqtt};
+use crate::protocol::{CONNACK, CONNECT, answer_until_close, open};
 
 /// What a client prints that logs in with a password, and proves it again.
 fn login(broker: &Broker, user: &str, password: &str) -> String {
@@ -36,4 +37,21 @@ fn a_client_proves_that_it_knows_the_password() {
     add_user(&file, "eve", "apple");
     broker.wait_for_log("`password-file` has changed and is in force: 2 users");
     assert_eq!(login(&broker, "eve", "apple"), "proved\nproved again\n");
+}
+
+/// Beside `auth_anonymous`, a name is proved or vouched for, or it is no name.
+#[test]
+fn nobody_is_let_in_under_a_name_without_proof() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("users");
+    add_user(&file, "alice", "pencil");
+    for plugins in ["auth_scram: {FILE}, auth_anonymous", "auth_anonymous, auth_scram: {FILE}"] {
+        let plugins = plugins.replace("FILE", &format!("password-file: '{}'", file.display()));
+        let broker = Setup::new(&format!("plugins: [{plugins}]\n")).start();
+        let named = |name: &[u8]| [b"\x10\x14\0\x04MQTT\x04\x82\0\0\0\x01x\0\x05", name].concat();
+        assert_eq!(answer_until_close(&mut open(&broker), &named(b"alice")), [0x20, 2, 0, 4]);
+        assert_eq!(answer_until_close(&mut open(&broker), &named(b"other")), [0x20, 2, 0, 4]);
+        assert_eq!(answer_until_close(&mut open(&broker), &[CONNECT, &[0xe0, 0]].concat()), CONNACK);
+        assert_eq!(login(&broker, "alice", "pencil"), "proved\nproved again\n");
+    }
 }

@@ -133,6 +133,40 @@ fn a_listener_may_have_one_path() {
     assert!(refused.contains("404"), "{refused}");
 }
 
+/// A browser says which page asks. Other clients need not say anything.
+#[test]
+fn a_listener_may_have_origins() {
+    let mut broker =
+        Setup::new(OPEN).websocket().listener("origins: [https://app.example, 'http://localhost:8080']").start();
+    let ask = |origin: &str| {
+        let mut stream = open(&broker);
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n{origin}\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("is open");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("is answered");
+        String::from_utf8_lossy(&status[9..]).into_owned()
+    };
+    for origin in
+        ["", "Origin: https://app.example\r\n", "origin: https://APP.example\r\n", "Origin: http://localhost:8080\r\n"]
+    {
+        assert_eq!(ask(origin), "101", "{origin}");
+    }
+    for origin in [
+        "https://evil.example",
+        "http://app.example",
+        "https://app.example:444",
+        "null",
+        "",
+        "https://app.example\r\nOrigin: https://evil.example",
+    ] {
+        assert_eq!(ask(&format!("Origin: {origin}\r\n")), "403", "{origin}");
+    }
+    broker.wait_for_log("HTTP request refused: pages of this origin may not connect");
+}
+
 /// A web browser that is pointed there, and whoever comes to the wrong port.
 #[test]
 fn what_is_no_websocket_is_told_so() {

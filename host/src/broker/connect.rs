@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,7 +27,7 @@ use super::stats::WorkerStats;
 use super::verdicts::VerdictCache;
 use super::will::Will;
 use super::worker::Worker;
-use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack, next_frame};
+use crate::codec::{Answer, Connack, Connect, Frame, Property, ProtocolVersion, encode_connack};
 use crate::hooks::{Action, AuthOutcome, Credentials, Event, EventKind, Hooks, Reason, cut};
 use crate::net::{Ending, Upgrade, UpgradeError, Upgraded};
 use crate::protocol::{ClientTerms, Connection, Granted, Rejection, Violation, connack_properties, hears_reasons};
@@ -93,13 +94,23 @@ struct Request {
     asked: Option<Box<Asked>>,
 }
 
-/// Makes a stream of MQTT of a connection, within the time for its CONNECT.
-pub(super) async fn upgrade(protocol: &Connection, upgrade: Upgrade, stream: TcpStream) -> Result<Upgraded, Rejected> {
-    let deadline = protocol.poll_timeout().unwrap_or_else(Instant::now);
-    match timeout_at(deadline.into(), upgrade.run(stream)).await {
-        Ok(upgraded) => upgraded.map_err(Rejected::Upgrade),
-        Err(_) => Err(Rejected::Closed(Violation::ConnectTimeout.into())),
-    }
+/// Makes a stream of MQTT of a connection, within the time for its CONNECT. It may have to wait for as long before it
+/// begins, where many others do so; that is not of its own time.
+pub(super) async fn upgrade(
+    protocol: &mut Connection,
+    upgrade: Upgrade,
+    stream: TcpStream,
+    address: IpAddr,
+) -> Result<Upgraded, Rejected> {
+    let too_late = |_| Rejected::Closed(Violation::ConnectTimeout.into());
+    let deadline = |protocol: &Connection| protocol.poll_timeout().unwrap_or_else(Instant::now);
+    let time_max = deadline(protocol).saturating_duration_since(Instant::now());
+    // It may be said to be readable before it is. An error is what the handshake will say.
+    let _ = timeout_at(deadline(protocol).into(), stream.peek(&mut [0])).await.map_err(too_late)?;
+    let spoke = Instant::now();
+    let placed = timeout(time_max, upgrade.place(address)).await.map_err(too_late)?;
+    protocol.has_waited(spoke.elapsed());
+    timeout_at(deadline(protocol).into(), placed.run(stream)).await.map_err(too_late)?.map_err(Rejected::Upgrade)
 }
 
 /// Waits for a CONNECT, asks the plugins, and answers it if they agree.
@@ -125,8 +136,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
                 Some(outcome) => outcome,
                 None => {
                     has_waited = true;
-                    let hooks = Arc::clone(&worker.borrow().hooks);
-                    hooks.authenticate(Arc::clone(&request.client), request.credentials.clone()).await
+                    authenticate(worker, wire, &request).await?
                 }
             };
             check_outcome(outcome, &request)?;
@@ -150,6 +160,54 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     let opened = open(worker, wire, request, proven, verdicts, waker);
     worker.wake_all();
     opened
+}
+
+/// Asks the plugins aside, within the time for a CONNECT or, where that is longer, the time that they have for an answer.
+async fn authenticate(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    request: &Request,
+) -> Result<AuthOutcome, Rejected> {
+    let hooks = Arc::clone(&worker.borrow().hooks);
+    let now = Instant::now();
+    let deadline = wire.protocol.poll_timeout().unwrap_or(now).max(now + hooks.auth_patience());
+    let asked = hooks.authenticate(Arc::clone(&request.client), request.credentials.clone());
+    let outcome = timeout_at(deadline.into(), while_there(worker, wire, asked)).await;
+    outcome.unwrap_or(Ok(AuthOutcome::Failed))
+}
+
+/// Waits for what plugins say of a client for as long as it is there: the question of one that has gone is not put. What
+/// it sends meanwhile is kept.
+pub(super) async fn while_there<T>(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    answer: impl Future<Output = T>,
+) -> Result<T, Rejected> {
+    tokio::select! {
+        biased;
+        end = gone(worker, wire) => Err(Rejected::Closed(end)),
+        answer = answer => Ok(answer),
+    }
+}
+
+/// Waits for the end of a connection that is not to be dealt with yet.
+async fn gone(worker: &Rc<RefCell<Worker>>, wire: &mut Wire) -> End {
+    while wire.reader.has_room_for_early() {
+        match poll_fn(|cx| poll_early(&mut worker.borrow_mut(), wire, cx)).await {
+            Ok(Read::Bytes(count)) => worker.borrow().stats().bytes_received.add(count),
+            Ok(Read::Eof) => return End::Eof,
+            Err(error) => return error.into(),
+        }
+    }
+    wire.transport.closed().await;
+    End::Eof
+}
+
+fn poll_early(worker: &mut Worker, wire: &mut Wire, cx: &mut Context<'_>) -> Poll<std::io::Result<Read>> {
+    let mut buffer = std::mem::take(&mut worker.read_buffer);
+    let read = wire.reader.poll_early(&mut wire.transport, &mut buffer, cx);
+    worker.read_buffer = buffer;
+    read
 }
 
 /// What the plugins' answer to user name and password means for the client.
@@ -281,7 +339,8 @@ fn poll_request(
     })
 }
 
-/// Reads until a packet is complete, and has it dealt with. What follows it stays for later.
+/// Reads until a packet of a client that is not accepted yet is complete, and has it dealt with. What follows it stays
+/// for later.
 pub(super) fn poll_packet<T>(
     worker: &mut Worker,
     wire: &mut Wire,
@@ -300,10 +359,9 @@ pub(super) fn poll_packet<T>(
             Poll::Ready(Ok(Read::Bytes(count))) => core.stats[worker.index].bytes_received.add(count),
         }
         let mut packet = None;
-        let consumed = reader.consume(&filled, core.limits.packet_bytes_max, |bytes, _| {
-            let frame = next_frame(bytes, core.limits.packet_bytes_max)
-                .map_err(|error| Rejected::Closed(Violation::Malformed(error).into()))?;
-            let Some(frame) = frame else { return Ok(0) };
+        let consumed = reader.consume(&filled, core.limits.connect_bytes_max(), |bytes, _| {
+            let frame = protocol.first_frame(bytes, &core.limits);
+            let Some(frame) = frame.map_err(|violation| Rejected::Closed(violation.into()))? else { return Ok(0) };
             packet = Some(handle(worker, protocol, frame)?);
             Ok(frame.header.packet_len())
         });

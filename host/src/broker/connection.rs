@@ -194,10 +194,10 @@ pub(super) fn serve(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> impl Fut
 /// From the first byte to the CONNACK; none for a connection that does not become a client.
 async fn begin(worker: Rc<RefCell<Worker>>, accepted: Accepted) -> Option<Live> {
     let Accepted { stream, mut peer, upgrade, admission } = accepted;
-    let protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
+    let mut protocol = Connection::new(Instant::now(), &worker.borrow().core.limits);
     let transport = match upgrade {
         None => Transport::Tcp(stream),
-        Some(upgrade) => match connect::upgrade(&protocol, upgrade, stream).await {
+        Some(upgrade) => match connect::upgrade(&mut protocol, upgrade, stream, peer.remote_address.ip()).await {
             Ok(upgraded) => {
                 peer.tls = upgraded.tls;
                 upgraded.transport

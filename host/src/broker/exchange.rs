@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
-use super::connect::{Rejected, logged, poll_packet};
+use super::connect::{Rejected, logged, poll_packet, while_there};
 use super::connection::{Client, End, Wire};
 use super::events;
 use super::worker::Worker;
@@ -105,7 +105,7 @@ async fn exchange(
         return Err(refused(ReasonCode::BadAuthenticationMethod, &why)); // [MQTT-4.12.0-1]
     };
     loop {
-        match hooks.step(Arc::clone(client), exchange, data).await {
+        match while_there(worker, wire, hooks.step(Arc::clone(client), exchange, data)).await? {
             Step::Challenge(challenge, next) => {
                 let replies = wire.writer.replies();
                 put_auth(replies, ReasonCode::ContinueAuthentication, &method, Some(&challenge));

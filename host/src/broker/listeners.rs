@@ -262,9 +262,10 @@ fn load_and_open(
 fn terms(config: &ListenerConfig, limits: &Limits) -> Result<Terms, TlsErrors> {
     let (protocol, websocket) = match &config.kind {
         ListenerKind::Tcp => (ALPN_MQTT, None),
-        ListenerKind::WebSocket { path } => {
+        ListenerKind::WebSocket { path, origins } => {
             let message_bytes_max = limits.packet_bytes_max.max(MESSAGE_BYTES_MIN) as u64;
-            (ALPN_HTTP, Some(WebSocketSettings { path: path.clone(), message_bytes_max }))
+            let (path, origins) = (path.clone(), origins.clone());
+            (ALPN_HTTP, Some(WebSocketSettings { path, origins, message_bytes_max }))
         }
     };
     let tls = match &config.tls {

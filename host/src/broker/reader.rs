@@ -15,6 +15,9 @@ const LARGE_PACKET_BYTES: usize = 16 << 10;
 /// Bytes that are reserved for a large packet at once: what a peer announces costs nothing until it comes.
 const RESERVE_BYTES: usize = 64 << 10;
 
+/// Bytes that are kept of what a peer sends before it is its turn: more is left to the network.
+const EARLY_BYTES_MAX: usize = 16 << 10;
+
 /// The incoming bytes of one connection that are no whole packet yet.
 ///
 /// Reads go to a buffer that all connections of a worker share; only what is left over of them is kept here, so that
@@ -100,6 +103,29 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Reads once what comes before anything can be done with it, and keeps it. `buffer` is the worker's.
+    pub(super) fn poll_early(
+        &mut self,
+        transport: &mut Transport,
+        buffer: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Read>> {
+        let room = EARLY_BYTES_MAX.saturating_sub(self.rest.len()).clamp(1, buffer.len());
+        let mut read = ReadBuf::new(&mut buffer[..room]);
+        ready!(Pin::new(transport).poll_read(cx, &mut read))?;
+        if read.filled().is_empty() {
+            return Poll::Ready(Ok(Read::Eof));
+        }
+        self.rest.extend_from_slice(read.filled());
+        self.look_again();
+        Poll::Ready(Ok(Read::Bytes(read.filled().len())))
+    }
+
+    /// Whether there may be more of that.
+    pub(super) fn has_room_for_early(&self) -> bool {
+        self.rest.len() < EARLY_BYTES_MAX
     }
 
     /// Makes the next read hand out what is kept, without waiting for more.

@@ -58,14 +58,18 @@ impl Worker {
     }
 
     /// Takes subscriptions back and answers `[MQTT-3.10.4-4]`, also if there were none `[MQTT-3.10.4-5]`.
+    ///
+    /// Filters that are more than a session may have are not looked for, and the answer is that they are not done (MQTT 5.0,
+    /// 3.11.3: Unspecified error): they may stand there a million times, and each time is a lookup.
     pub(super) fn unsubscribe(
         &mut self,
         client: &Client,
         unsubscribe: &Unsubscribe<'_>,
         replies: &mut BytesMut,
     ) -> Result<(), End> {
-        let mut reasons = Vec::new();
-        for filter in unsubscribe.filters().filter_map(|filter| TopicFilter::new(filter).ok()) {
+        let (mut reasons, filters_max) = (Vec::new(), self.core.limits.subscriptions_max);
+        let mut filters = unsubscribe.filters();
+        for filter in filters.by_ref().take(filters_max).filter_map(|filter| TopicFilter::new(filter).ok()) {
             let unindex = || self.core.subscriptions.remove(&filter, &client.session);
             reasons.push(if client.session.unsubscribe(client.link_id, &filter, unindex)? {
                 self.emit_subscription(EventKind::ClientUnsubscribed, client, &filter, None);
@@ -73,6 +77,12 @@ impl Worker {
             } else {
                 ReasonCode::NoSubscriptionExisted
             });
+        }
+        let looked_for = reasons.len();
+        reasons.extend(filters.map(|_| ReasonCode::UnspecifiedError));
+        if reasons.len() > looked_for {
+            let more = reasons.len() - looked_for;
+            tracing::debug!("client {:?}: {more} filters of an UNSUBSCRIBE left out", client.info.client_id);
         }
         encode_unsuback(replies, client.terms.version, unsubscribe.packet_id, &reasons, &[]);
         Ok(())

@@ -23,7 +23,7 @@ pub(super) fn warn(hooks: &HookSpec, report: &mut Report) {
     let has_file = |plugin: &PluginSpec| plugin.settings.contains_key("password-file");
     let passwords = file.is_some_and(has_file);
     let open = anonymous.is_some_and(|plugin| plugin.settings.get("allow-anonymous") != Some(&Json::Bool(false)));
-    let names_pass = open && !anonymous.is_some_and(has_file) && !passwords;
+    let names_pass = open && !anonymous.is_some_and(has_file) && !passwords && embedded(AUTH_SCRAM).is_none();
     let unless = if others { ", unless another plugin refuses it" } else { "" };
     if names_pass {
         let mut message = format!("every client may connect, and no user name is verified{unless}");

@@ -96,13 +96,15 @@ impl Parts<'_> {
             topic_check.rules().refuse_idle(&entries, report);
         }
         let shared = Shared { auth: auth.settings, topic_check: topic_check.settings, top };
-        HookSpec {
+        let mut spec = HookSpec {
             plugins: entries.iter().filter_map(|entry| plugin(entry, &shared, base_dir, report)).collect(),
             auth: auth.plugins.as_deref().map(names),
             topic_check: deciders,
             plugin_dirs: self.plugin_dirs,
             plugin_cache: self.plugin_cache,
-        }
+        };
+        tell_that_names_are_proved(&mut spec);
+        spec
     }
 }
 
@@ -244,6 +246,18 @@ impl Rules<'_> {
         key == known::ALLOW_ANONYMOUS.key
             && self.settings.get(key) == Some(&Json::Bool(false))
             && asked.iter().all(Entry::is_embedded)
+    }
+}
+
+/// Lets `auth_anonymous` know if `auth_scram` has users prove who they are: it must not let others in under their names.
+fn tell_that_names_are_proved(spec: &mut HookSpec) {
+    let is_asked = |name: &str| spec.auth.as_ref().is_none_or(|auth| auth.iter().any(|asked| asked == name));
+    let embedded = |name| move |plugin: &PluginSpec| plugin.name == name && plugin.path.is_none();
+    if !is_asked(known::AUTH_SCRAM) || !spec.plugins.iter().any(embedded(known::AUTH_SCRAM)) {
+        return;
+    }
+    for plugin in spec.plugins.iter_mut().filter(|plugin| embedded(known::AUTH_ANONYMOUS)(plugin)) {
+        plugin.settings.insert("names-are-proved".to_owned(), true.into());
     }
 }
 

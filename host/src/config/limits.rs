@@ -13,7 +13,7 @@ const SETTINGS: &[Setting] = &[
         "packet-bytes-max",
         Form::Integer { min: 128, max: 268_435_460 },
         Preset::Value("16777216"),
-        "Bytes of the largest packet that is read.",
+        "Bytes of the largest packet that is read; of a client that is not let in yet at most what a CONNECT can hold.",
     ),
     Setting::new(
         "topic-bytes-max",
@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
         "subscriptions-max",
         Form::SOME,
         Preset::Value("10000"),
-        "Subscriptions of one session, with 16 times as many levels and 256 times as many bytes in all, and filters of one SUBSCRIBE.",
+        "Subscriptions of one session, with 16 times as many levels and 256 times as many bytes in all, and filters of one SUBSCRIBE or UNSUBSCRIBE.",
     ),
     Setting::new(
         "inflight-max",
@@ -70,7 +70,7 @@ const SETTINGS: &[Setting] = &[
         "connect-timeout-secs",
         Form::Integer { min: 1, max: 3_600 },
         Preset::Value("5"),
-        "Seconds from a connection to its complete CONNECT, handshakes of TLS and WebSocket included.",
+        "Seconds from a connection to its complete CONNECT, handshakes of TLS and WebSocket included; one that waits for its place may wait for as long beside.",
     ),
     Setting::new(
         "packet-timeout-secs",
@@ -88,7 +88,7 @@ const SETTINGS: &[Setting] = &[
         "handshakes-max",
         Form::Integer { min: 1, max: 1_000_000 },
         Preset::Value("1000"),
-        "Handshakes of TLS and WebSocket that a listener has under way; others wait.",
+        "Handshakes of TLS and WebSocket that a listener has under way, of one address a quarter of that; others wait.",
     ),
     Setting::new(
         "retained-messages-max",

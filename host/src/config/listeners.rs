@@ -23,6 +23,12 @@ const SETTINGS: &[Setting] = &[
         "For WebSocket: the path that clients have to ask for, such as `/mqtt`.",
     ),
     Setting::new(
+        "origins",
+        Form::Texts("origin"),
+        Preset::Meaning("pages of any origin"),
+        "For WebSocket: the origins of web pages that may connect, such as `https://app.example`.",
+    ),
+    Setting::new(
         "max-connections",
         Form::Integer { min: -1, max: i64::MAX },
         Preset::Value("0"),
@@ -35,6 +41,9 @@ const KINDS: [&str; 2] = ["tcp", "ws"];
 /// What `path` has to be.
 const PATH: &str = "a path such as `/mqtt`";
 
+/// What `origins` has to be.
+const ORIGINS: &str = "a list of origins such as `https://app.example`";
+
 /// The listener whose values all others inherit.
 pub(super) const DEFAULT: &str = "default";
 
@@ -44,6 +53,7 @@ struct Values<'a> {
     bind: Option<Field<'a>>,
     kind: Option<Field<'a>>,
     path: Option<Field<'a>>,
+    origins: Option<Field<'a>>,
     max_connections: Option<Field<'a>>,
     tls: tls::Values<'a>,
 }
@@ -88,7 +98,7 @@ pub(super) fn read(
             own.check(base_dir, report);
             continue;
         }
-        let (own_path, own_tls) = (own.path.clone(), own.tls.clone());
+        let (of_websocket, own_tls) = ([own.path.clone(), own.origins.clone()], own.tls.clone());
         let all = own.inherit(&default);
         if all.tls.is_off() {
             own_tls.warn_of_no_effect(report);
@@ -96,9 +106,9 @@ pub(super) fn read(
         let bind = all.bind.clone();
         let listener = all.listener(name, entry, base_dir, report);
         let (Some(listener), Some(bind)) = (listener, bind) else { continue };
-        if let (ListenerKind::Tcp, Some(path)) = (&listener.kind, own_path) {
-            let message = format!("key `{}` has no effect without `type: ws`", path.path());
-            report.warning(Some(path.key_at()), message, None);
+        for field in of_websocket.iter().flatten().filter(|_| listener.kind == ListenerKind::Tcp) {
+            let message = format!("key `{}` has no effect without `type: ws`", field.path());
+            report.warning(Some(field.key_at()), message, None);
         }
         let twin = found.iter().find(|other| other.bind == listener.bind && other.bind.port != 0);
         if let Some(twin) = twin {
@@ -117,6 +127,7 @@ impl<'a> Values<'a> {
             bind: section.take("bind"),
             kind: section.take("type"),
             path: section.take("path"),
+            origins: section.take("origins"),
             max_connections: section.take("max-connections"),
             tls: tls::Values::take(&mut section),
         };
@@ -130,6 +141,7 @@ impl<'a> Values<'a> {
             bind: self.bind,
             kind: self.kind.or_else(|| default.kind.clone()),
             path: self.path.or_else(|| default.path.clone()),
+            origins: self.origins.or_else(|| default.origins.clone()),
             max_connections: self.max_connections.or_else(|| default.max_connections.clone()),
             tls: self.tls.inherit(&default.tls),
         }
@@ -139,6 +151,7 @@ impl<'a> Values<'a> {
     fn check(&self, base_dir: &Path, report: &mut Report) {
         self.kind(report);
         self.path(report);
+        self.origins(report);
         self.max_connections(report);
         self.tls.check(base_dir, report);
     }
@@ -163,7 +176,7 @@ impl<'a> Values<'a> {
         match &self.kind {
             None => Some(ListenerKind::Tcp),
             Some(field) => match field.word(report)? {
-                "ws" => Some(ListenerKind::WebSocket { path: self.path(report) }),
+                "ws" => Some(ListenerKind::WebSocket { path: self.path(report), origins: self.origins(report) }),
                 _ => Some(ListenerKind::Tcp),
             },
         }
@@ -181,10 +194,39 @@ impl<'a> Values<'a> {
         Some(path.to_owned())
     }
 
+    /// The origins of pages that may connect to a WebSocket listener; none for any.
+    fn origins(&self, report: &mut Report) -> Option<Vec<String>> {
+        let field = self.origins.as_ref()?;
+        let origins = field.texts("origin", report)?;
+        for origin in &origins {
+            if let Err(hint) = check_origin(origin) {
+                field.wrong(ORIGINS, Some(format!("`{origin}`: {hint}")), report);
+            }
+        }
+        Some(origins.into_iter().map(ToOwned::to_owned).collect())
+    }
+
     /// How many connections at once; none for no limit, which 0 and -1 stand for.
     fn max_connections(&self, report: &mut Report) -> Option<NonZeroUsize> {
         let max = self.max_connections.as_ref()?.integer(report)?;
         NonZeroUsize::new(usize::try_from(max).unwrap_or(0))
+    }
+}
+
+/// Whether browsers may say this of a page: what they would never say would be waited for in vain.
+fn check_origin(origin: &str) -> Result<(), &'static str> {
+    if origin == "null" {
+        return Ok(());
+    }
+    let Some((scheme, host)) = origin.split_once("://") else {
+        return Err("it begins with `https://` or the like; without the key, any origin will do");
+    };
+    if host.is_empty() || host.contains(['/', '?', '#', '*']) || origin.contains(char::is_whitespace) {
+        return Err("it is a scheme, a host and maybe a port, without a path and without wildcards");
+    }
+    match (scheme, host.rsplit_once(':')) {
+        ("http", Some((_, "80"))) | ("https", Some((_, "443"))) => Err("browsers leave out the scheme's own port"),
+        _ => Ok(()),
     }
 }
 

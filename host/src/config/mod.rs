@@ -131,6 +131,8 @@ pub enum ListenerKind {
     WebSocket {
         /// The path that clients have to ask for; none for any.
         path: Option<String>,
+        /// The origins of web pages that may connect; none for any.
+        origins: Option<Vec<String>>,
     },
 }
 

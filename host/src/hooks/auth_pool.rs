@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,21 +17,23 @@ use super::limits::{
     AUTH_DEADLINE, AUTH_INSTANCES_MAX, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_USUAL_MAX,
     FRESH_INSTANCE_PATIENCE,
 };
+use super::lines::Lines;
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::queue::{Closed, Refused};
 use super::suspects::{NotPut, Suspects};
 use super::tally::Tally;
 use super::warm::Warm;
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, network};
 
 /// The threads that answer auth, each with its own instances: hashing a password must not hold up messages.
 pub(crate) struct AuthPool {
-    queue: Arc<BoundedQueue<Job>>,
+    queue: Arc<Lines<Job>>,
     /// None where nobody answers.
     threads: Option<Mutex<Vec<JoinHandle<()>>>>,
     /// The authentication methods that each plugin serves.
     methods: Vec<Box<[Box<str>]>>,
+    patience: Duration,
     tally: Arc<Tally>,
 }
 
@@ -46,6 +48,13 @@ enum Question {
     Credentials(Credentials, oneshot::Sender<Result<AuthOutcome, NotPut>>),
     /// What a step of an exchange leads to.
     Step(Exchange, Option<Bytes>, oneshot::Sender<Step>),
+}
+
+impl Job {
+    /// Whether nobody waits for the answer any more.
+    fn is_closed(&self) -> bool {
+        self.question.is_closed()
+    }
 }
 
 impl Question {
@@ -69,7 +78,7 @@ impl Question {
 impl AuthPool {
     /// Starts the threads; without plugins there are none, and every client is denied.
     pub(crate) fn start(plugins: &[Arc<Loaded>], tally: Arc<Tally>) -> io::Result<Self> {
-        let queue = Arc::new(BoundedQueue::<Job>::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX));
+        let queue = Arc::new(Lines::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX, Job::is_closed));
         let usual = usual_count();
         let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, usual)).collect();
         // As many as the plugin needs that has most instances.
@@ -82,7 +91,9 @@ impl AuthPool {
         })?;
         let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
         let methods = plugins.iter().map(|plugin| plugin.wasm.methods().into()).collect();
-        Ok(Self { queue, threads, methods, tally })
+        let slow = plugins.iter().filter(|plugin| plugin.wasm.manifest().exports.auth && !plugin.answers_at_once());
+        let patience = slow.map(|plugin| plugin.wasm.deadline().unwrap_or(AUTH_DEADLINE)).sum();
+        Ok(Self { queue, threads, methods, patience, tally })
     }
 
     pub(crate) async fn authenticate(
@@ -101,6 +112,11 @@ impl AuthPool {
         } else {
             Ok(AuthOutcome::Failed)
         }
+    }
+
+    /// How long its plugins may take for one answer, all together.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The first plugin that serves an authentication method, by its place.
@@ -122,7 +138,8 @@ impl AuthPool {
 
     /// Whether there was room for the question.
     fn push(&self, client: Arc<ClientInfo>, question: Question, bytes: usize) -> Result<bool, Closed> {
-        match self.queue.push(Job { client, asked: Instant::now(), question }, bytes) {
+        let network = network(client.address());
+        match self.queue.push(network, Job { client, asked: Instant::now(), question }, bytes) {
             Ok(()) => Ok(true),
             Err(Refused::Closed(_)) => Err(Closed),
             Err(Refused::Full(_)) => {
@@ -156,7 +173,7 @@ impl AuthPool {
 /// Starts so many threads that take from the queue. Where one of them does not start, the queue is closed, so that those
 /// that have started end.
 fn spawn_all(
-    queue: &BoundedQueue<Job>,
+    queue: &Lines<Job>,
     count: usize,
     spawn: impl FnMut(usize) -> io::Result<JoinHandle<()>>,
 ) -> io::Result<Vec<JoinHandle<()>>> {
@@ -192,24 +209,22 @@ impl Shared {
     }
 }
 
-fn answer_all(queue: &BoundedQueue<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>) {
+fn answer_all(queue: &Lines<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>) {
     priority::take_long_turns();
     priority::lower();
     plugins.iter().for_each(|plugin| plugin.with(|_| ()));
-    loop {
-        match queue.pop(None) {
+    while let Some(job) = queue.pop() {
+        match job {
             // A client that has gone meanwhile is not worth a hash.
-            Popped::Item(job) if job.question.is_closed() => {}
-            Popped::Item(job) if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(),
+            job if job.is_closed() => {}
+            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(),
             // Sending fails where the client has gone.
-            Popped::Item(Job { client, question: Question::Credentials(credentials, answer), .. }) => {
+            Job { client, question: Question::Credentials(credentials, answer), .. } => {
                 let _ = answer.send(Ok(vote(&plugins, &client, &credentials)));
             }
-            Popped::Item(Job { client, question: Question::Step(exchange, data, answer), .. }) => {
+            Job { client, question: Question::Step(exchange, data, answer), .. } => {
                 let _ = answer.send(step(&plugins, &client, exchange, data.as_deref()));
             }
-            Popped::Nothing => {}
-            Popped::Closed => break,
         }
     }
     // The last thread that has an instance ends it.
@@ -238,14 +253,15 @@ fn step(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, exchange: Exchange, d
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
     use crate::hooks::common::Common;
     use crate::hooks::load::Roster;
     use crate::hooks::stand_in::StandIn;
     use crate::hooks::{HookSpec, PluginLimits, PluginSpec};
+    use crate::types::{ClientId, ConnectFacts, Identity, Peer};
 
     #[test]
     fn there_are_as_many_instances_as_the_configuration_says_and_threads_for_all_of_them() {
@@ -275,9 +291,38 @@ mod tests {
         assert_eq!((threads(&several), threads(&[])), (3, 0), "threads share what there is less of");
     }
 
+    /// Whoever asks much waits in a line of its own, and there is always room for others.
+    #[test]
+    fn one_address_cannot_keep_others_from_asking() {
+        let common = Common::start(Arc::<StandIn>::default()).expect("an engine");
+        let queue = Arc::new(Lines::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX, Job::is_closed));
+        // Nobody answers.
+        let (tally, patience) = (Arc::clone(&common.tally), Duration::ZERO);
+        let pool = AuthPool { queue, threads: None, methods: Vec::new(), patience, tally };
+        let mut waiting = Vec::new();
+        let mut ask = |address: [u8; 4]| {
+            let peer = Peer::tcp((address, 49_152).into(), "default".into());
+            let (client_id, connect) = (ClientId::new("client"), ConnectFacts::default());
+            let client = ClientInfo { client_id, identity: Identity::Anonymous, peer, connect };
+            let (answer, outcome) = oneshot::channel();
+            waiting.push(outcome);
+            pool.push(client.into(), Question::Credentials(Credentials::default(), answer), 0) == Ok(true)
+        };
+        let taken = (0..AUTH_QUEUE_MAX).filter(|_| ask([192, 0, 2, 1])).count();
+        assert_eq!(taken, AUTH_QUEUE_MAX / 2);
+        assert!(ask([192, 0, 2, 2]));
+        let next = || pool.queue.pop().expect("somebody waits").client.address();
+        assert_eq!([next(), next()], [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
+        // Those that have gone take no room.
+        drop(waiting);
+        let (answer, _outcome) = oneshot::channel();
+        let client = pool.queue.pop().expect("somebody waited").client;
+        assert_eq!(pool.push(client, Question::Credentials(Credentials::default(), answer), 0), Ok(true));
+    }
+
     #[test]
     fn where_a_thread_does_not_start_the_others_end() {
-        let queue = Arc::new(BoundedQueue::<Job>::new(1, 1));
+        let queue = Arc::new(Lines::new(1, 1, Job::is_closed));
         let (told, ended) = mpsc::channel();
         let spawned = spawn_all(&queue, 3, |number| {
             if number == 2 {
@@ -285,7 +330,7 @@ mod tests {
             }
             let (queue, told) = (Arc::clone(&queue), told.clone());
             Ok(thread::spawn(move || {
-                let _ = told.send(matches!(queue.pop(None), Popped::Closed));
+                let _ = told.send(queue.pop().is_none());
             }))
         });
         assert_eq!(spawned.err().map(|error| error.to_string()).as_deref(), Some("too many"));

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::back_off::BackOff;
 use super::limits::CIRCUIT_SOURCES;
-use super::suspects::network;
+use crate::types::network;
 
 /// Whether a plugin is called, by all threads together.
 ///

@@ -222,10 +222,11 @@ pub(crate) const AUTH_THREADS_USUAL_MAX: usize = 8;
 /// rather than takes a core. Each has memory of its own.
 pub(crate) const AUTH_INSTANCES_MAX: usize = 64;
 
-/// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again.
+/// CONNECTs that wait for an auth thread; more are refused as a fault of the server, and may try again. Of one network
+/// there wait as many as there is room left for others, half of it at most.
 pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
 
-/// Bytes of credentials that wait for an auth thread.
+/// Bytes of credentials that wait for an auth thread, divided up in the same way.
 pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
 
 /// Events that wait for the thread that tells them to plugins; more are dropped and counted.

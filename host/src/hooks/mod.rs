@@ -25,6 +25,7 @@ mod greeter;
 mod inspection;
 mod interests;
 mod limits;
+mod lines;
 mod load;
 mod loaded;
 mod observers;
@@ -50,7 +51,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -271,6 +272,8 @@ impl Hooks {
     }
 
     /// Asks who may connect, on threads that do nothing else. A client whose address has made plugins fail waits first.
+    ///
+    /// Where the answer is not waited for any more, nothing is asked that has not been asked yet.
     pub async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
         let suspects = &self.common.tally.suspects;
         let mut may_ask = suspects.wait_for_turn(&client).await;
@@ -285,6 +288,11 @@ impl Hooks {
             }
         }
         AuthOutcome::Failed
+    }
+
+    /// How long plugins may take to say who may connect, once they are asked.
+    pub fn auth_patience(&self) -> Duration {
+        self.generation().auth.patience()
     }
 
     /// Begins the ticks: each plugin that asked for them has its first one now.

@@ -2,6 +2,7 @@
 
 mod bind;
 mod listener;
+mod places;
 mod tls;
 mod transport;
 mod upgrade;
@@ -11,5 +12,5 @@ pub use bind::{BindAddress, BindError};
 pub use listener::{Accepted, Admission, Gate, Listener, Terms, TurnedAway};
 pub use tls::{Reload, TlsAcceptor, TlsError, TlsErrors, TlsFault, TlsSettings, TlsWarning};
 pub use transport::Transport;
-pub use upgrade::{Upgrade, UpgradeError, Upgraded};
+pub use upgrade::{Placed, Upgrade, UpgradeError, Upgraded};
 pub use websocket::{Ending, HandshakeError, WebSocket, WebSocketFault, WebSocketSettings};

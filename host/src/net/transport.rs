@@ -2,6 +2,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -31,6 +33,24 @@ impl Transport {
             // An error is what reading will say.
             drop(stream.readable().await);
         }
+    }
+
+    /// Waits until the peer has closed the connection, where the system tells that before all of it is read. Elsewhere it
+    /// waits for ever.
+    pub async fn closed(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let stream = match self {
+                Self::Tcp(stream) => stream,
+                Self::Tls(stream) => stream.get_ref().0,
+                Self::Ws(stream) => stream.get_ref(),
+                Self::Wss(stream) => stream.get_ref().get_ref().0,
+            };
+            // This waits for urgent data, which nobody has asked the system for, or the end, and not for other data.
+            drop(stream.ready(Interest::PRIORITY).await);
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        std::future::pending().await
     }
 
     /// Whether an end is something that is said, and may be lost if the connection is closed too soon after it.

@@ -1,11 +1,12 @@
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio_rustls::rustls;
 use tokio_rustls::server::TlsStream;
 
+use super::places::{Place, Places};
 use super::tls::{self, TlsAcceptor};
 use super::transport::Transport;
 use super::websocket::{self, HandshakeError, WebSocketSettings};
@@ -16,7 +17,14 @@ use crate::types::{TlsFacts, TransportKind};
 pub struct Upgrade {
     carrier: Carrier,
     /// A place for each handshake that may be under way: they are what a stranger can make the broker work for most.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+/// An upgrade that has its place, and begins.
+#[derive(Debug)]
+pub struct Placed {
+    carrier: Carrier,
+    _place: Option<Place>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +70,7 @@ impl Upgrade {
             (None, Some(websocket)) => Carrier::Ws(websocket),
             (Some(tls), Some(websocket)) => Carrier::Wss(tls, websocket),
         };
-        Some(Self { carrier, places: Arc::new(Semaphore::new(handshakes_max)) })
+        Some(Self { carrier, places: Places::new(handshakes_max) })
     }
 
     /// What carries MQTT afterwards.
@@ -82,13 +90,20 @@ impl Upgrade {
         }
     }
 
-    /// Waits for a place, then shakes hands. The time for both is the caller's to bound.
+    /// Waits for a place, which whoever has not said anything yet needs none of. The time for that is the caller's to
+    /// bound, and not the client's.
+    pub async fn place(self, address: IpAddr) -> Placed {
+        // There is always one, some time.
+        Placed { _place: self.places.take(address).await, carrier: self.carrier }
+    }
+}
+
+impl Placed {
+    /// Shakes hands. The time for that is the caller's to bound.
     ///
     /// # Errors
     /// When the client and the listener do not agree.
     pub async fn run(self, stream: TcpStream) -> Result<Upgraded, UpgradeError> {
-        // Nobody closes the places.
-        let _place = self.places.acquire().await;
         match &self.carrier {
             Carrier::Tls(acceptor) => {
                 let stream = shake_hands(acceptor, stream).await?;
@@ -153,20 +168,22 @@ mod tests {
                 clients.push(TcpStream::connect(address).await.expect("is accepted"));
                 accepted.push(listener.accept().await.expect("comes").0);
             }
-            let settings = WebSocketSettings { path: None, message_bytes_max: 1_000 };
+            let settings = WebSocketSettings { path: None, origins: None, message_bytes_max: 1_000 };
             let upgrade = Upgrade::new(None, Some(settings), 1).expect("there is something to agree on");
             clients[1].write_all(REQUEST).await.expect("is open");
             let second = accepted.pop().expect("there are two");
             second.readable().await.expect("is open");
-            let mut first = Box::pin(upgrade.clone().run(accepted.pop().expect("there is one")));
+            let address = address.ip();
+            let first = Box::pin(upgrade.clone().place(address)).await;
+            let mut first = Box::pin(first.run(accepted.pop().expect("there is one")));
             assert!(poll(first.as_mut()).is_pending(), "says nothing");
-            let mut second = pin!(upgrade.clone().run(second));
-            assert!(poll(second.as_mut()).is_pending(), "has said everything, and there is no place");
+            let mut placed = pin!(upgrade.clone().place(address));
+            assert!(poll(placed.as_mut()).is_pending(), "there is no place");
             // One that is given up gives its place back.
             drop(first);
-            let upgraded = second.await.expect("agrees");
+            let upgraded = placed.await.run(second).await.expect("agrees");
             assert!(matches!(upgraded.transport, Transport::Ws(_)));
-            assert_eq!(upgrade.places.available_permits(), 1);
+            assert_eq!(upgrade.places.free(), (1, 0));
         };
         runtime.block_on(async { timeout(PATIENCE, test).await }).expect("ends in time");
     }

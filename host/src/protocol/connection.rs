@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::{
     Connect, DecodeError, Frame, Packet, PacketType, Properties, ProtocolVersion, Publish, connect_version, decode,
-    decode_connect,
+    decode_connect, next_frame,
 };
 use crate::types::{Capabilities, Limits, ReasonCode};
 
@@ -116,6 +116,21 @@ impl Connection {
         let silence_max = Some(Duration::from_secs(limits.connect_timeout_secs));
         let packet_time_max = Duration::from_secs(limits.packet_timeout_secs);
         Self { version: None, last_packet: now, silence_max, packet_began: None, packet_time_max, aliases: None }
+    }
+
+    /// The broker has made it wait for so long, which is not of the time for its CONNECT.
+    pub fn has_waited(&mut self, waited: Duration) {
+        self.last_packet += waited;
+    }
+
+    /// Splits a packet off `bytes` before the client is accepted; none while it is not complete. What cannot be a CONNECT, or
+    /// not one that is accepted, is refused by its first bytes: nobody is known who could be trusted with more.
+    pub fn first_frame<'a>(&self, bytes: &'a [u8], limits: &Limits) -> Result<Option<Frame<'a>>, Violation> {
+        let is_connect = |first: &u8| first >> 4 == PacketType::Connect as u8;
+        if self.version.is_none() && !bytes.first().is_none_or(is_connect) {
+            return Err(Violation::NotConnect);
+        }
+        Ok(next_frame(bytes, limits.connect_bytes_max())?)
     }
 
     /// Decodes the first packet.

@@ -3,7 +3,7 @@ use super::{SessionExpiry, levels};
 /// Every bound on what clients may make the broker hold, with its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the largest packet that is read, all of it counted. The protocol's own maximum is 268,435,460; 10 MiB
+    /// Bytes of the largest packet that is read, all of it counted; see [`connect_bytes_max`](Self::connect_bytes_max). The protocol's own maximum is 268,435,460; 10 MiB
     /// of payload and its topic fit the default.
     pub packet_bytes_max: usize,
     /// Bytes of a topic name or filter. The protocol's own maximum is 65,535.
@@ -12,8 +12,8 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Bytes of a client identifier. The standard asks for at least 23 `[MQTT-3.1.3-5]`.
     pub client_id_bytes_max: usize,
-    /// Subscriptions of one session, and filters of one SUBSCRIBE. See [`levels_max`](Self::levels_max) and
-    /// [`filters_bytes_max`](Self::filters_bytes_max).
+    /// Subscriptions of one session, and filters of one SUBSCRIBE or UNSUBSCRIBE. See [`levels_max`](Self::levels_max)
+    /// and [`filters_bytes_max`](Self::filters_bytes_max).
     pub subscriptions_max: usize,
     /// QoS 1 and 2 messages sent to one client and not yet acknowledged.
     pub inflight_max: u16,
@@ -36,7 +36,7 @@ pub struct Limits {
     pub packet_timeout_secs: u64,
     /// Connections that a listener accepts in a second, in the long run; others wait in the kernel's queue.
     pub connect_rate_max: u32,
-    /// TLS and WebSocket handshakes that a listener has under way; others wait for their turn.
+    /// TLS and WebSocket handshakes that a listener has under way, of one network a quarter of that; others wait.
     pub handshakes_max: usize,
     /// Retained messages in the broker.
     pub retained_messages_max: usize,
@@ -65,6 +65,12 @@ pub struct Limits {
 /// Levels that there is room for with each topic: each is a node of a tree, which takes more room than its text.
 const LEVELS_PER_TOPIC: usize = 16;
 
+/// Bytes of a CONNECT beside what has a length of its own: some 25.
+const CONNECT_REST_BYTES: usize = 32;
+
+/// Texts and data of a CONNECT, each with its length: client identifier, user name, password, topic and payload of the will.
+const CONNECT_FIELDS_BYTES: usize = 5 * (2 + 65_535);
+
 /// Bytes of filters that there is room for with each subscription: few are longer.
 const BYTES_PER_FILTER: usize = 256;
 
@@ -86,6 +92,13 @@ impl Limits {
     pub fn past_total(&self, bytes: usize) -> Self {
         let queue_bytes_max = self.queue_bytes_max.min(SESSION_BYTES_ALWAYS.saturating_sub(bytes));
         Self { queue_bytes_max, ..self.clone() }
+    }
+
+    /// Bytes of the largest CONNECT that can be accepted, and of every packet before that: there are properties of the
+    /// connection and of its will.
+    pub fn connect_bytes_max(&self) -> usize {
+        let all = self.properties_bytes_max.saturating_mul(2).saturating_add(CONNECT_FIELDS_BYTES + CONNECT_REST_BYTES);
+        self.packet_bytes_max.min(all)
     }
 
     /// How many levels topic names or filters may have together, where so many may be there; at least as many as one.

@@ -6,8 +6,8 @@ use serde::de::IgnoredAny;
 
 struct AuthAnonymous {
     allow_anonymous: bool,
-    /// Whether there are passwords, so that a user name has to be vouched for by `auth_file`.
-    has_password_file: bool,
+    /// Whether users have passwords, or prove who they are: then a user name has to be vouched for by another plugin.
+    verifies_names: bool,
 }
 
 #[derive(Deserialize)]
@@ -17,6 +17,9 @@ struct Settings {
     allow_anonymous: bool,
     #[serde(default)]
     password_file: Option<IgnoredAny>,
+    /// Set by the broker, where `auth_scram` is asked too.
+    #[serde(default)]
+    names_are_proved: bool,
 }
 
 fn yes() -> bool {
@@ -29,7 +32,7 @@ impl Plugin for AuthAnonymous {
     fn new(settings: Settings) -> Result<Self, String> {
         Ok(AuthAnonymous {
             allow_anonymous: settings.allow_anonymous,
-            has_password_file: settings.password_file.is_some(),
+            verifies_names: settings.password_file.is_some() || settings.names_are_proved,
         })
     }
 }
@@ -39,7 +42,7 @@ impl Auth for AuthAnonymous {
         match (username.filter(|name| !name.is_empty()), self.allow_anonymous) {
             (None, true) => Decision::Allow,
             (None, false) => Decision::Deny,
-            (Some(_), true) if !self.has_password_file => Decision::Allow,
+            (Some(_), true) if !self.verifies_names => Decision::Allow,
             (Some(_), _) => Decision::Abstain,
         }
     }
@@ -64,6 +67,7 @@ mod tests {
             ("{}", Decision::Allow, Decision::Allow),
             (r#"{"allow-anonymous":true}"#, Decision::Allow, Decision::Allow),
             (r#"{"allow-anonymous":true,"password-file":"p"}"#, Decision::Allow, Decision::Abstain),
+            (r#"{"names-are-proved":true}"#, Decision::Allow, Decision::Abstain),
             (r#"{"allow-anonymous":false}"#, Decision::Deny, Decision::Abstain),
             (r#"{"allow-anonymous":false,"password-file":"p"}"#, Decision::Deny, Decision::Abstain),
         ] {

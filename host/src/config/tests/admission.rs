@@ -18,6 +18,12 @@ fn who_gets_in_by_accident_is_warned_about() {
     check_warnings("plugins: [auth_anonymous, auth_file]\nauth: {password-file: p}", &[]);
     check_warnings("plugins: [auth_anonymous, auth_file: {password-file: p}]", &[]);
     check_warnings("plugins: [auth_file]\nauth: {password-file: p}", &[]);
+    check_warnings("plugins: [auth_anonymous, auth_scram: {password-file: p}]", &[]);
+    // Nobody proves anything there.
+    check_warnings(
+        "plugins: [auth_anonymous, auth_scram: {password-file: p}]\nauth: {plugins: [auth_anonymous]}",
+        &[&format!("{open}; {to_verify}")],
+    );
     // Loading the plugins tells of this one.
     check_warnings("auth: {plugins: []}\nplugins: [auth_anonymous]", &[]);
     let closed = "amqtt.yaml: no client can connect: there are no passwords, and anonymous clients are refused; hint: \

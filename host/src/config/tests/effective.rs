@@ -55,6 +55,7 @@ listeners:                                                # amqtt.yaml:1
     bind: \"${HOST}:${PORT:-1884}\"                         # environment, amqtt.yaml:4
     type: tcp                                             # amqtt.yaml:2
     # path: any path                                      # default
+    # origins: pages of any origin                        # default
     max-connections: 10                                   # amqtt.yaml:2
     ssl: false                                            # default
     require-certificate: false                            # default
@@ -62,6 +63,7 @@ listeners:                                                # amqtt.yaml:1
     bind: \"[::1]:0\"                                       # amqtt.yaml:5
     type: tcp                                             # amqtt.yaml:2
     # path: any path                                      # default
+    # origins: pages of any origin                        # default
     max-connections: -1                                   # amqtt.yaml:5
     ssl: false                                            # default
     require-certificate: false                            # default

@@ -77,6 +77,17 @@ fn mistakes_in_listeners_are_errors() {
         "amqtt.yaml:2:32: key `listeners.a.path`: found `mqtt`, wanted a path such as `/mqtt`\n  \
          hint: it begins with `/`, and has no query",
     );
+    let check_origin = |origin: &str, hint: &str| {
+        let wanted = "wanted a list of origins such as `https://app.example`";
+        let expected =
+            format!("amqtt.yaml:2:35: key `listeners.a.origins`: found a list, {wanted}\n  hint: `{origin}`: {hint}");
+        check(&format!("a: {{bind: 1, type: ws, origins: ['{origin}']}}"), &expected);
+    };
+    let parts = "it is a scheme, a host and maybe a port, without a path and without wildcards";
+    check_origin("https://app.example/", parts);
+    check_origin("https://*.example", parts);
+    check_origin("*", "it begins with `https://` or the like; without the key, any origin will do");
+    check_origin("https://app.example:443", "browsers leave out the scheme's own port");
     let error = parse("listeners:\n  a:\n    bind: [::1]:1883\n").expect_err("is a list or no YAML").to_string();
     assert!(error.contains("hint: quote an address in brackets"), "{error}");
 }
@@ -109,9 +120,25 @@ fn a_listener_with_a_certificate_says_whether_it_is_encrypted() {
 fn a_path_without_websocket_is_warned_about() {
     let config = parse("listeners: {default: {path: /mqtt}, a: {bind: 1}, b: {bind: 2, type: ws}}").expect("is valid");
     assert_eq!(config.warnings, [""; 0]);
-    assert_eq!(config.listeners[1].kind, ListenerKind::WebSocket { path: Some("/mqtt".to_owned()) });
+    assert_eq!(config.listeners[1].kind, ListenerKind::WebSocket { path: Some("/mqtt".to_owned()), origins: None });
     let config = parse("listeners: {a: {bind: 1, path: /mqtt}}").expect("is valid");
     assert_eq!(config.warnings, ["amqtt.yaml:1:26: key `listeners.a.path` has no effect without `type: ws`"]);
+}
+
+#[test]
+fn origins_are_inherited_and_need_websocket() {
+    let config = parse(
+        "listeners:\n  default: {type: ws, origins: [https://app.example, 'null']}\n  a: {bind: 1}\n  b: {bind: 2, origins: []}\n  \
+         c: {bind: 3, type: tcp, origins: []}\n",
+    )
+    .expect("is valid");
+    let origins = |index: usize| match &config.listeners[index].kind {
+        ListenerKind::WebSocket { origins, .. } => origins.clone(),
+        ListenerKind::Tcp => None,
+    };
+    assert_eq!(origins(0), Some(vec!["https://app.example".to_owned(), "null".to_owned()]));
+    assert_eq!(origins(1), Some(Vec::new()), "no page at all");
+    assert_eq!(config.warnings, ["amqtt.yaml:5:27: key `listeners.c.origins` has no effect without `type: ws`"]);
 }
 
 /// Reads a configuration of listeners in a folder with a certificate.

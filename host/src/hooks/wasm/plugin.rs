@@ -195,6 +195,11 @@ impl Plugin {
         self.limits.instances
     }
 
+    /// How long one call may run, if that is set.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.limits.deadline
+    }
+
     /// The version that it tells of itself.
     pub(crate) fn version(&self) -> Option<&str> {
         self.version.as_deref()

@@ -27,6 +27,8 @@ const SUBPROTOCOL_HEADER: &str = "sec-websocket-protocol";
 pub struct WebSocketSettings {
     /// The path that clients have to ask for; none for any.
     pub path: Option<String>,
+    /// The origins of web pages that may connect; none for any. Clients that are no browsers name none, and may.
+    pub origins: Option<Vec<String>>,
     /// Bytes of the largest message.
     pub message_bytes_max: u64,
 }
@@ -66,6 +68,8 @@ const NO_UPGRADE: Refusal = Refusal {
 };
 const NO_SUBPROTOCOL: Refusal =
     Refusal { status: "400 Bad Request", headers: "", why: "it does not offer the subprotocol `mqtt`" };
+const FORBIDDEN: Refusal =
+    Refusal { status: "403 Forbidden", headers: "", why: "pages of this origin may not connect" };
 const NOT_FOUND: Refusal = Refusal { status: "404 Not Found", headers: "", why: "no WebSocket at this path" };
 
 /// Shakes hands. The time for that is the caller's to bound.
@@ -134,11 +138,20 @@ fn agree(head: &[u8], settings: &WebSocketSettings) -> Result<Vec<u8>, Refusal> 
     if settings.path.as_ref().is_some_and(|path| path != request.uri().path()) {
         return Err(NOT_FOUND);
     }
+    if settings.origins.as_ref().is_some_and(|origins| !is_from(&request, origins)) {
+        return Err(FORBIDDEN);
+    }
     let subprotocol = subprotocol(&request).ok_or(NO_SUBPROTOCOL)?;
     response.headers_mut().insert(SUBPROTOCOL_HEADER, HeaderValue::from_static(subprotocol));
     let mut bytes = Vec::new();
     write_response(&mut bytes, &response).map_err(|_| NOT_VALID)?;
     Ok(bytes)
+}
+
+/// Whether all that a request says of the page that it is from is among these (RFC 6455, 10.2).
+fn is_from(request: &Request, origins: &[String]) -> bool {
+    let is_known = |origin: &str| origins.iter().any(|known| known.eq_ignore_ascii_case(origin));
+    request.headers().get_all("origin").iter().all(|value| value.to_str().is_ok_and(is_known))
 }
 
 /// The first offered subprotocol that stands for MQTT.

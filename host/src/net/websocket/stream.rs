@@ -37,6 +37,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self { io, incoming: Incoming::new(message_bytes_max), outgoing: Outgoing::default(), end: End::Open }
     }
 
+    /// What carries it.
+    pub(in crate::net) fn get_ref(&self) -> &S {
+        &self.io
+    }
+
     /// Says why the connection ends. A shutdown that is not preceded by this says that all is well.
     pub(in crate::net) fn close(&mut self, why: Ending) {
         self.outgoing.close(Some(why.close_code()));

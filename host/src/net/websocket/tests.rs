@@ -248,7 +248,8 @@ fn request(replaced: &str, by: &str) -> String {
 /// What a listener answers, and whether it took the client.
 fn answer(request: &[u8], path: Option<&str>) -> (String, bool) {
     let (mut client, server) = duplex(100_000);
-    let settings = WebSocketSettings { path: path.map(ToOwned::to_owned), message_bytes_max: MESSAGE_BYTES_MAX };
+    let settings =
+        WebSocketSettings { path: path.map(ToOwned::to_owned), origins: None, message_bytes_max: MESSAGE_BYTES_MAX };
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let talk = async {
         client.write_all(request).await.expect("has room");
