@@ -78,6 +78,21 @@ fn what_follows_a_connect_may_come_before_its_answer() {
     assert!(answer[9..] == [&publish[..], &publish].concat());
 }
 
+/// A device that sleeps most of the time says all that it has to say at once, and does not wait for an answer.
+#[test]
+fn what_follows_a_connect_counts_although_its_client_has_gone() {
+    let broker = with_password_file("plugins:\n  - auth_file\n");
+    let mut watcher = connect_as(&broker, "watcher", "test", "test").expect("the password is right");
+    watcher.subscribe("a", AtMostOnce);
+    let connect = b"\x10\x19\0\x04MQTT\x04\xc2\0\0\0\x01x\0\x04test\0\x04test";
+    for number in 0..10 {
+        let publish = format!("\x30\x04\0\x01a{number}");
+        let all = [&connect[..], publish.as_bytes(), b"\xe0\0"].concat();
+        open(&broker).write_all(&all).expect("is open");
+        assert_eq!(watcher.receive_words(), format!("a {number}"));
+    }
+}
+
 #[test]
 fn anonymous_clients_may_be_let_in_beside_those_with_a_password() {
     let broker = with_password_file("  allow-anonymous: true\nplugins:\n  - auth_file\n  - auth_anonymous\n");

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -195,6 +195,8 @@ async fn gone(worker: &Rc<RefCell<Worker>>, wire: &mut Wire) -> End {
     while wire.reader.has_room_for_early() {
         match poll_fn(|cx| poll_early(&mut worker.borrow_mut(), wire, cx)).await {
             Ok(Read::Bytes(count)) => worker.borrow().stats().bytes_received.add(count),
+            // Who has sent packets behind its CONNECT and goes may have wanted no answer to any of them.
+            Ok(Read::Eof) if wire.reader.has_partial() => return pending().await,
             Ok(Read::Eof) => return End::Eof,
             Err(error) => return error.into(),
         }

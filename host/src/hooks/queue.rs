@@ -42,13 +42,6 @@ pub(crate) enum Popped<T> {
     Closed,
 }
 
-impl<T> State<T> {
-    fn add(&mut self, bytes: usize, item: T, place: fn(&mut VecDeque<(T, usize)>, (T, usize))) {
-        self.bytes = self.bytes.saturating_add(bytes);
-        place(&mut self.items, (item, bytes));
-    }
-}
-
 impl<T> BoundedQueue<T> {
     pub(crate) fn new(items_max: usize, bytes_max: usize) -> Self {
         let state = State { items: VecDeque::new(), bytes: 0, closed: false, woken: false };
@@ -98,14 +91,20 @@ impl<T> BoundedQueue<T> {
 
     /// Puts back an item that was taken out, before all others, also where the queue is closed.
     pub(crate) fn put_back(&self, bytes: usize, item: T) {
-        self.state.lock().add(bytes, item, VecDeque::push_front);
+        let mut state = self.state.lock();
+        state.bytes = state.bytes.saturating_add(bytes);
+        state.items.push_front((item, bytes));
+        drop(state);
         self.changed.notify_one();
     }
 
     /// Adds an item after all others, whether there is room or not and also where the queue is closed: for the few that
     /// change what is done with the rest, and for what was taken out before.
     pub(crate) fn push_anyway(&self, bytes: usize, item: T) {
-        self.state.lock().add(bytes, item, VecDeque::push_back);
+        let mut state = self.state.lock();
+        state.bytes = state.bytes.saturating_add(bytes);
+        state.items.push_back((item, bytes));
+        drop(state);
         self.changed.notify_one();
     }
 
