@@ -1,21 +1,24 @@
 //! Where the log goes, and what becomes of the broker where nobody takes it.
 
 use std::fs::File;
+use std::io::{Read, Write};
 
 use rumqttc::QoS::AtLeastOnce;
 
 use crate::broker::{Broker, Setup, amqtt};
 use crate::client::Client;
+use crate::slow_plugins::connected;
 
 /// A broker whose log nobody reads, after it had more to say than a pipe and the broker itself hold.
 fn with_a_full_log() -> Broker {
     let config = "plugins: [auth_anonymous, topic_taboo]\ntopic-check: {taboo: [secret/#]}\n";
     let broker = Setup::new(config).debug().leave_log().start();
-    let mut client = Client::connect(&broker, "client");
-    let topic = format!("secret/{}", "x".repeat(30_000));
-    for _ in 0..100 {
-        client.publish(&topic, AtLeastOnce, false, "refused, which the log says at length");
-    }
+    let mut client = connected(&broker);
+    let topic = format!("secret/{}", "x".repeat(93));
+    let publish = [&[0x30, 102, 0, 100], topic.as_bytes()].concat();
+    // Each is refused, which the log says in some 190 bytes.
+    client.write_all(&[publish.repeat(10_000).as_slice(), &[0xc0, 0]].concat()).expect("is open");
+    client.read_exact(&mut [0; 2]).expect("is answered");
     broker
 }
 
