@@ -39,13 +39,16 @@ fn many_messages_for_many() {
 /// All retained messages are looked at for each filter.
 #[test]
 fn many_filters_over_many_retained_messages() {
-    const FILTERS: usize = 2_000;
+    const FILTERS: usize = 6_000;
     let broker = Broker::open();
     let mut publisher = Client::connect(&broker, "publisher");
     for number in 0..2_000 {
         publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
     }
-    let mut subscriber = connected(&broker);
+    let mut subscriber = open(&broker);
+    // With a keep-alive of a second, in which it says nothing as the broker does not listen.
+    subscriber.write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\x01\0\x01x").expect("is open");
+    subscriber.read_exact(&mut [0; CONNACK.len()]).expect("is answered");
     let _idle = others(&broker);
     let mut quick = Client::connect(&broker, "quick");
     let filters = subscribe((0..FILTERS).map(|number| format!("+/+/c{number}")));
@@ -57,4 +60,74 @@ fn many_filters_over_many_retained_messages() {
     subscriber.read_exact(&mut answer).expect("is answered");
     assert_eq!(answer, PINGRESP);
     assert!(round_trips > 20, "{round_trips} round trips meanwhile");
+}
+
+/// Whoever may not be subscribed any more gets no retained messages for what he was owed.
+#[test]
+fn what_is_owed_ends_with_the_subscription() {
+    const FILTERS: usize = 6_000;
+    let acl =
+        "topic-check: {plugins: [topic_acl], publish-acl: {anonymous: ['#']}, subscribe-acl: {anonymous: ['#']}}\n";
+    let mut broker = Broker::start(&format!("plugins: [auth_anonymous, topic_acl]\n{acl}"));
+    let mut publisher = Client::connect(&broker, "publisher");
+    for number in 0..2_000 {
+        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
+    }
+    publisher.publish("secret", AtLeastOnce, true, "secret");
+    let mut subscriber = connected(&broker);
+    let filters = (0..FILTERS).map(|number| format!("+/+/c{number}")).chain(["secret".to_owned()]);
+    subscriber.write_all(&[subscribe(filters).as_slice(), PINGREQ].concat()).expect("is open");
+    subscriber.read_exact(&mut [0; 5 + FILTERS + 1]).expect("is answered");
+    let denied = broker.config().replace("subscribe-acl: {anonymous: ['#']}", "subscribe-acl: {somebody: ['#']}");
+    broker.rewrite("broker.yaml", denied);
+    broker.signal("HUP");
+    broker.wait_for_log("permissions have changed: 6001 subscriptions ended");
+    // Answers go before messages: with the second one these would have come.
+    let mut answers = [0; 4];
+    subscriber.read_exact(&mut answers[..2]).expect("is answered");
+    subscriber.write_all(PINGREQ).expect("is open");
+    subscriber.read_exact(&mut answers[2..]).expect("is answered");
+    assert_eq!(answers, [PINGRESP, PINGRESP].concat()[..]);
+}
+
+/// A persistent session's next connection gets what the one before was owed.
+#[test]
+fn what_is_owed_outlives_the_connection() {
+    const FILTERS: usize = 6_000;
+    let broker = Broker::open();
+    let mut publisher = Client::connect(&broker, "publisher");
+    for number in 0..2_000 {
+        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
+    }
+    publisher.publish("last", AtLeastOnce, true, "x");
+    let connect = b"\x10\x0d\0\x04MQTT\x04\0\0\0\0\x01x";
+    let mut subscriber = open(&broker);
+    subscriber.write_all(connect).expect("is open");
+    subscriber.read_exact(&mut [0; CONNACK.len()]).expect("is answered");
+    let filters = (0..FILTERS).map(|number| format!("+/+/c{number}")).chain(["last".to_owned()]);
+    subscriber.write_all(&subscribe(filters)).expect("is open");
+    subscriber.read_exact(&mut [0; 5 + FILTERS + 1]).expect("is answered");
+    subscriber.write_all(&[0xe0, 0]).expect("is open");
+    drop(subscriber);
+    let mut again = open(&broker);
+    again.write_all(connect).expect("is open");
+    let mut answer = [0; CONNACK.len() + 9];
+    again.read_exact(&mut answer).expect("all of it comes");
+    assert_eq!(answer, *b"\x20\x02\x01\0\x31\x07\0\x04lastx");
+}
+
+/// Who does not take what is written is not read either, until he does.
+#[test]
+fn what_was_sent_before_a_large_message_was_taken_is_answered() {
+    let broker = Broker::open();
+    let mut subscriber = connected(&broker);
+    subscriber.write_all(&subscribe(["a".to_owned()])).expect("is open");
+    subscriber.read_exact(&mut [0; 5]).expect("is answered");
+    // More than the system keeps for a connection.
+    let payload = vec![b'x'; 15 << 20];
+    Client::connect(&broker, "publisher").publish("a", AtLeastOnce, false, payload.clone());
+    subscriber.write_all(PINGREQ).expect("is open");
+    let mut answer = vec![0; 1 + 4 + 3 + payload.len() + PINGRESP.len()];
+    subscriber.read_exact(&mut answer).expect("is answered");
+    assert!(answer.ends_with(&PINGRESP));
 }

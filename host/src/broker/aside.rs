@@ -17,7 +17,7 @@ pub(super) const ASKED_TOGETHER_MAX: usize = 8;
 
 /// How often a question is put again because what plugins had said of it does not hold any more. A plugin whose rules
 /// change all the time must not keep a client waiting for ever.
-const RESTARTS_MAX: u32 = 8;
+pub(super) const RESTARTS_MAX: u32 = 8;
 
 /// A question to topic-check that one connection waits for, while the others of its worker have their turns.
 pub(super) struct Asking {

@@ -192,11 +192,12 @@ pub(super) async fn while_there<T>(
 
 /// Waits for the end of a connection that is not to be dealt with yet.
 async fn gone(worker: &Rc<RefCell<Worker>>, wire: &mut Wire) -> End {
+    let packet_bytes_max = worker.borrow().core.limits.packet_bytes_max;
     while wire.reader.has_room_for_early() {
         match poll_fn(|cx| poll_early(&mut worker.borrow_mut(), wire, cx)).await {
             Ok(Read::Bytes(count)) => worker.borrow().stats().bytes_received.add(count),
             // Who has sent packets behind its CONNECT and goes may have wanted no answer to any of them.
-            Ok(Read::Eof) if wire.reader.has_partial() => return pending().await,
+            Ok(Read::Eof) if wire.reader.has_whole_packet(packet_bytes_max) => return pending().await,
             Ok(Read::Eof) => return End::Eof,
             Err(error) => return error.into(),
         }

@@ -291,6 +291,9 @@ impl Drop for Connected {
         let Ok(mut worker) = self.worker.try_borrow_mut() else { return };
         worker.recover();
         worker.now = Instant::now();
+        if let Some(owed) = self.client.owed.take() {
+            self.client.session.leave_owed(owed.leave());
+        }
         disconnected(&mut worker, &self.client, self.end);
         worker.wake_all();
     }
@@ -305,9 +308,16 @@ fn take_turn(
     cx: &mut Context<'_>,
 ) -> Poll<End> {
     let turn = review(worker, client, cx)
-        .and_then(|()| read(worker, wire, client, cx))
-        .and_then(|()| client.poll_exchange(worker, wire.writer.replies(), cx))
-        .and_then(|()| flush(worker, wire, client, cx))
+        .and_then(|()| {
+            let is_paused = read(worker, wire, client, cx)?;
+            client.poll_exchange(worker, wire.writer.replies(), cx)?;
+            let has_unjudged = flush(worker, wire, client, cx)?;
+            if is_paused && wire.writer.len() <= WRITING_BYTES_PAUSE {
+                // Nothing was asked of the socket by which this task would hear of it again.
+                cx.waker().wake_by_ref();
+            }
+            Ok(has_unjudged)
+        })
         .and_then(|has_unjudged| judge_waiting(worker, client, has_unjudged, cx))
         .and_then(|()| check_silence(wire, timer, cx));
     match turn {
@@ -324,23 +334,28 @@ fn review(worker: &mut Worker, client: &mut Client, cx: &mut Context<'_>) -> Res
     Ok(())
 }
 
-/// Reads as long as there is something, the peer takes answers, and others have not waited too long.
-fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<(), End> {
+/// Reads as long as there is something, the peer takes answers, and others have not waited too long. Whether it is because
+/// the peer does not take them that nothing is read.
+fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
     for _ in 0..READS_PER_TURN {
-        // Above the mark, having written is what wakes this task.
-        if wire.writer.len() > WRITING_BYTES_PAUSE
-            || client.poll_ahead(worker, cx)?.is_pending()
-            || read_once(worker, wire, client, cx)?.is_pending()
-        {
-            return Ok(());
+        if wire.writer.len() > WRITING_BYTES_PAUSE {
+            return Ok(true);
+        }
+        if client.poll_ahead(worker, cx)?.is_pending() {
+            // It is not for the client that it is not heard.
+            wire.protocol.heard(worker.now);
+            return Ok(false);
+        }
+        if read_once(worker, wire, client, cx)?.is_pending() {
+            return Ok(false);
         }
         if worker.turn.is_over(worker.now) {
             go_on_after_others(cx);
-            return Ok(());
+            return Ok(false);
         }
     }
     cx.waker().wake_by_ref();
-    Ok(())
+    Ok(false)
 }
 
 /// Reads once and deals with every whole packet that is there.
@@ -492,7 +507,7 @@ fn judge_waiting(
 
 /// Writes answers and what the session has for the client, as far as the peer takes it. Says whether messages wait to be
 /// judged.
-fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context<'_>) -> Result<bool, End> {
+fn flush(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
     loop {
         let (session, unwritten) = (&client.session, wire.writer.len());
         let turn = session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, unwritten)?;
@@ -504,6 +519,10 @@ fn flush(worker: &mut Worker, wire: &mut Wire, client: &Client, cx: &mut Context
         events::packets_sent(&worker.hooks, Some(&client.info), &mut wire.writer);
         if turn.close {
             return Err(End::Shutdown);
+        }
+        if let Some(left) = turn.owed {
+            client.owed.get_or_insert_default().take_over(left);
+            cx.waker().wake_by_ref();
         }
         let before = wire.writer.len();
         let written = wire.writer.poll_write(&mut wire.transport, cx);

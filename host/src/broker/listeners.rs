@@ -144,10 +144,11 @@ impl Listeners {
     /// Ends accepting, and lets go of the workers.
     pub(super) async fn shutdown(&mut self) {
         self.tasks.shutdown().await;
+        // Also where one of them does not answer the rest are let go of.
+        self.turns = Turns::new(Vec::new());
         for open in self.open.drain(..) {
             open.close().await;
         }
-        self.turns = Turns::new(Vec::new());
     }
 
     async fn start(

@@ -1,11 +1,13 @@
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::vec;
 
-use super::aside::ASKED_TOGETHER_MAX;
+use super::aside::{ASKED_TOGETHER_MAX, RESTARTS_MAX};
 use super::connect::logged;
 use super::connection::{Client, End};
 use super::publish::{count_dropped, message_facts};
@@ -32,6 +34,51 @@ pub(super) struct Owed {
     found: Option<Matched>,
 }
 
+/// Subscriptions whose retained messages a client is yet to have.
+pub(super) type OwedFor = Box<[(TopicFilter, Wanted)]>;
+
+/// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
+/// payload, which may have been replaced meanwhile. One look-up more is begun below that.
+const FOUND_MAX: usize = 1 << 18;
+
+/// How many they have, and the connections that wait until they have fewer.
+#[derive(Debug, Default)]
+pub(super) struct FoundRoom {
+    taken: Cell<usize>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl FoundRoom {
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.taken.get() < FOUND_MAX {
+            return Poll::Ready(());
+        }
+        self.waiting.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// A part of the room, given back when this is dropped.
+#[derive(Debug)]
+struct Taken {
+    room: Rc<FoundRoom>,
+    count: usize,
+}
+
+impl Taken {
+    fn new(room: &Rc<FoundRoom>, count: usize) -> Self {
+        room.taken.set(room.taken.get() + count);
+        Self { room: Rc::clone(room), count }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.taken.set(self.room.taken.get() - self.count);
+        self.room.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+    }
+}
+
 /// What was found for one subscription.
 #[derive(Debug)]
 struct Matched {
@@ -45,8 +92,9 @@ struct Matched {
     /// What was said of the publisher of the message before, who mostly is the same.
     asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
     asking: Option<Asking>,
-    /// Whether others have had their turns since these were found.
-    has_waited: bool,
+    /// How often they were found anew because permissions have changed meanwhile.
+    restarts: u32,
+    _taken: Taken,
 }
 
 /// Messages of one publisher, whose right to them is asked about where it holds up nobody else.
@@ -62,6 +110,19 @@ impl fmt::Debug for Asking {
 }
 
 impl Owed {
+    /// The client is to have what an earlier connection has left as well.
+    pub(super) fn take_over(&mut self, left: OwedFor) {
+        self.subscriptions.extend(left);
+    }
+
+    /// For the next connection: what was begun is begun anew by that.
+    pub(super) fn leave(mut self) -> OwedFor {
+        if let Some(matched) = self.found.take() {
+            self.subscriptions.push_front((matched.filter, matched.wanted));
+        }
+        Vec::from(self.subscriptions).into()
+    }
+
     /// The client is to have what there is for a subscription.
     pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
         self.subscriptions.push_back((filter, wanted));
@@ -85,17 +146,27 @@ impl Worker {
         loop {
             if let Some(mut matched) = owed.found.take() {
                 if self.poll_publishable(&mut matched, cx).is_pending() {
-                    matched.has_waited = true;
                     owed.found = Some(matched);
                     return Poll::Pending;
                 }
-                self.send_retained(client, matched)?;
+                if matched.generation == self.hooks.verdict_number() || matched.restarts >= RESTARTS_MAX {
+                    self.send_retained(client, matched)?;
+                } else {
+                    // What was said of the right to them holds no more.
+                    let Matched { filter, wanted, restarts, .. } = matched;
+                    owed.found = Some(Matched { restarts: restarts + 1, ..self.look_up(client, filter, wanted) });
+                    continue;
+                }
             }
             if has_begun && self.turn.is_over(self.now) {
                 go_on_after_others(cx);
                 return Poll::Pending;
             }
-            let Some((filter, wanted)) = owed.subscriptions.pop_front() else { return Poll::Ready(Ok(())) };
+            if owed.subscriptions.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.found_room.poll_room(cx));
+            let Some((filter, wanted)) = owed.subscriptions.pop_front() else { continue };
             owed.found = Some(self.look_up(client, filter, wanted));
             has_begun = true;
         }
@@ -112,11 +183,12 @@ impl Worker {
             filter,
             wanted,
             generation,
-            publishable: Vec::with_capacity(found.len()),
+            publishable: Vec::new(),
+            _taken: Taken::new(&self.found_room, found.len()),
             rest: found.into_iter(),
             asked_before: None,
             asking: None,
-            has_waited: false,
+            restarts: 0,
         }
     }
 
@@ -203,14 +275,7 @@ impl Worker {
 
     /// Sends what was found, as far as the client may receive it.
     fn send_retained(&mut self, client: &Client, matched: Matched) -> Result<(), End> {
-        let Matched { filter, wanted, generation, publishable: mut found, has_waited, .. } = matched;
-        if has_waited {
-            // Who has another message of the topic by now is not to have this one after it.
-            found.retain(|found| self.core.retained.is_current(&found.message));
-        }
-        if found.is_empty() {
-            return Ok(());
-        }
+        let Matched { filter, wanted, generation, publishable: mut found, _taken, .. } = matched;
         let mut standing = Standing::Judged;
         if self.hooks.decides(Action::Receive) {
             if found.len() > JUDGED_IN_PLACE_MAX || self.checker.holds_up(&client.info, Action::Receive) {
@@ -221,6 +286,11 @@ impl Worker {
                 found.retain(|_| allowed.next() == Some(true));
             }
         }
+        // Who has another message of the topic by now is not to have this one after it.
+        found.retain(|found| self.core.retained.is_current(&found.message));
+        if found.is_empty() {
+            return Ok(());
+        }
         self.turn.spend(found.len());
         let queued = found.into_iter().map(|Found { message, .. }| Queued {
             qos: message.qos.min(wanted.options.qos),
@@ -229,7 +299,8 @@ impl Worker {
             message,
         });
         let (session, link_id) = (&client.session, client.link_id);
-        let dropped = session.deliver_retained(link_id, queued, standing, &self.core.limits, self.now)?;
+        let of = (&filter, wanted);
+        let dropped = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());
         }

@@ -128,6 +128,12 @@ impl Reader {
         self.rest.len() < EARLY_BYTES_MAX
     }
 
+    /// Whether what is kept begins with all of a packet.
+    pub(super) fn has_whole_packet(&self, packet_bytes_max: usize) -> bool {
+        let header = FixedHeader::read(&self.rest, packet_bytes_max).ok().flatten();
+        header.is_some_and(|header| header.packet_len() <= self.rest.len())
+    }
+
     /// Makes the next read hand out what is kept, without waiting for more.
     pub(super) fn look_again(&mut self) {
         if !self.rest.is_empty() {

@@ -81,10 +81,13 @@ impl Publishers {
         }
     }
 
-    /// What they would take if this one had one more message.
-    fn bytes_with(&self, client: Option<&Arc<ClientInfo>>) -> usize {
+    /// What they would take if this one had one more message, in place of one of `old`.
+    fn bytes_with(&self, client: Option<&Arc<ClientInfo>>, old: Option<&Arc<ClientInfo>>) -> usize {
         let new = client.filter(|client| !self.messages.contains_key(&Self::key(client)));
-        self.bytes + new.map_or(0, |client| Self::bytes_of(client))
+        let goes = old.filter(|old| {
+            self.messages.get(&Self::key(old)) == Some(&1) && client.is_none_or(|client| !Arc::ptr_eq(client, old))
+        });
+        self.bytes + new.map_or(0, |client| Self::bytes_of(client)) - goes.map_or(0, |old| Self::bytes_of(old))
     }
 }
 
@@ -124,10 +127,12 @@ impl Retained {
         let old_bytes = inner.tree.value(topic).map(|old| old.message.bytes());
         let new_bytes = inner.bytes - old_bytes.unwrap_or(0) + message.bytes();
         let new_len = inner.tree.len() + usize::from(old_bytes.is_none());
+        let old_publisher = inner.tree.value(topic).and_then(|old| old.publisher.as_ref());
+        let of_publishers = inner.publishers.bytes_with(publisher, old_publisher);
         // As if no other began as this one does.
         let new_levels = inner.tree.levels() + old_bytes.map_or(levels(topic.as_str()), |_| 0);
         if new_len > limits.retained_messages_max
-            || new_bytes + inner.publishers.bytes_with(publisher) > limits.retained_bytes_max
+            || new_bytes + of_publishers > limits.retained_bytes_max
             || new_levels > limits.levels_max(limits.retained_messages_max)
         {
             drop(inner);

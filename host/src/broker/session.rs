@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::owed::OwedFor;
 use super::received::Received;
 use super::subscriptions::Wanted;
 use super::will::Will;
@@ -99,6 +100,8 @@ struct Shared {
     ended: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
+    /// Subscriptions whose retained messages a connection has left to the next one.
+    owed: Option<OwedFor>,
 }
 
 /// What the filters of a session take, beside their number.
@@ -218,6 +221,7 @@ impl SessionHandle {
                 away: None,
                 ended: false,
                 received: None,
+                owed: None,
             }),
             queued,
         }
@@ -326,7 +330,8 @@ impl SessionHandle {
         outbound.set_unwritten(0);
         let undelivered = outbound.take_undelivered();
         let (more, unjudged) = (outbound.has_outgoing(limits), outbound.has_unjudged());
-        Ok(Turn { outgoing, messages, undelivered, more, unjudged, close: link.close })
+        let close = link.close;
+        Ok(Turn { outgoing, messages, undelivered, more, unjudged, owed: shared.owed.take(), close })
     }
 
     /// Takes a message for the client, which may be sent or is to be judged first. If its connection has to be woken for it,
@@ -370,10 +375,25 @@ impl SessionHandle {
         delivered
     }
 
-    /// Takes retained messages for a subscription of the connection `link_id`, and says how many had no room.
+    /// Keeps what a connection was yet to send of retained messages, for the one that the session has now or next.
+    pub(super) fn leave_owed(&self, owed: OwedFor) {
+        let mut shared = self.lock();
+        if shared.ended {
+            return;
+        }
+        shared.owed = Some(match shared.owed.take() {
+            Some(before) => Vec::from(before).into_iter().chain(owed).collect(),
+            None => owed,
+        });
+        shared.link.iter().for_each(|link| link.waker.wake_by_ref());
+    }
+
+    /// Takes retained messages for a subscription of the connection `link_id`, if it has that still, and says how many had
+    /// no room.
     pub(super) fn deliver_retained(
         &self,
         link_id: u64,
+        (filter, wanted): (&TopicFilter, Wanted),
         messages: impl Iterator<Item = Queued>,
         standing: Standing,
         limits: &Limits,
@@ -382,6 +402,9 @@ impl SessionHandle {
         let mut shared = self.lock();
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
+        }
+        if shared.subscriptions.get(filter) != Some(&wanted) {
+            return Ok(0);
         }
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
         let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
@@ -524,6 +547,7 @@ impl Shared {
         self.ended = true;
         let orphans = self.session.outbound.take_shared();
         self.session = Session::default();
+        self.owed = None;
         self.away = None;
         self.extent = Extent::default();
         self.count_connect();
@@ -568,6 +592,8 @@ pub(super) struct Turn {
     pub(super) more: bool,
     /// Whether messages wait that are to be judged.
     pub(super) unjudged: bool,
+    /// What an earlier connection has left.
+    pub(super) owed: Option<OwedFor>,
     pub(super) close: bool,
 }
 

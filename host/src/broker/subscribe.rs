@@ -34,6 +34,7 @@ impl Worker {
         if !client.verdicts.answers_hold_for(self.hooks.verdict_number()) {
             // They were given by rules that the session may have been judged by anew since.
             client.session.is_to_be_judged();
+            client.session.wake();
         }
         let said = refused.as_deref().map_or(Vec::new(), |why| explanation::of_acknowledgement(why, client.terms));
         let encode = |out: &mut BytesMut, said: &[Property<'_>]| {

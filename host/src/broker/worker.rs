@@ -17,6 +17,7 @@ use super::aside::Asking;
 use super::connection;
 use super::core::{Core, Internal};
 use super::doorway::Doorway;
+use super::owed::FoundRoom;
 use super::publish::Asks;
 use super::revocation;
 use super::routes::RouteCache;
@@ -58,6 +59,8 @@ pub(super) struct Worker {
     pub(super) now: Instant,
     /// What the running turn of a connection has done.
     pub(super) turn: Turn,
+    /// For retained messages that connections have found.
+    pub(super) found_room: Rc<FoundRoom>,
     next_link: u64,
 }
 
@@ -201,6 +204,7 @@ impl Worker {
             read_buffer: read_buffer(),
             now: Instant::now(),
             turn: Turn::default(),
+            found_room: Rc::default(),
             next_link: index as u64,
         }
     }

@@ -52,6 +52,9 @@ impl Queue {
         // Once one is left out, so is what follows: what is missing is in one place.
         if state.left_out > 0 || state.lines.len() + line.len() > BYTES_MAX {
             state.left_out += 1;
+            drop(state);
+            // Also where there is nothing before it: then it alone is too long.
+            self.more.notify_one();
             return;
         }
         state.lines.extend_from_slice(line);
@@ -90,7 +93,7 @@ impl Queue {
         if state.lines.is_empty() {
             self.written.notify_all();
         }
-        self.more.wait_while(&mut state, |state| state.lines.is_empty());
+        self.more.wait_while(&mut state, |state| state.lines.is_empty() && state.left_out == 0);
         std::mem::swap(&mut state.lines, lines);
         state.writing = true;
         std::mem::take(&mut state.left_out)
@@ -176,6 +179,20 @@ mod tests {
         queue.finish();
         let state = queue.state.lock();
         assert!(!state.writing && state.lines.capacity() <= KEPT_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_line_that_never_fits_is_told_and_keeps_no_others_out() {
+        let (queue, lines, answer) = start();
+        drop(answer);
+        queue.push(&vec![b'x'; BYTES_MAX + 1]);
+        let mut written = lines.recv().expect("is written");
+        while !written.contains("missing") {
+            written = lines.recv().expect("is told");
+        }
+        assert_eq!(written, "1 missing\n");
+        queue.push(b"next\n");
+        assert_eq!(lines.recv().expect("is written"), "next\n");
     }
 
     #[test]

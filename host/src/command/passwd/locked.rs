@@ -68,9 +68,11 @@ impl Locked {
 
     /// Gives it new content.
     pub(super) fn replace(mut self, content: &[u8]) -> io::Result<()> {
-        replace(&self.path, &self.file, content)?;
-        self.is_new = false;
-        Ok(())
+        // Whatever becomes of it from here on, it may have its content by then.
+        let was_new = std::mem::take(&mut self.is_new);
+        replace(&self.path, &self.file, content).inspect_err(|_| {
+            self.is_new = was_new && fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0);
+        })
     }
 }
 
