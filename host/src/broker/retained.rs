@@ -290,6 +290,28 @@ mod tests {
         assert!(inner.publishers.bytes == 0 && inner.publishers.messages.is_empty());
     }
 
+    /// A publisher is another one after each connection: what was known of the one before goes with its last message.
+    #[test]
+    fn a_publisher_that_comes_back_takes_no_more_room() {
+        let publisher = || {
+            Arc::new(ClientInfo {
+                client_id: ClientId::new("publisher"),
+                identity: Identity::Anonymous,
+                peer: Peer::tcp(([192, 0, 2, 1], 49_152).into(), "default".into()),
+                connect: ConnectFacts::default(),
+            })
+        };
+        let (first, second) = (publisher(), publisher());
+        let message = message("a", None);
+        let retained_bytes_max = message.bytes() + Publishers::bytes_of(&first);
+        let limits = Limits { retained_bytes_max, ..Limits::default() };
+        let retained = Retained::default();
+        for publisher in [&first, &first, &second, &second] {
+            assert_eq!(retained.store(&message, Some(publisher), &limits), Stored::Done);
+        }
+        assert_eq!(retained.inner.read().publishers.bytes, Publishers::bytes_of(&second));
+    }
+
     /// Each level takes more room than its text, which is all that bytes are counted of.
     #[test]
     fn levels_of_topics_are_bounded() {
