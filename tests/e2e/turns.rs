@@ -1,6 +1,7 @@
 //! What one client has the broker do comes in turns, between which others have theirs.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use rumqttc::QoS::AtLeastOnce;
 
@@ -11,6 +12,24 @@ use crate::slow_plugins::{connected, others, round_trips_until};
 
 const PINGREQ: &[u8] = &[0xc0, 0];
 const PINGRESP: [u8; 2] = [0xd0, 0];
+
+/// The answer to a PINGREQ comes when all before it is done; meanwhile the other client is served.
+fn check_others_have_turns(busy: &mut TcpStream, quick: &mut Client) {
+    let round_trips = round_trips_until(busy, quick);
+    let mut answer = [0; 2];
+    busy.read_exact(&mut answer).expect("is answered");
+    assert_eq!(answer, PINGRESP);
+    assert!(round_trips > 20, "{round_trips} round trips meanwhile");
+}
+
+/// A client that has published two thousand retained messages.
+fn with_retained(broker: &Broker) -> Client {
+    let mut publisher = Client::connect(broker, "publisher");
+    for number in 0..2_000 {
+        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
+    }
+    publisher
+}
 
 /// A few bytes for each message, which goes to a thousand.
 #[test]
@@ -29,11 +48,7 @@ fn many_messages_for_many() {
     let _idle = others(&broker);
     let mut quick = Client::connect(&broker, "quick");
     publisher.write_all(&[b"\x30\x03\0\x01a".repeat(2_000).as_slice(), PINGREQ].concat()).expect("is open");
-    let round_trips = round_trips_until(&publisher, &mut quick);
-    let mut answer = [0; 2];
-    publisher.read_exact(&mut answer).expect("is answered");
-    assert_eq!(answer, PINGRESP);
-    assert!(round_trips > 20, "{round_trips} round trips meanwhile");
+    check_others_have_turns(&mut publisher, &mut quick);
 }
 
 /// All retained messages are looked at for each filter.
@@ -41,10 +56,7 @@ fn many_messages_for_many() {
 fn many_filters_over_many_retained_messages() {
     const FILTERS: usize = 6_000;
     let broker = Broker::open();
-    let mut publisher = Client::connect(&broker, "publisher");
-    for number in 0..2_000 {
-        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
-    }
+    with_retained(&broker);
     let mut subscriber = open(&broker);
     // With a keep-alive of a second, in which it says nothing as the broker does not listen.
     subscriber.write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\x01\0\x01x").expect("is open");
@@ -55,11 +67,7 @@ fn many_filters_over_many_retained_messages() {
     subscriber.write_all(&[filters.as_slice(), PINGREQ].concat()).expect("is open");
     // One byte more than that of fewer filters.
     subscriber.read_exact(&mut [0; 5 + FILTERS]).expect("is answered");
-    let round_trips = round_trips_until(&subscriber, &mut quick);
-    let mut answer = [0; 2];
-    subscriber.read_exact(&mut answer).expect("is answered");
-    assert_eq!(answer, PINGRESP);
-    assert!(round_trips > 20, "{round_trips} round trips meanwhile");
+    check_others_have_turns(&mut subscriber, &mut quick);
 }
 
 /// Whoever may not be subscribed any more gets no retained messages for what he was owed.
@@ -69,10 +77,7 @@ fn what_is_owed_ends_with_the_subscription() {
     let acl =
         "topic-check: {plugins: [topic_acl], publish-acl: {anonymous: ['#']}, subscribe-acl: {anonymous: ['#']}}\n";
     let mut broker = Broker::start(&format!("plugins: [auth_anonymous, topic_acl]\n{acl}"));
-    let mut publisher = Client::connect(&broker, "publisher");
-    for number in 0..2_000 {
-        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
-    }
+    let mut publisher = with_retained(&broker);
     publisher.publish("secret", AtLeastOnce, true, "secret");
     let mut subscriber = connected(&broker);
     let filters = (0..FILTERS).map(|number| format!("+/+/c{number}")).chain(["secret".to_owned()]);
@@ -95,10 +100,7 @@ fn what_is_owed_ends_with_the_subscription() {
 fn what_is_owed_outlives_the_connection() {
     const FILTERS: usize = 6_000;
     let broker = Broker::open();
-    let mut publisher = Client::connect(&broker, "publisher");
-    for number in 0..2_000 {
-        publisher.publish(&format!("a/{number}/b"), AtLeastOnce, true, "kept");
-    }
+    let mut publisher = with_retained(&broker);
     publisher.publish("last", AtLeastOnce, true, "x");
     let connect = b"\x10\x0d\0\x04MQTT\x04\0\0\0\0\x01x";
     let mut subscriber = open(&broker);

@@ -1,5 +1,6 @@
 mod figures;
 mod judgement;
+mod retained;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -373,44 +374,6 @@ impl SessionHandle {
             wakes.push(link.waker.clone());
         }
         delivered
-    }
-
-    /// Keeps what a connection was yet to send of retained messages, for the one that the session has now or next.
-    pub(super) fn leave_owed(&self, owed: OwedFor) {
-        let mut shared = self.lock();
-        if shared.ended {
-            return;
-        }
-        shared.owed = Some(match shared.owed.take() {
-            Some(before) => Vec::from(before).into_iter().chain(owed).collect(),
-            None => owed,
-        });
-        shared.link.iter().for_each(|link| link.waker.wake_by_ref());
-    }
-
-    /// Takes retained messages for a subscription of the connection `link_id`, if it has that still, and says how many had
-    /// no room.
-    pub(super) fn deliver_retained(
-        &self,
-        link_id: u64,
-        (filter, wanted): (&TopicFilter, Wanted),
-        messages: impl Iterator<Item = Queued>,
-        standing: Standing,
-        limits: &Limits,
-        now: Instant,
-    ) -> Result<usize, Displaced> {
-        let mut shared = self.lock();
-        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
-            return Err(Displaced);
-        }
-        if shared.subscriptions.get(filter) != Some(&wanted) {
-            return Ok(0);
-        }
-        let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
-        let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
-        let outbound = &mut shared.session.outbound;
-        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
-        Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
     }
 
     /// Records a subscription while `index` enters it where publishers look.

@@ -41,6 +41,32 @@ fn client(client_id: &str) -> Arc<ClientInfo> {
     Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect })
 }
 
+fn link(client: &Arc<ClientInfo>, id: u64) -> Link {
+    let (client, terms, waker) = (Arc::clone(client), ClientTerms::default(), Waker::noop().clone());
+    Link { id, client, terms, waker, will: None, woken: false, close: false }
+}
+
+/// Each of many connections that take over from the one before leaves what that has left, and its own.
+#[test]
+fn what_connections_leave_to_the_next_is_bounded_by_the_subscriptions() {
+    let (core, info, now) = (worker().0, client("c"), Instant::now());
+    let open =
+        Open { client: &info, clean_start: true, expiry: SessionExpiry::NEVER, link: link(&info, 1), generation: 1 };
+    let session = core.directory.open(open, &core.limits, now).expect("has room").session;
+    let wanted = |qos| Wanted { options: SubscriptionOptions::new(qos), id: None };
+    let filter = |text| TopicFilter::new(text).expect("valid filter");
+    for text in ["a", "b"] {
+        let subscribed = session.subscribe(1, &filter(text), wanted(QoS::AtMostOnce), &core.limits, || ());
+        assert!(subscribed.is_ok());
+    }
+    let owed = [("a", QoS::AtMostOnce), ("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce), ("gone", QoS::AtMostOnce)];
+    for _ in 0..3 {
+        session.leave_owed(owed.iter().map(|(text, qos)| (filter(text), wanted(*qos))).collect());
+    }
+    let turn = session.take_turn(1, Waker::noop(), &core.limits, now, 0).expect("is its own");
+    assert_eq!(turn.owed.as_deref(), Some(&[(filter("a"), wanted(QoS::AtMostOnce))][..]));
+}
+
 /// However many there are, the members are looked up once.
 #[test]
 fn messages_that_are_passed_on_do_not_copy_the_members_for_each() {
@@ -73,17 +99,8 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     let (core, worker) = worker();
     let worker = Rc::new(RefCell::new(worker));
     let info = client("c");
-    let link = |id| Link {
-        id,
-        client: Arc::clone(&info),
-        terms: ClientTerms::default(),
-        waker: Waker::noop().clone(),
-        will: None,
-        woken: false,
-        close: false,
-    };
     let expiry = SessionExpiry::WITH_CONNECTION;
-    let open = |id| Open { client: &info, clean_start: true, expiry, link: link(id), generation: 1 };
+    let open = |id| Open { client: &info, clean_start: true, expiry, link: link(&info, id), generation: 1 };
     let opened = core.directory.open(open(1), &core.limits, Instant::now()).expect("has room");
     core.totals.connect();
     let client = Client {

@@ -91,7 +91,7 @@ impl Job {
 pub(crate) enum Room {
     /// As clients can make any number of them.
     IfThereIs,
-    /// As there is one for each session at most.
+    /// As there are a few for each session at most.
     Always,
 }
 

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// A queue between threads, bounded in items and in bytes. Putting never waits.
 pub(crate) struct BoundedQueue<T> {
@@ -16,6 +16,12 @@ struct State<T> {
     bytes: usize,
     closed: bool,
     woken: bool,
+}
+
+/// Where an item is put.
+enum End {
+    First,
+    Last,
 }
 
 /// Why an item was not taken.
@@ -50,7 +56,7 @@ impl<T> BoundedQueue<T> {
 
     /// Adds an item that counts as so many bytes.
     pub(crate) fn push(&self, item: T, bytes: usize) -> Result<(), Refused<T>> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if state.closed {
             return Err(Refused::Closed(item));
         }
@@ -58,52 +64,46 @@ impl<T> BoundedQueue<T> {
         if state.items.len() >= self.items_max || bytes_then > self.bytes_max {
             return Err(Refused::Full(item));
         }
-        state.bytes = bytes_then;
-        state.items.push_back((item, bytes));
-        drop(state);
-        self.changed.notify_one();
+        self.put(state, bytes, item, End::Last);
         Ok(())
     }
 
     /// Adds an item whether there is room or not: for those of which something else bounds the number.
     pub(crate) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(Refused::Closed(item));
-        }
-        state.items.push_back((item, 0));
-        drop(state);
-        self.changed.notify_one();
-        Ok(())
+        self.put_unless_closed(item, End::Last)
     }
 
     /// Adds an item before all others, whether there is room or not: for the few that somebody's thread waits for.
     pub(crate) fn push_first(&self, item: T) -> Result<(), Refused<T>> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(Refused::Closed(item));
-        }
-        state.items.push_front((item, 0));
-        drop(state);
-        self.changed.notify_one();
-        Ok(())
+        self.put_unless_closed(item, End::First)
     }
 
     /// Puts back an item that was taken out, before all others, also where the queue is closed.
     pub(crate) fn put_back(&self, bytes: usize, item: T) {
-        let mut state = self.state.lock();
-        state.bytes = state.bytes.saturating_add(bytes);
-        state.items.push_front((item, bytes));
-        drop(state);
-        self.changed.notify_one();
+        self.put(self.state.lock(), bytes, item, End::First);
     }
 
     /// Adds an item after all others, whether there is room or not and also where the queue is closed: for the few that
     /// change what is done with the rest, and for what was taken out before.
     pub(crate) fn push_anyway(&self, bytes: usize, item: T) {
-        let mut state = self.state.lock();
+        self.put(self.state.lock(), bytes, item, End::Last);
+    }
+
+    fn put_unless_closed(&self, item: T, end: End) -> Result<(), Refused<T>> {
+        let state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(item));
+        }
+        self.put(state, 0, item, end);
+        Ok(())
+    }
+
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, bytes: usize, item: T, end: End) {
         state.bytes = state.bytes.saturating_add(bytes);
-        state.items.push_back((item, bytes));
+        match end {
+            End::First => state.items.push_front((item, bytes)),
+            End::Last => state.items.push_back((item, bytes)),
+        }
         drop(state);
         self.changed.notify_one();
     }

@@ -126,8 +126,8 @@ impl TopicChecker {
         }
     }
 
-    /// The same where it is the broker that has to know: what was granted must not end because others ask much. One
-    /// question at a time for each session.
+    /// The same where it is the broker that has to know: what was granted must not end because others ask much. A
+    /// few questions at a time for each session, of a few topics each.
     pub fn ask_for_broker(
         &self,
         client: Arc<ClientInfo>,

@@ -147,39 +147,24 @@ impl Write for Escaped<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("not poisoned").write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn an_event_is_one_line_in_the_form_of_amqtt() {
-        let kept = Kept::default();
-        let writer = kept.clone();
+        let kept = tempfile::NamedTempFile::new().expect("a file");
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_max_level(LevelFilter::INFO)
-            .with_writer(move || writer.clone())
+            .with_writer(Arc::new(kept.reopen().expect("is there")))
             .event_format(Line)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(client = "c1", "refused `a\n[2000] :: INFO - fake\u{1b}[31m`");
             tracing::debug!("not told");
         });
-        let log = String::from_utf8(kept.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+        let log = std::fs::read_to_string(kept.path()).expect("text");
         let (time, message) = log.split_once("] :: ").expect("has a time");
         assert!(time.starts_with("[2") && time.ends_with('Z'), "{log}");
         assert_eq!(message, "WARN - refused `a\\n[2000] :: INFO - fake\\x1b[31m` client=\"c1\"\n");

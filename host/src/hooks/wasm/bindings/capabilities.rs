@@ -237,29 +237,12 @@ impl From<PublishError> for publisher::PublishError {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use parking_lot::Mutex;
     use tracing::level_filters::LevelFilter;
 
     use super::*;
     use crate::hooks::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
     use crate::hooks::stand_in::StandIn;
     use crate::hooks::{BrokerServices, PluginLimits};
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// The state of an instance that is in its `init`, of which it is the first or not.
     fn state(first: bool) -> State {
@@ -278,12 +261,11 @@ mod tests {
     /// A logger that asks once, when it is made, would be silent for ever.
     #[test]
     fn every_instance_is_told_the_level_in_its_init_and_the_first_alone_writes_then() {
-        let kept = Kept::default();
-        let writer = kept.clone();
+        let kept = tempfile::NamedTempFile::new().expect("a file");
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_max_level(LevelFilter::INFO)
-            .with_writer(move || writer.clone())
+            .with_writer(Arc::new(kept.reopen().expect("is there")))
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             for (number, first) in [true, false].into_iter().enumerate() {
@@ -295,7 +277,7 @@ mod tests {
                 log::Host::write(&mut state, log::Level::Info, format!("call of {number}"));
             }
         });
-        let written = String::from_utf8(kept.0.lock().clone()).expect("text");
+        let written = std::fs::read_to_string(kept.path()).expect("text");
         let contains = ["init of 0", "call of 0", "init of 1", "call of 1"].map(|text| written.contains(text));
         assert_eq!(contains, [true, true, false, true], "{written}");
     }

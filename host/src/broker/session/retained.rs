@@ -1,0 +1,53 @@
+//! The retained messages of a session's subscriptions.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::{Displaced, SessionHandle};
+use crate::broker::owed::OwedFor;
+use crate::broker::subscriptions::Wanted;
+use crate::queue::{Queued, Standing};
+use crate::types::{Limits, TopicFilter};
+
+impl SessionHandle {
+    /// Keeps what a connection was yet to send of retained messages, for the one that the session has now or next: each
+    /// subscription that there is once, however many connections have left it.
+    pub(in crate::broker) fn leave_owed(&self, owed: OwedFor) {
+        let mut shared = self.lock();
+        if shared.ended {
+            return;
+        }
+        let before = shared.owed.take().map_or(Vec::new(), Vec::from);
+        let (subscriptions, mut kept) = (&shared.subscriptions, HashSet::with_hasher(ahash::RandomState::new()));
+        let all = before.into_iter().chain(owed);
+        let still = |(filter, wanted): &(TopicFilter, Wanted)| subscriptions.get(filter) == Some(wanted);
+        let all = all.filter(still).filter(|(filter, _)| kept.insert(filter.clone())).collect();
+        shared.owed = Some(all);
+        shared.link.iter().for_each(|link| link.waker.wake_by_ref());
+    }
+
+    /// Takes retained messages for a subscription of the connection `link_id`, if it has that still, and says how many had
+    /// no room.
+    pub(in crate::broker) fn deliver_retained(
+        &self,
+        link_id: u64,
+        (filter, wanted): (&TopicFilter, Wanted),
+        messages: impl Iterator<Item = Queued>,
+        standing: Standing,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<usize, Displaced> {
+        let mut shared = self.lock();
+        if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
+            return Err(Displaced);
+        }
+        if shared.subscriptions.get(filter) != Some(&wanted) {
+            return Ok(0);
+        }
+        let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
+        let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
+        let outbound = &mut shared.session.outbound;
+        let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
+        Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
+    }
+}
