@@ -7,7 +7,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, process, thread};
 
@@ -33,7 +33,7 @@ const INVALID: u8 = 1;
 const LAST_WORDS_BYTES_MAX: u64 = 4_096;
 
 /// Set in a program that can be asked to compile.
-static COMPILES_APART: OnceLock<()> = OnceLock::new();
+static COMPILES_APART: AtomicBool = AtomicBool::new(false);
 
 /// From now on this program compiles plugins in processes of their own. Call it first thing in `main`.
 ///
@@ -47,13 +47,13 @@ pub fn compile_apart() {
         });
         process::exit(ended);
     }
-    COMPILES_APART.get_or_init(|| ());
+    COMPILES_APART.store(true, Ordering::Relaxed);
 }
 
 /// The code of a component, for [`load_compiled`](super::engine::load_compiled).
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Unusable> {
     check_kind(bytes)?;
-    if COMPILES_APART.get().is_some() { apart(bytes) } else { within(engine, bytes).map_err(Unusable::Invalid) }
+    if COMPILES_APART.load(Ordering::Relaxed) { apart(bytes) } else { within(engine, bytes).map_err(Unusable::Invalid) }
 }
 
 /// The error says what is wrong with the bytes.
