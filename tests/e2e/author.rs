@@ -235,6 +235,11 @@ fn what_a_broker_would_not_start_with_is_said() {
     let expected = "needs grants: {files: [SETTINGS-KEY], publish: [TOPIC-FILTER], broker-info: true, sessions: true, \
                     invalidate: true} in its entry of a configuration\nOK\n";
     assert!(several.ends_with(expected), "{several}");
+    // Also where no setting names a file, or one that is not there: that is for the plugin to say.
+    for settings in ["{}", r#"{"file": "missing"}"#] {
+        let none = succeed(&mut plugin(&["check", guests::EVERYTHING, "--settings", settings]), home.path());
+        assert!(none.ends_with(expected), "{settings}: {none}");
+    }
     let built_in = succeed(&mut plugin(&["check", "topic_acl"]), home.path());
     assert!(built_in.ends_with("OK\n") && !built_in.contains("needs"), "{built_in}");
     let stderr = fail(&["check", guests::EVENTS, "--settings", "prefix: a"], home.path());

@@ -220,7 +220,13 @@ fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &m
 /// All that a configuration can grant. A file is what the settings name and is there.
 fn all_grants(settings: &mut Map<String, Json>, base_dir: &Path) -> Grants {
     let keys: Vec<String> = settings.keys().cloned().collect();
-    let files = keys.into_iter().filter(|key| make_absolute(settings, key, base_dir, Path::is_file)).collect();
+    let (mut files, others): (Vec<_>, Vec<_>) =
+        keys.into_iter().partition(|key| make_absolute(settings, key, base_dir, Path::is_file));
+    if files.is_empty() {
+        // Without any it would be refused `files` as such: it may well do without one, or has to say that it is missing.
+        files = others;
+        files.push("file".to_owned());
+    }
     // The first has no topics that begin with `$`.
     let publish = ["#", "$SYS/#"].into_iter().filter_map(|filter| TopicFilter::new(filter).ok()).collect();
     Grants { files, publish, broker_info: true, sessions: true, invalidate: true }

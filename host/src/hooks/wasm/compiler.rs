@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, process, thread};
 
-use wasmtime::Engine;
+use wasmtime::{Engine, Error, OutOfMemory};
 
 use super::engine::check_kind;
 use super::engine_config::base_config;
@@ -53,12 +53,10 @@ pub fn compile_apart() {
 /// The code of a component, for [`load_compiled`](super::engine::load_compiled).
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Unusable> {
     check_kind(bytes)?;
-    if COMPILES_APART.load(Ordering::Relaxed) { apart(bytes) } else { within(engine, bytes).map_err(Unusable::Invalid) }
-}
-
-/// The error says what is wrong with the bytes.
-fn within(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, String> {
-    engine.precompile_component(bytes).map_err(|error| format!("{error:#}"))
+    if COMPILES_APART.load(Ordering::Relaxed) {
+        return apart(bytes);
+    }
+    engine.precompile_component(bytes).map_err(|error| Unusable::Invalid(format!("{error:#}")))
 }
 
 fn apart(bytes: &[u8]) -> Result<Vec<u8>, Unusable> {
@@ -118,8 +116,9 @@ fn why(status: ExitStatus, last_words: &str, bounds: Bounds) -> Unusable {
             return Unusable::TooComplex(format!("{} s of CPU time", bounds.cpu.as_secs()));
         }
     }
-    // What Rust's standard library says before it aborts, and the system when it gives no more.
-    if last_words.contains("memory allocation of") || last_words.contains("Cannot allocate memory") {
+    // What Rust's standard library says before it aborts, the system when it gives no more, and `serve`.
+    let of_memory = ["memory allocation of", "Cannot allocate memory", OUT_OF_MEMORY];
+    if of_memory.iter().any(|words| last_words.contains(words)) {
         return Unusable::TooComplex(format!("{} MiB of memory", bounds.memory_bytes >> 20));
     }
     if last_words.contains(TOO_MUCH_CODE) {
@@ -129,6 +128,7 @@ fn why(status: ExitStatus, last_words: &str, bounds: Bounds) -> Unusable {
 }
 
 const TOO_MUCH_CODE: &str = "too much code";
+const OUT_OF_MEMORY: &str = "out of memory";
 
 /// What compiling a file may take.
 #[derive(Clone, Copy)]
@@ -189,13 +189,55 @@ fn serve(mut input: impl Read + Send + 'static, output: &mut impl Write) -> io::
         process::exit(1);
     })?;
     let engine = Engine::new(&base_config()).map_err(|error| io::Error::other(format!("{error:#}")))?;
-    let (kind, answer) = match within(&engine, &bytes) {
+    let (kind, answer) = match engine.precompile_component(&bytes) {
         Ok(code) if code.len() as u64 > bounds.code_bytes => return Err(io::Error::other(TOO_MUCH_CODE)),
         Ok(code) => (CODE, code),
-        Err(text) => (INVALID, text.into_bytes()),
+        Err(error) if is_of_memory(&error) => return Err(io::Error::other(OUT_OF_MEMORY)),
+        Err(error) => (INVALID, format!("{error:#}").into_bytes()),
     };
     output.write_all(&[kind])?;
     output.write_all(&answer)?;
     output.flush()?;
     Ok(0)
+}
+
+/// Whether it is memory that was missing, which says nothing against the component.
+fn is_of_memory(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        let of_system = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        cause.is::<OutOfMemory>() || of_system == Some(io::ErrorKind::OutOfMemory)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_is_told_from_bytes_that_are_wrong() {
+        let errors = [
+            (Error::from(OutOfMemory::new(8)).context("compiling a function"), true),
+            (Error::from(io::Error::from(io::ErrorKind::OutOfMemory)).context("a thread"), true),
+            (Error::msg("unknown import `out of memory`"), false),
+        ];
+        for (error, expected) in errors {
+            assert_eq!(is_of_memory(&error), expected, "{error:#}");
+        }
+    }
+
+    /// A status that says nothing, as one has it who ends himself after a complaint.
+    #[cfg(unix)]
+    #[test]
+    fn last_words_say_which_bound_was_met() {
+        use std::os::unix::process::ExitStatusExt;
+        let check = |last_words: &str, expected: &str| {
+            let text = why(ExitStatus::from_raw(256), last_words, Bounds::of(0)).to_string();
+            assert!(text.contains(expected), "{last_words}: {text}");
+        };
+        check("memory allocation of 5 bytes failed", "MiB of memory");
+        check("Cannot allocate memory (os error 12)", "MiB of memory");
+        check(OUT_OF_MEMORY, "MiB of memory");
+        check(TOO_MUCH_CODE, "KiB for its code");
+        check("a panic", "the compiler failed: exit status: 1: a panic");
+    }
 }
