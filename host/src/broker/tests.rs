@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use super::connection::{Client, Connected, End};
 use super::core::Core;
 use super::directory::Open;
 use super::publish::Asks;
+use super::revocation::review_all;
 use super::session::{Link, SessionHandle};
 use super::subscriptions::Wanted;
 use super::verdicts::VerdictCache;
@@ -25,6 +28,16 @@ use crate::types::{
     Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Overlapping, Peer,
     QoS, SessionExpiry, SubscriptionOptions, TopicFilter, TopicName, visits,
 };
+
+/// Says whether it was woken.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A worker that nobody is connected to, and what it shares.
 fn worker() -> (Arc<Core>, Worker) {
@@ -65,6 +78,44 @@ fn what_connections_leave_to_the_next_is_bounded_by_the_subscriptions() {
     }
     let turn = session.take_turn(1, Waker::noop(), &core.limits, now, 0).expect("is its own");
     assert_eq!(turn.owed.as_deref(), Some(&[(filter("a"), wanted(QoS::AtMostOnce))][..]));
+}
+
+/// What comes for a connected client goes out until its connection hears of it.
+#[test]
+fn connected_sessions_hear_of_changed_permissions_before_those_away_are_judged() {
+    const AWAY: usize = 1_000;
+    const CONNECTED: usize = 16;
+    let (core, worker) = worker();
+    let (hooks, worker, now) = (Arc::clone(&worker.hooks), Rc::new(RefCell::new(worker)), Instant::now());
+    let generation = hooks.verdict_number();
+    let open = |name: String, waker| {
+        let info = client(&name);
+        let link = Link { waker, ..link(&info, 1) };
+        let open = Open { client: &info, clean_start: true, expiry: SessionExpiry::NEVER, link, generation };
+        core.directory.open(open, &core.limits, now).expect("has room").session
+    };
+    let away: Vec<_> = (0..AWAY).map(|number| open(format!("away-{number}"), Waker::noop().clone())).collect();
+    away.iter().for_each(|session| assert!(core.directory.left(session, 1, false, now).is_some()));
+    let wakers: Vec<Arc<Woken>> = (0..CONNECTED).map(|_| Arc::default()).collect();
+    let connected = wakers.iter().enumerate();
+    let _connected: Vec<_> =
+        connected.map(|(number, woken)| open(format!("here-{number}"), Arc::clone(woken).into())).collect();
+    let (mut reviews, mut cx) = (pin!(review_all(worker)), Context::from_waker(Waker::noop()));
+    assert!(reviews.as_mut().poll(&mut cx).is_pending());
+    hooks.forget_verdicts();
+    let mut polls = 0;
+    while !wakers.iter().all(|woken| woken.0.load(Ordering::Relaxed)) {
+        assert!(reviews.as_mut().poll(&mut cx).is_pending());
+        polls += 1;
+        assert!(polls < 10 * AWAY, "they are woken");
+    }
+    let judged = |session: &&Arc<SessionHandle>| session.is_judged(hooks.verdict_number());
+    assert!(away.iter().filter(judged).count() <= AWAY / 4);
+    while !away.iter().all(|session| judged(&session)) {
+        assert!(reviews.as_mut().poll(&mut cx).is_pending());
+        polls += 1;
+        assert!(polls < 10 * AWAY, "they are judged");
+    }
 }
 
 /// However many there are, the members are looked up once.
