@@ -134,7 +134,8 @@ impl Worker {
     pub(super) fn poll_owed(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let Some(mut owed) = client.owed.take() else { return Poll::Ready(Ok(())) };
         let sent = self.poll_subscriptions(client, &mut owed, cx);
-        if sent.is_pending() {
+        // At the end of the connection the next one gets what is left.
+        if !matches!(sent, Poll::Ready(Ok(()))) {
             client.owed = Some(owed);
         }
         sent
@@ -150,7 +151,11 @@ impl Worker {
                     return Poll::Pending;
                 }
                 if matched.generation == self.hooks.verdict_number() || matched.restarts >= RESTARTS_MAX {
-                    self.send_retained(client, matched)?;
+                    let sent = self.send_retained(client, &mut matched);
+                    if sent.is_err() {
+                        owed.found = Some(matched);
+                        return Poll::Ready(sent);
+                    }
                 } else {
                     // What was said of the right to them holds no more.
                     let Matched { filter, wanted, restarts, .. } = matched;
@@ -274,8 +279,9 @@ impl Worker {
     }
 
     /// Sends what was found, as far as the client may receive it.
-    fn send_retained(&mut self, client: &Client, matched: Matched) -> Result<(), End> {
-        let Matched { filter, wanted, generation, publishable: mut found, _taken, .. } = matched;
+    fn send_retained(&mut self, client: &Client, matched: &mut Matched) -> Result<(), End> {
+        let (wanted, generation) = (matched.wanted, matched.generation);
+        let mut found = std::mem::take(&mut matched.publishable);
         let mut standing = Standing::Judged;
         if self.hooks.decides(Action::Receive) {
             if found.len() > JUDGED_IN_PLACE_MAX || self.checker.holds_up(&client.info, Action::Receive) {
@@ -299,7 +305,7 @@ impl Worker {
             message,
         });
         let (session, link_id) = (&client.session, client.link_id);
-        let of = (&filter, wanted);
+        let (filter, of) = (&matched.filter, (&matched.filter, wanted));
         let dropped = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());
