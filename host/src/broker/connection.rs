@@ -339,6 +339,7 @@ fn review(worker: &mut Worker, client: &mut Client, cx: &mut Context<'_>) -> Res
 fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
     for _ in 0..READS_PER_TURN {
         if wire.writer.len() > WRITING_BYTES_PAUSE {
+            client.owed.iter_mut().for_each(|owed| owed.pause());
             return Ok(true);
         }
         if client.poll_ahead(worker, cx)?.is_pending() {

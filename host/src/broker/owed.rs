@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -32,6 +32,10 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 pub(super) struct Owed {
     subscriptions: VecDeque<(TopicFilter, Wanted)>,
     found: Option<Matched>,
+    /// How often those of the first were found anew because permissions have changed meanwhile.
+    restarts: u32,
+    /// Set if there are so many for the first that they wait for room.
+    waits: Option<Place>,
 }
 
 /// Subscriptions whose retained messages a client is yet to have.
@@ -39,22 +43,45 @@ pub(super) type OwedFor = Box<[(TopicFilter, Wanted)]>;
 
 /// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
 /// payload, which may have been replaced meanwhile. One look-up more is begun below that.
-const FOUND_MAX: usize = 1 << 18;
+const FOUND_MAX: usize = if cfg!(test) { 1_000 } else { 1 << 18 };
 
-/// How many they have, and the connections that wait until they have fewer.
+/// Messages found for one subscription that count as none, and wait for no room: who subscribes to little does not wait for
+/// those who subscribe to all.
+const FOUND_SMALL: usize = if cfg!(test) { 10 } else { 1 << 10 };
+
+/// How many they have, and the connections that wait until they have fewer, by their links.
 #[derive(Debug, Default)]
 pub(super) struct FoundRoom {
     taken: Cell<usize>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<HashMap<u64, Waker, ahash::RandomState>>,
 }
 
 impl FoundRoom {
+    fn has_room_for(&self, found: usize) -> bool {
+        found <= FOUND_SMALL || self.taken.get() < FOUND_MAX
+    }
+}
+
+/// The place of a connection that waits for room, which goes with it.
+#[derive(Debug)]
+struct Place {
+    room: Rc<FoundRoom>,
+    link_id: u64,
+}
+
+impl Place {
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.taken.get() < FOUND_MAX {
+        if self.room.taken.get() < FOUND_MAX {
             return Poll::Ready(());
         }
-        self.waiting.borrow_mut().push(cx.waker().clone());
+        self.room.waiting.borrow_mut().entry(self.link_id).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
         Poll::Pending
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.waiting.borrow_mut().remove(&self.link_id);
     }
 }
 
@@ -66,16 +93,20 @@ struct Taken {
 }
 
 impl Taken {
-    fn new(room: &Rc<FoundRoom>, count: usize) -> Self {
+    /// None where there is little to count.
+    fn new(room: &Rc<FoundRoom>, count: usize) -> Option<Self> {
+        if count <= FOUND_SMALL {
+            return None;
+        }
         room.taken.set(room.taken.get() + count);
-        Self { room: Rc::clone(room), count }
+        Some(Self { room: Rc::clone(room), count })
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         self.room.taken.set(self.room.taken.get() - self.count);
-        self.room.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+        self.room.waiting.borrow_mut().drain().for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -92,9 +123,7 @@ struct Matched {
     /// What was said of the publisher of the message before, who mostly is the same.
     asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
     asking: Option<Asking>,
-    /// How often they were found anew because permissions have changed meanwhile.
-    restarts: u32,
-    _taken: Taken,
+    taken: Option<Taken>,
 }
 
 /// Messages of one publisher, whose right to them is asked about where it holds up nobody else.
@@ -117,15 +146,26 @@ impl Owed {
 
     /// For the next connection: what was begun is begun anew by that.
     pub(super) fn leave(mut self) -> OwedFor {
-        if let Some(matched) = self.found.take() {
-            self.subscriptions.push_front((matched.filter, matched.wanted));
-        }
+        self.begin_anew();
         Vec::from(self.subscriptions).into()
     }
 
     /// The client is to have what there is for a subscription.
     pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
         self.subscriptions.push_back((filter, wanted));
+    }
+
+    /// The peer does not take what is written: until it does, others have the room.
+    pub(super) fn pause(&mut self) {
+        if self.found.as_ref().is_some_and(|matched| matched.taken.is_some()) {
+            self.begin_anew();
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        if let Some(Matched { filter, wanted, .. }) = self.found.take() {
+            self.subscriptions.push_front((filter, wanted));
+        }
     }
 }
 
@@ -150,17 +190,18 @@ impl Worker {
                     owed.found = Some(matched);
                     return Poll::Pending;
                 }
-                if matched.generation == self.hooks.verdict_number() || matched.restarts >= RESTARTS_MAX {
+                if matched.generation == self.hooks.verdict_number() || owed.restarts >= RESTARTS_MAX {
                     let sent = self.send_retained(client, &mut matched);
                     if sent.is_err() {
                         owed.found = Some(matched);
                         return Poll::Ready(sent);
                     }
+                    owed.restarts = 0;
                 } else {
                     // What was said of the right to them holds no more.
-                    let Matched { filter, wanted, restarts, .. } = matched;
-                    owed.found = Some(Matched { restarts: restarts + 1, ..self.look_up(client, filter, wanted) });
-                    continue;
+                    owed.found = Some(matched);
+                    owed.begin_anew();
+                    owed.restarts += 1;
                 }
             }
             if has_begun && self.turn.is_over(self.now) {
@@ -170,31 +211,47 @@ impl Worker {
             if owed.subscriptions.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.found_room.poll_room(cx));
-            let Some((filter, wanted)) = owed.subscriptions.pop_front() else { continue };
-            owed.found = Some(self.look_up(client, filter, wanted));
+            if let Some(place) = &owed.waits {
+                ready!(place.poll_room(cx));
+                owed.waits = None;
+            }
+            let Some(first) = owed.subscriptions.pop_front() else { continue };
+            match self.look_up(client, first) {
+                Ok(found) => owed.found = Some(found),
+                Err(first) => {
+                    owed.subscriptions.push_front(first);
+                    owed.waits = Some(Place { room: Rc::clone(&self.found_room), link_id: client.link_id });
+                }
+            }
             has_begun = true;
         }
     }
 
-    fn look_up(&mut self, client: &Client, filter: TopicFilter, wanted: Wanted) -> Matched {
+    /// The subscription again if there is no room for what it matches.
+    fn look_up(
+        &mut self,
+        client: &Client,
+        (filter, wanted): (TopicFilter, Wanted),
+    ) -> Result<Matched, (TopicFilter, Wanted)> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
         let mut found = self.core.retained.matches(&filter, generation);
         self.turn.spend_much();
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
         found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
-        Matched {
+        if !self.found_room.has_room_for(found.len()) {
+            return Err((filter, wanted));
+        }
+        Ok(Matched {
             filter,
             wanted,
             generation,
             publishable: Vec::new(),
-            _taken: Taken::new(&self.found_room, found.len()),
+            taken: Taken::new(&self.found_room, found.len()),
             rest: found.into_iter(),
             asked_before: None,
             asking: None,
-            restarts: 0,
-        }
+        })
     }
 
     /// Finds out which of the messages may still be published by who published them.
