@@ -349,13 +349,14 @@ impl Worker {
                 found.retain(|_| allowed.next() == Some(true));
             }
         }
-        // Who has another message of the topic by now is not to have this one after it.
-        found.retain(|found| self.core.retained.is_current(&found.message));
         if found.is_empty() {
             return Ok(());
         }
         self.turn.spend(found.len());
-        let queued = found.into_iter().map(|Found { message, .. }| Queued {
+        // Who has another message of the topic by now is not to have this one after it. Looked at while the session is locked:
+        // what is stored later is delivered later.
+        let is_current = |found: &Found| self.core.retained.is_current(&found.message);
+        let queued = found.into_iter().filter(is_current).map(|Found { message, .. }| Queued {
             qos: message.qos.min(wanted.options.qos),
             retain: true,
             subscription_id: wanted.id,
