@@ -1,3 +1,5 @@
+#[cfg(test)]
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +10,12 @@ use parking_lot::RwLock;
 use super::connect::logged;
 use crate::routing::RetainedTree;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
+
+#[cfg(test)]
+thread_local! {
+    /// What a test has happen before the next message is stored.
+    pub(super) static BEFORE_STORE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
 
 /// The retained message of each topic (3.3.1.3), within limits.
 #[derive(Debug, Default)]
@@ -116,6 +124,10 @@ impl Retained {
     ///
     /// One that there is no room for is not kept, and the first of them is logged.
     pub(super) fn store(&self, message: &Arc<Message>, publisher: Option<&Arc<ClientInfo>>, limits: &Limits) -> Stored {
+        #[cfg(test)]
+        if let Some(happen) = BEFORE_STORE.take() {
+            happen();
+        }
         let topic = &message.topic;
         let mut inner = self.inner.write();
         if message.payload.is_empty() {
