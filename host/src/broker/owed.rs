@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -31,6 +31,8 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     subscriptions: VecDeque<(TopicFilter, Wanted)>,
+    /// What is wanted of those of them instead that were renewed since.
+    renewed: HashMap<TopicFilter, Wanted, ahash::RandomState>,
     found: Option<Matched>,
     /// How often those of the first were found anew because permissions have changed meanwhile.
     restarts: u32,
@@ -38,8 +40,8 @@ pub(super) struct Owed {
     waits: Option<Place>,
 }
 
-/// Subscriptions whose retained messages a client is yet to have.
-pub(super) type OwedFor = Box<[(TopicFilter, Wanted)]>;
+/// Filters of subscriptions whose retained messages a client is yet to have.
+pub(super) type OwedFor = Box<[TopicFilter]>;
 
 /// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
 /// payload, which may have been replaced meanwhile. One look-up more is begun below that.
@@ -139,20 +141,30 @@ impl fmt::Debug for Asking {
 }
 
 impl Owed {
-    /// The client is to have what an earlier connection has left as well.
-    pub(super) fn take_over(&mut self, left: OwedFor) {
-        self.subscriptions.extend(left);
+    /// The client is to have what an earlier connection has left as well, each but once.
+    pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Wanted)>) {
+        let owed: HashSet<_, ahash::RandomState> = self.subscriptions.iter().map(|(filter, _)| filter.clone()).collect();
+        self.subscriptions.extend(left.into_iter().filter(|(filter, _)| !owed.contains(filter)));
     }
 
     /// For the next connection: what was begun is begun anew by that.
     pub(super) fn leave(mut self) -> OwedFor {
         self.begin_anew();
-        Vec::from(self.subscriptions).into()
+        self.subscriptions.into_iter().map(|(filter, _)| filter).collect()
     }
 
     /// The client is to have what there is for a subscription.
     pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
+        if !self.renewed.is_empty() {
+            self.renewed.remove(&filter);
+        }
         self.subscriptions.push_back((filter, wanted));
+    }
+
+    /// A subscription was renewed by which the client is to have nothing more: what it is owed of that, if anything, it is to
+    /// have as it wants it now `[MQTT-3.8.4-3]`.
+    pub(super) fn renew(&mut self, filter: TopicFilter, wanted: Wanted) {
+        self.renewed.insert(filter, wanted);
     }
 
     /// The peer does not take what is written: until it does, others have the room.
@@ -215,7 +227,10 @@ impl Worker {
                 ready!(place.poll_room(cx));
                 owed.waits = None;
             }
-            let Some(first) = owed.subscriptions.pop_front() else { continue };
+            let Some(mut first) = owed.subscriptions.pop_front() else { continue };
+            if let Some(wanted) = owed.renewed.remove(&first.0) {
+                first.1 = wanted;
+            }
             match self.look_up(client, first) {
                 Ok(found) => owed.found = Some(found),
                 Err(first) => {

@@ -101,7 +101,7 @@ struct Shared {
     ended: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
-    /// Subscriptions whose retained messages a connection has left to the next one.
+    /// Subscriptions whose retained messages a connection has left to the next one, which may have renewed them.
     owed: Option<OwedFor>,
 }
 
@@ -332,7 +332,7 @@ impl SessionHandle {
         let undelivered = outbound.take_undelivered();
         let (more, unjudged) = (outbound.has_outgoing(limits), outbound.has_unjudged());
         let close = link.close;
-        Ok(Turn { outgoing, messages, undelivered, more, unjudged, owed: shared.owed.take(), close })
+        Ok(Turn { outgoing, messages, undelivered, more, unjudged, owed: shared.take_owed(), close })
     }
 
     /// Takes a message for the client, which may be sent or is to be judged first. If its connection has to be woken for it,
@@ -556,7 +556,7 @@ pub(super) struct Turn {
     /// Whether messages wait that are to be judged.
     pub(super) unjudged: bool,
     /// What an earlier connection has left.
-    pub(super) owed: Option<OwedFor>,
+    pub(super) owed: Option<Vec<(TopicFilter, Wanted)>>,
     pub(super) close: bool,
 }
 

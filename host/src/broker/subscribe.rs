@@ -131,6 +131,8 @@ impl Worker {
         self.emit_subscription(EventKind::ClientSubscribed, client, &filter, Some(wanted.options.qos));
         if sends_retained {
             client.owed.get_or_insert_default().add(filter, wanted);
+        } else if let Some(owed) = client.owed.as_mut().filter(|_| !is_new) {
+            owed.renew(filter, wanted);
         }
         Ok(ReasonCode::granted(wanted.options.qos))
     }
