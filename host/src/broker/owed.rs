@@ -30,7 +30,7 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 /// found out. So they are looked up a filter at a time, in the turns of the connection, and its next packet waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    subscriptions: VecDeque<(TopicFilter, Wanted)>,
+    subscriptions: VecDeque<Due>,
     /// What is wanted of those of them instead that were renewed since.
     renewed: HashMap<TopicFilter, Wanted, ahash::RandomState>,
     found: Option<Matched>,
@@ -38,6 +38,15 @@ pub(super) struct Owed {
     restarts: u32,
     /// Set if there are so many for the first that they wait for room.
     waits: Option<Place>,
+}
+
+/// A subscription that retained messages are owed for.
+#[derive(Debug)]
+struct Due {
+    filter: TopicFilter,
+    wanted: Wanted,
+    /// The number of the last message that was stored before it: those after it come to it as they are published.
+    last: u64,
 }
 
 /// Filters of subscriptions whose retained messages a client is yet to have.
@@ -115,8 +124,7 @@ impl Drop for Taken {
 /// What was found for one subscription.
 #[derive(Debug)]
 struct Matched {
-    filter: TopicFilter,
-    wanted: Wanted,
+    due: Due,
     /// Of the verdicts, before any was asked for.
     generation: u64,
     rest: vec::IntoIter<Found>,
@@ -143,22 +151,25 @@ impl fmt::Debug for Asking {
 impl Owed {
     /// The client is to have what an earlier connection has left as well, each but once.
     pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Wanted)>) {
-        let owed: HashSet<_, ahash::RandomState> = self.subscriptions.iter().map(|(filter, _)| filter.clone()).collect();
-        self.subscriptions.extend(left.into_iter().filter(|(filter, _)| !owed.contains(filter)));
+        let owed = self.subscriptions.iter().map(|due| due.filter.clone());
+        let owed: HashSet<_, ahash::RandomState> = owed.collect();
+        let left = left.into_iter().filter(|(filter, _)| !owed.contains(filter));
+        // What was published meanwhile may not have come.
+        self.subscriptions.extend(left.map(|(filter, wanted)| Due { filter, wanted, last: u64::MAX }));
     }
 
     /// For the next connection: what was begun is begun anew by that.
     pub(super) fn leave(mut self) -> OwedFor {
         self.begin_anew();
-        self.subscriptions.into_iter().map(|(filter, _)| filter).collect()
+        self.subscriptions.into_iter().map(|due| due.filter).collect()
     }
 
-    /// The client is to have what there is for a subscription.
-    pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
+    /// The client is to have what there is for a subscription, of what was stored up to the message of number `last`.
+    pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted, last: u64) {
         if !self.renewed.is_empty() {
             self.renewed.remove(&filter);
         }
-        self.subscriptions.push_back((filter, wanted));
+        self.subscriptions.push_back(Due { filter, wanted, last });
     }
 
     /// A subscription was renewed by which the client is to have nothing more: what it is owed of that, if anything, it is to
@@ -175,8 +186,8 @@ impl Owed {
     }
 
     fn begin_anew(&mut self) {
-        if let Some(Matched { filter, wanted, .. }) = self.found.take() {
-            self.subscriptions.push_front((filter, wanted));
+        if let Some(matched) = self.found.take() {
+            self.subscriptions.push_front(matched.due);
         }
     }
 }
@@ -228,8 +239,8 @@ impl Worker {
                 owed.waits = None;
             }
             let Some(mut first) = owed.subscriptions.pop_front() else { continue };
-            if let Some(wanted) = owed.renewed.remove(&first.0) {
-                first.1 = wanted;
+            if let Some(wanted) = owed.renewed.remove(&first.filter) {
+                first.wanted = wanted;
             }
             match self.look_up(client, first) {
                 Ok(found) => owed.found = Some(found),
@@ -243,23 +254,18 @@ impl Worker {
     }
 
     /// The subscription again if there is no room for what it matches.
-    fn look_up(
-        &mut self,
-        client: &Client,
-        (filter, wanted): (TopicFilter, Wanted),
-    ) -> Result<Matched, (TopicFilter, Wanted)> {
+    fn look_up(&mut self, client: &Client, due: Due) -> Result<Matched, Due> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
-        let mut found = self.core.retained.matches(&filter, generation);
+        let mut found = self.core.retained.matches(&due.filter, due.last, generation);
         self.turn.spend_much();
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
-        found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
+        found.retain(|found| !(found.message.is_expired(now) || due.wanted.options.no_local && own(found)));
         if !self.found_room.has_room_for(found.len()) {
-            return Err((filter, wanted));
+            return Err(due);
         }
         Ok(Matched {
-            filter,
-            wanted,
+            due,
             generation,
             publishable: Vec::new(),
             taken: Taken::new(&self.found_room, found.len()),
@@ -352,7 +358,7 @@ impl Worker {
 
     /// Sends what was found, as far as the client may receive it.
     fn send_retained(&mut self, client: &Client, matched: &mut Matched) -> Result<(), End> {
-        let (wanted, generation) = (matched.wanted, matched.generation);
+        let (Due { filter, wanted, .. }, generation) = (&matched.due, matched.generation);
         let mut found = std::mem::take(&mut matched.publishable);
         let mut standing = Standing::Judged;
         if self.hooks.decides(Action::Receive) {
@@ -378,7 +384,7 @@ impl Worker {
             message,
         });
         let (session, link_id) = (&client.session, client.link_id);
-        let (filter, of) = (&matched.filter, (&matched.filter, wanted));
+        let of = (filter, *wanted);
         let dropped = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());

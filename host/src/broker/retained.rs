@@ -30,6 +30,8 @@ pub(super) struct Retained {
 struct Inner {
     tree: RetainedTree<Entry>,
     bytes: usize,
+    /// How many have been stored.
+    stored: u64,
     publishers: Publishers,
     /// When messages expire that do, so that those that have take nobody's room.
     expiring: BTreeSet<(Instant, TopicName)>,
@@ -104,6 +106,8 @@ struct Entry {
     message: Arc<Message>,
     /// Who published it; none for a plugin.
     publisher: Option<Arc<ClientInfo>>,
+    /// How many had been stored with it.
+    number: u64,
     /// The generation of verdicts in which its publisher was last found to be allowed to publish it; 0 for none.
     allowed_in: AtomicU64,
 }
@@ -161,7 +165,8 @@ impl Retained {
             return Stored::Refused;
         }
         let (kept, by) = (Arc::clone(message), publisher.cloned());
-        let entry = Entry { message: kept, publisher: by, allowed_in: AtomicU64::new(0) };
+        inner.stored += 1;
+        let entry = Entry { message: kept, publisher: by, number: inner.stored, allowed_in: AtomicU64::new(0) };
         inner.publishers.remember(publisher);
         if let Some(old) = inner.tree.insert(topic, entry) {
             inner.forget(&old);
@@ -184,10 +189,20 @@ impl Retained {
         self.full.store(false, Ordering::Relaxed);
     }
 
-    /// The retained messages whose topics `filter` matches, in this generation of verdicts.
-    pub(super) fn matches(&self, filter: &TopicFilter, generation: u64) -> Vec<Found> {
+    /// The number of the last message that was stored. Whoever has subscribed before asking gets those after it as they are
+    /// published.
+    pub(super) fn last(&self) -> u64 {
+        self.inner.read().stored
+    }
+
+    /// The retained messages whose topics `filter` matches and that were stored up to the one of number `last`, in this
+    /// generation of verdicts.
+    pub(super) fn matches(&self, filter: &TopicFilter, last: u64, generation: u64) -> Vec<Found> {
         let mut found = Vec::new();
         self.inner.read().tree.matches(filter, |entry| {
+            if entry.number > last {
+                return;
+            }
             let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });
