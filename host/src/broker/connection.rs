@@ -311,7 +311,7 @@ fn take_turn(
         .and_then(|()| {
             let is_paused = read(worker, wire, client, cx)?;
             client.poll_exchange(worker, wire.writer.replies(), cx)?;
-            let has_unjudged = flush(worker, wire, client, cx)?;
+            let has_unjudged = flush(worker, wire, client, is_paused, cx)?;
             if is_paused && wire.writer.len() <= WRITING_BYTES_PAUSE {
                 // Nothing was asked of the socket by which this task would hear of it again.
                 cx.waker().wake_by_ref();
@@ -508,7 +508,13 @@ fn judge_waiting(
 
 /// Writes answers and what the session has for the client, as far as the peer takes it. Says whether messages wait to be
 /// judged.
-fn flush(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
+fn flush(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    client: &mut Client,
+    is_paused: bool,
+    cx: &mut Context<'_>,
+) -> Result<bool, End> {
     loop {
         let (session, unwritten) = (&client.session, wire.writer.len());
         let turn = session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, unwritten)?;
@@ -528,6 +534,10 @@ fn flush(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Con
         let before = wire.writer.len();
         let written = wire.writer.poll_write(&mut wire.transport, cx);
         worker.stats().bytes_sent.add(before - wire.writer.len());
+        if is_paused && wire.writer.len() < before {
+            // What it says meanwhile is not read, but that it takes something is heard.
+            wire.protocol.heard(worker.now);
+        }
         wire.writer.end(&mut worker.scratch.spare);
         match written {
             Poll::Ready(Ok(())) if turn.more => {}
