@@ -553,7 +553,7 @@ pub(super) struct Turn {
     pub(super) undelivered: Undelivered,
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
-    /// Whether messages wait that are to be judged.
+    /// Whether what waits longest is to be judged.
     pub(super) unjudged: bool,
     /// What an earlier connection has left.
     pub(super) owed: Option<Vec<(TopicFilter, Wanted)>>,

@@ -183,14 +183,17 @@ impl MessageQueue {
         self.waiting.iter().flat_map(|waiting| &waiting.entries).map(|entry| &entry.queued.message)
     }
 
-    /// Whether any is to be judged.
+    /// Whether the message that waits longest is to be judged: about those behind others it is soon enough to ask when these
+    /// are gone.
     pub fn has_unjudged(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| waiting.all.unjudged > 0)
+        self.waiting.as_ref().is_some_and(|waiting| waiting.has_unjudged())
     }
 
     /// The messages that are to be judged, those that wait longest first.
     pub fn unjudged(&self) -> impl Iterator<Item = &Arc<Message>> {
         let entries = self.waiting.iter().flat_map(|waiting| &waiting.entries);
+        #[cfg(test)]
+        let entries = entries.inspect(|_| visits::count());
         entries.filter(|entry| entry.standing != Standing::Judged).map(|entry| &entry.queued.message)
     }
 
@@ -237,6 +240,10 @@ impl MessageQueue {
 }
 
 impl Waiting {
+    fn has_unjudged(&self) -> bool {
+        self.all.unjudged > 0 && self.entries.front().is_some_and(|entry| entry.standing != Standing::Judged)
+    }
+
     fn push(&mut self, queued: Queued, standing: Standing, limits: &Limits, now: Instant) -> Pushed {
         let (mut dropped, bytes) = (0, queued.bytes());
         self.come += 1;
@@ -338,6 +345,8 @@ impl Waiting {
     fn judge(&mut self, may_be_sent: impl Fn(&Message) -> Option<bool>) -> Judged {
         let (mut judged, mut settled) = (Judged::default(), 0);
         for entry in &mut self.entries {
+            #[cfg(test)]
+            visits::count();
             if let Standing::Unjudged { is_told } = entry.standing {
                 match may_be_sent(&entry.queued.message) {
                     None => break,
@@ -557,6 +566,31 @@ mod tests {
         assert!(queue.judge(|_| Some(true)).denied.is_empty() && !queue.has_unjudged());
         assert_eq!(payloads(&mut queue), ["5"]);
         assert_eq!(sums(&queue), Default::default());
+    }
+
+    /// A client that takes one at a time costs no look at all that wait for each.
+    #[test]
+    fn what_is_judged_already_is_not_gone_through_for_those_behind() {
+        const MESSAGES: usize = 10_000;
+        let (limits, unjudged) = (Limits { queue_messages_max: MESSAGES, ..Limits::default() }, Standing::Unjudged { is_told: false });
+        let (mut queue, now) = (MessageQueue::default(), Instant::now());
+        for _ in 0..MESSAGES {
+            queue.push(queued(QoS::AtLeastOnce, "x"), unjudged, &limits, now);
+        }
+        let mut sent = 0;
+        let looked_at = visits::of(|| {
+            while !queue.is_empty() {
+                for _ in 0..4 {
+                    if queue.has_unjudged() {
+                        let asked: Vec<_> = queue.unjudged().take(8).map(Arc::clone).collect();
+                        queue.judge(|message| asked.iter().any(|asked| std::ptr::eq(&**asked, message)).then_some(true));
+                    }
+                }
+                sent += usize::from(queue.pop().is_some());
+            }
+        });
+        assert_eq!(sent, MESSAGES);
+        assert!(looked_at <= 3 * MESSAGES, "{looked_at}");
     }
 
     #[test]
