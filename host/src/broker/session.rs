@@ -99,6 +99,8 @@ struct Shared {
     away: Option<Box<Away>>,
     /// Over: nothing may be added any more.
     ended: bool,
+    /// Something has come that a review which is under way may know nothing of.
+    to_be_judged: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
     /// Subscriptions whose retained messages a connection has left to the next one, which may have renewed them.
@@ -221,6 +223,7 @@ impl SessionHandle {
                 expiry: SessionExpiry::WITH_CONNECTION,
                 away: None,
                 ended: false,
+                to_be_judged: false,
                 received: None,
                 owed: None,
             }),

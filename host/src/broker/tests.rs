@@ -48,7 +48,7 @@ fn worker() -> (Arc<Core>, Worker) {
     (core, worker)
 }
 
-fn client(client_id: &str) -> Arc<ClientInfo> {
+pub(super) fn client(client_id: &str) -> Arc<ClientInfo> {
     let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
     let (client_id, connect) = (ClientId::new(client_id), ConnectFacts::default());
     Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect })
