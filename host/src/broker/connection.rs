@@ -506,8 +506,8 @@ fn judge_waiting(
     Ok(())
 }
 
-/// Writes answers and what the session has for the client, as far as the peer takes it. Says whether messages wait to be
-/// judged.
+/// Writes answers and what the session has for the client, as far as the peer takes it and others have not waited too long.
+/// Says whether messages wait to be judged.
 fn flush(
     worker: &mut Worker,
     wire: &mut Wire,
@@ -540,7 +540,13 @@ fn flush(
         }
         wire.writer.end(&mut worker.scratch.spare);
         match written {
-            Poll::Ready(Ok(())) if turn.more => {}
+            Poll::Ready(Ok(())) if turn.more => {
+                worker.turn.spend(turn.messages);
+                if worker.turn.is_over(worker.now) {
+                    go_on_after_others(cx);
+                    return Ok(turn.unjudged);
+                }
+            }
             Poll::Ready(Ok(())) => return Ok(turn.unjudged),
             Poll::Pending => {
                 let unwritten = wire.writer.len();
