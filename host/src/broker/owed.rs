@@ -68,6 +68,11 @@ pub(super) struct FoundRoom {
 }
 
 impl FoundRoom {
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     fn has_room_for(&self, found: usize) -> bool {
         found <= FOUND_SMALL || self.taken.get() < FOUND_MAX
     }
@@ -202,6 +207,14 @@ impl Worker {
             client.owed = Some(owed);
         }
         sent
+    }
+
+    /// Looks up what the first subscription matches, and no more.
+    #[cfg(test)]
+    pub(super) fn begin_owed(&mut self, client: &mut Client) {
+        let Some(mut owed) = client.owed.take() else { return };
+        owed.found = owed.subscriptions.pop_front().and_then(|first| self.look_up(client, first).ok());
+        client.owed = Some(owed);
     }
 
     fn poll_subscriptions(&mut self, client: &Client, owed: &mut Owed, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
