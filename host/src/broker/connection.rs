@@ -1,3 +1,5 @@
+mod end;
+
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -30,9 +32,11 @@ use crate::codec::{
     Ack, Answer, Disconnect, Frame, Packet, PacketId, Property, encode_ack, encode_disconnect, next_frame,
 };
 use crate::hooks::{Event as HookEvent, EventKind, Reason};
-use crate::net::{Accepted, Admission, Ending, Transport, WebSocketFault};
+use crate::net::{Accepted, Admission, Transport};
 use crate::protocol::{ClientTerms, Connection, Event, Payload, Session, Violation};
 use crate::types::{Capabilities, ClientInfo, Limits, QoS, ReasonCode, SessionExpiry};
+
+pub(super) use end::End;
 
 /// Reads that one turn takes before other connections have theirs.
 const READS_PER_TURN: usize = 4;
@@ -82,90 +86,6 @@ impl Client {
             self.asking = None;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum End {
-    #[error("it sent DISCONNECT")]
-    Disconnect,
-    #[error("it sent DISCONNECT to have its will published ({0:?})")]
-    DisconnectWithWill(ReasonCode),
-    #[error("it closed the connection without DISCONNECT")]
-    Eof,
-    #[error("connection lost: {0}")]
-    Io(std::io::ErrorKind),
-    #[error("WebSocket violation: {0}")]
-    WebSocket(#[from] WebSocketFault),
-    #[error("protocol violation: {0}")]
-    Violation(#[from] Violation),
-    #[error("another connection uses its client identifier")]
-    Displaced,
-    #[error("the broker is shutting down")]
-    Shutdown,
-    #[error("it has not proved again who it is ({0:?})")]
-    NotProven(ReasonCode),
-    #[error("an answer would be larger than what it takes")]
-    AnswerTooLarge,
-    #[error("a fault of the broker, see above: please report it")]
-    Panic,
-}
-
-impl End {
-    /// What the client is told, if its version of the protocol has words for that and it can be heard.
-    fn farewell(&self, capabilities: &Capabilities) -> Option<ReasonCode> {
-        match self {
-            Self::Disconnect | Self::DisconnectWithWill(_) | Self::Eof | Self::Io(_) | Self::WebSocket(_) => None,
-            Self::Violation(violation) => Some(violation.reason_code()),
-            Self::NotProven(reason) => Some(*reason),
-            Self::Displaced => Some(ReasonCode::SessionTakenOver),
-            Self::Shutdown => Some(capabilities.farewell()),
-            Self::AnswerTooLarge => Some(ReasonCode::PacketTooLarge),
-            Self::Panic => Some(ReasonCode::UnspecifiedError),
-        }
-    }
-
-    /// What the client has said or is told, in a number: none where the connection just broke.
-    fn reason_code(&self, capabilities: &Capabilities) -> Option<ReasonCode> {
-        match self {
-            Self::Disconnect => Some(ReasonCode::Success),
-            Self::DisconnectWithWill(reason) => Some(*reason),
-            end => end.farewell(capabilities),
-        }
-    }
-}
-
-impl From<Disconnect<'_>> for End {
-    fn from(disconnect: Disconnect<'_>) -> Self {
-        match disconnect.reason {
-            ReasonCode::Success => Self::Disconnect,
-            reason => Self::DisconnectWithWill(reason),
-        }
-    }
-}
-
-impl From<Displaced> for End {
-    fn from(_: Displaced) -> Self {
-        Self::Displaced
-    }
-}
-
-impl From<std::io::Error> for End {
-    fn from(error: std::io::Error) -> Self {
-        let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<WebSocketFault>());
-        fault.map_or(Self::Io(error.kind()), |fault| Self::WebSocket(*fault))
-    }
-}
-
-impl From<End> for Ending {
-    fn from(end: End) -> Self {
-        match end {
-            End::Disconnect | End::DisconnectWithWill(_) | End::Eof | End::Io(_) => Self::Normal,
-            End::WebSocket(_) | End::Violation(_) => Self::Violation,
-            End::Displaced | End::NotProven(_) | End::AnswerTooLarge | End::Panic => Self::Refused,
-            End::Shutdown => Self::GoingAway,
-        }
     }
 }
 
@@ -311,7 +231,7 @@ fn take_turn(
         .and_then(|()| {
             let is_paused = read(worker, wire, client, cx)?;
             client.poll_exchange(worker, wire.writer.replies(), cx)?;
-            let has_unjudged = flush(worker, wire, client, cx)?;
+            let has_unjudged = flush(worker, wire, client, is_paused, cx)?;
             if is_paused && wire.writer.len() <= WRITING_BYTES_PAUSE {
                 // Nothing was asked of the socket by which this task would hear of it again.
                 cx.waker().wake_by_ref();
@@ -339,6 +259,7 @@ fn review(worker: &mut Worker, client: &mut Client, cx: &mut Context<'_>) -> Res
 fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
     for _ in 0..READS_PER_TURN {
         if wire.writer.len() > WRITING_BYTES_PAUSE {
+            client.owed.iter_mut().for_each(|owed| owed.pause());
             return Ok(true);
         }
         if client.poll_ahead(worker, cx)?.is_pending() {
@@ -505,9 +426,15 @@ fn judge_waiting(
     Ok(())
 }
 
-/// Writes answers and what the session has for the client, as far as the peer takes it. Says whether messages wait to be
-/// judged.
-fn flush(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Context<'_>) -> Result<bool, End> {
+/// Writes answers and what the session has for the client, as far as the peer takes it and others have not waited too long.
+/// Says whether messages wait to be judged.
+fn flush(
+    worker: &mut Worker,
+    wire: &mut Wire,
+    client: &mut Client,
+    is_paused: bool,
+    cx: &mut Context<'_>,
+) -> Result<bool, End> {
     loop {
         let (session, unwritten) = (&client.session, wire.writer.len());
         let turn = session.take_turn(client.link_id, cx.waker(), &worker.core.limits, worker.now, unwritten)?;
@@ -527,9 +454,19 @@ fn flush(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Con
         let before = wire.writer.len();
         let written = wire.writer.poll_write(&mut wire.transport, cx);
         worker.stats().bytes_sent.add(before - wire.writer.len());
+        if is_paused && wire.writer.len() < before {
+            // What it says meanwhile is not read, but that it takes something is heard.
+            wire.protocol.heard(worker.now);
+        }
         wire.writer.end(&mut worker.scratch.spare);
         match written {
-            Poll::Ready(Ok(())) if turn.more => {}
+            Poll::Ready(Ok(())) if turn.more => {
+                worker.turn.spend(turn.messages);
+                if worker.turn.is_over(worker.now) {
+                    go_on_after_others(cx);
+                    return Ok(turn.unjudged);
+                }
+            }
             Poll::Ready(Ok(())) => return Ok(turn.unjudged),
             Poll::Pending => {
                 let unwritten = wire.writer.len();
@@ -582,3 +519,6 @@ fn disconnected(worker: &mut Worker, client: &Client, end: End) {
         worker.publish_will(&client, will);
     }
 }
+
+#[cfg(test)]
+mod tests;

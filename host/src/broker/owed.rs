@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -30,31 +30,74 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 /// found out. So they are looked up a filter at a time, in the turns of the connection, and its next packet waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    subscriptions: VecDeque<(TopicFilter, Wanted)>,
+    subscriptions: VecDeque<Due>,
+    /// What is wanted of those of them instead that were renewed since.
+    renewed: HashMap<TopicFilter, Wanted, ahash::RandomState>,
     found: Option<Matched>,
+    /// How often those of the first were found anew because permissions have changed meanwhile.
+    restarts: u32,
+    /// Set if there are so many for the first that they wait for room.
+    waits: Option<Place>,
 }
 
-/// Subscriptions whose retained messages a client is yet to have.
-pub(super) type OwedFor = Box<[(TopicFilter, Wanted)]>;
+/// A subscription that retained messages are owed for.
+#[derive(Debug)]
+struct Due {
+    filter: TopicFilter,
+    wanted: Wanted,
+    /// The number of the last message that was stored before it: those after it come to it as they are published.
+    last: u64,
+}
+
+/// Filters of subscriptions whose retained messages a client is yet to have.
+pub(super) type OwedFor = Box<[TopicFilter]>;
 
 /// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
 /// payload, which may have been replaced meanwhile. One look-up more is begun below that.
-const FOUND_MAX: usize = 1 << 18;
+const FOUND_MAX: usize = if cfg!(test) { 1_000 } else { 1 << 18 };
 
-/// How many they have, and the connections that wait until they have fewer.
+/// Messages found for one subscription that count as none, and wait for no room: who subscribes to little does not wait for
+/// those who subscribe to all.
+const FOUND_SMALL: usize = if cfg!(test) { 10 } else { 1 << 10 };
+
+/// How many they have, and the connections that wait until they have fewer, by their links.
 #[derive(Debug, Default)]
 pub(super) struct FoundRoom {
     taken: Cell<usize>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<HashMap<u64, Waker, ahash::RandomState>>,
 }
 
 impl FoundRoom {
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
+    fn has_room_for(&self, found: usize) -> bool {
+        found <= FOUND_SMALL || self.taken.get() < FOUND_MAX
+    }
+}
+
+/// The place of a connection that waits for room, which goes with it.
+#[derive(Debug)]
+struct Place {
+    room: Rc<FoundRoom>,
+    link_id: u64,
+}
+
+impl Place {
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.taken.get() < FOUND_MAX {
+        if self.room.taken.get() < FOUND_MAX {
             return Poll::Ready(());
         }
-        self.waiting.borrow_mut().push(cx.waker().clone());
+        self.room.waiting.borrow_mut().entry(self.link_id).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
         Poll::Pending
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.waiting.borrow_mut().remove(&self.link_id);
     }
 }
 
@@ -66,24 +109,27 @@ struct Taken {
 }
 
 impl Taken {
-    fn new(room: &Rc<FoundRoom>, count: usize) -> Self {
+    /// None where there is little to count.
+    fn new(room: &Rc<FoundRoom>, count: usize) -> Option<Self> {
+        if count <= FOUND_SMALL {
+            return None;
+        }
         room.taken.set(room.taken.get() + count);
-        Self { room: Rc::clone(room), count }
+        Some(Self { room: Rc::clone(room), count })
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         self.room.taken.set(self.room.taken.get() - self.count);
-        self.room.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+        self.room.waiting.borrow_mut().drain().for_each(|(_, waker)| waker.wake());
     }
 }
 
 /// What was found for one subscription.
 #[derive(Debug)]
 struct Matched {
-    filter: TopicFilter,
-    wanted: Wanted,
+    due: Due,
     /// Of the verdicts, before any was asked for.
     generation: u64,
     rest: vec::IntoIter<Found>,
@@ -92,9 +138,7 @@ struct Matched {
     /// What was said of the publisher of the message before, who mostly is the same.
     asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
     asking: Option<Asking>,
-    /// How often they were found anew because permissions have changed meanwhile.
-    restarts: u32,
-    _taken: Taken,
+    taken: Option<Taken>,
 }
 
 /// Messages of one publisher, whose right to them is asked about where it holds up nobody else.
@@ -110,22 +154,46 @@ impl fmt::Debug for Asking {
 }
 
 impl Owed {
-    /// The client is to have what an earlier connection has left as well.
-    pub(super) fn take_over(&mut self, left: OwedFor) {
-        self.subscriptions.extend(left);
+    /// The client is to have what an earlier connection has left as well, each but once.
+    pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Wanted)>) {
+        let owed = self.subscriptions.iter().map(|due| due.filter.clone());
+        let owed: HashSet<_, ahash::RandomState> = owed.collect();
+        let left = left.into_iter().filter(|(filter, _)| !owed.contains(filter));
+        // What was published meanwhile may not have come.
+        self.subscriptions.extend(left.map(|(filter, wanted)| Due { filter, wanted, last: u64::MAX }));
     }
 
     /// For the next connection: what was begun is begun anew by that.
     pub(super) fn leave(mut self) -> OwedFor {
-        if let Some(matched) = self.found.take() {
-            self.subscriptions.push_front((matched.filter, matched.wanted));
-        }
-        Vec::from(self.subscriptions).into()
+        self.begin_anew();
+        self.subscriptions.into_iter().map(|due| due.filter).collect()
     }
 
-    /// The client is to have what there is for a subscription.
-    pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted) {
-        self.subscriptions.push_back((filter, wanted));
+    /// The client is to have what there is for a subscription, of what was stored up to the message of number `last`.
+    pub(super) fn add(&mut self, filter: TopicFilter, wanted: Wanted, last: u64) {
+        if !self.renewed.is_empty() {
+            self.renewed.remove(&filter);
+        }
+        self.subscriptions.push_back(Due { filter, wanted, last });
+    }
+
+    /// A subscription was renewed by which the client is to have nothing more: what it is owed of that, if anything, it is to
+    /// have as it wants it now `[MQTT-3.8.4-3]`.
+    pub(super) fn renew(&mut self, filter: TopicFilter, wanted: Wanted) {
+        self.renewed.insert(filter, wanted);
+    }
+
+    /// The peer does not take what is written: until it does, others have the room.
+    pub(super) fn pause(&mut self) {
+        if self.found.as_ref().is_some_and(|matched| matched.taken.is_some()) {
+            self.begin_anew();
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        if let Some(matched) = self.found.take() {
+            self.subscriptions.push_front(matched.due);
+        }
     }
 }
 
@@ -134,10 +202,19 @@ impl Worker {
     pub(super) fn poll_owed(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let Some(mut owed) = client.owed.take() else { return Poll::Ready(Ok(())) };
         let sent = self.poll_subscriptions(client, &mut owed, cx);
-        if sent.is_pending() {
+        // At the end of the connection the next one gets what is left.
+        if !matches!(sent, Poll::Ready(Ok(()))) {
             client.owed = Some(owed);
         }
         sent
+    }
+
+    /// Looks up what the first subscription matches, and no more.
+    #[cfg(test)]
+    pub(super) fn begin_owed(&mut self, client: &mut Client) {
+        let Some(mut owed) = client.owed.take() else { return };
+        owed.found = owed.subscriptions.pop_front().and_then(|first| self.look_up(client, first).ok());
+        client.owed = Some(owed);
     }
 
     fn poll_subscriptions(&mut self, client: &Client, owed: &mut Owed, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
@@ -149,13 +226,18 @@ impl Worker {
                     owed.found = Some(matched);
                     return Poll::Pending;
                 }
-                if matched.generation == self.hooks.verdict_number() || matched.restarts >= RESTARTS_MAX {
-                    self.send_retained(client, matched)?;
+                if matched.generation == self.hooks.verdict_number() || owed.restarts >= RESTARTS_MAX {
+                    let sent = self.send_retained(client, &mut matched);
+                    if sent.is_err() {
+                        owed.found = Some(matched);
+                        return Poll::Ready(sent);
+                    }
+                    owed.restarts = 0;
                 } else {
                     // What was said of the right to them holds no more.
-                    let Matched { filter, wanted, restarts, .. } = matched;
-                    owed.found = Some(Matched { restarts: restarts + 1, ..self.look_up(client, filter, wanted) });
-                    continue;
+                    owed.found = Some(matched);
+                    owed.begin_anew();
+                    owed.restarts += 1;
                 }
             }
             if has_begun && self.turn.is_over(self.now) {
@@ -165,31 +247,45 @@ impl Worker {
             if owed.subscriptions.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.found_room.poll_room(cx));
-            let Some((filter, wanted)) = owed.subscriptions.pop_front() else { continue };
-            owed.found = Some(self.look_up(client, filter, wanted));
+            if let Some(place) = &owed.waits {
+                ready!(place.poll_room(cx));
+                owed.waits = None;
+            }
+            let Some(mut first) = owed.subscriptions.pop_front() else { continue };
+            if let Some(wanted) = owed.renewed.remove(&first.filter) {
+                first.wanted = wanted;
+            }
+            match self.look_up(client, first) {
+                Ok(found) => owed.found = Some(found),
+                Err(first) => {
+                    owed.subscriptions.push_front(first);
+                    owed.waits = Some(Place { room: Rc::clone(&self.found_room), link_id: client.link_id });
+                }
+            }
             has_begun = true;
         }
     }
 
-    fn look_up(&mut self, client: &Client, filter: TopicFilter, wanted: Wanted) -> Matched {
+    /// The subscription again if there is no room for what it matches.
+    fn look_up(&mut self, client: &Client, due: Due) -> Result<Matched, Due> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
-        let mut found = self.core.retained.matches(&filter, generation);
+        let mut found = self.core.retained.matches(&due.filter, due.last, generation);
         self.turn.spend_much();
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
-        found.retain(|found| !(found.message.is_expired(now) || wanted.options.no_local && own(found)));
-        Matched {
-            filter,
-            wanted,
+        found.retain(|found| !(found.message.is_expired(now) || due.wanted.options.no_local && own(found)));
+        if !self.found_room.has_room_for(found.len()) {
+            return Err(due);
+        }
+        Ok(Matched {
+            due,
             generation,
             publishable: Vec::new(),
-            _taken: Taken::new(&self.found_room, found.len()),
+            taken: Taken::new(&self.found_room, found.len()),
             rest: found.into_iter(),
             asked_before: None,
             asking: None,
-            restarts: 0,
-        }
+        })
     }
 
     /// Finds out which of the messages may still be published by who published them.
@@ -274,8 +370,9 @@ impl Worker {
     }
 
     /// Sends what was found, as far as the client may receive it.
-    fn send_retained(&mut self, client: &Client, matched: Matched) -> Result<(), End> {
-        let Matched { filter, wanted, generation, publishable: mut found, _taken, .. } = matched;
+    fn send_retained(&mut self, client: &Client, matched: &mut Matched) -> Result<(), End> {
+        let (Due { filter, wanted, .. }, generation) = (&matched.due, matched.generation);
+        let mut found = std::mem::take(&mut matched.publishable);
         let mut standing = Standing::Judged;
         if self.hooks.decides(Action::Receive) {
             if found.len() > JUDGED_IN_PLACE_MAX || self.checker.holds_up(&client.info, Action::Receive) {
@@ -286,20 +383,21 @@ impl Worker {
                 found.retain(|_| allowed.next() == Some(true));
             }
         }
-        // Who has another message of the topic by now is not to have this one after it.
-        found.retain(|found| self.core.retained.is_current(&found.message));
         if found.is_empty() {
             return Ok(());
         }
         self.turn.spend(found.len());
-        let queued = found.into_iter().map(|Found { message, .. }| Queued {
+        // Who has another message of the topic by now is not to have this one after it. Looked at while the session is locked:
+        // what is stored later is delivered later.
+        let is_current = |found: &Found| self.core.retained.is_current(&found.message);
+        let queued = found.into_iter().filter(is_current).map(|Found { message, .. }| Queued {
             qos: message.qos.min(wanted.options.qos),
             retain: true,
             subscription_id: wanted.id,
             message,
         });
         let (session, link_id) = (&client.session, client.link_id);
-        let of = (&filter, wanted);
+        let of = (filter, *wanted);
         let dropped = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
         if dropped > 0 {
             count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());

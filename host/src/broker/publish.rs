@@ -200,9 +200,9 @@ impl Worker {
             return ReasonCode::TopicNameInvalid;
         };
         self.turn.spend(route.subscribers.len());
-        let Self { core, hooks, checker, scratch, wakes, now, .. } = self;
+        let Self { core, hooks, checker, routes, turn, scratch, wakes, now, .. } = self;
         let stats = &core.stats[self.index];
-        let payload_len = payload.len();
+        let (payload_len, mut newer) = (payload.len(), None);
         let max_qos = core.capabilities.max_qos;
         let mut delivery = Delivery::new(&route.topic, payload, qos.min(max_qos), *now, scratch).with_retain(retain);
         let (properties, expiry_secs, has_alias) = properties;
@@ -211,16 +211,20 @@ impl Worker {
         }
         events::message_came(hooks, origin, &mut delivery, retain);
         if retain && core.capabilities.retain {
-            // Before the subscribers: whoever subscribes meanwhile finds it here or is one of them.
+            // Before the subscribers, and they are looked up after it: whoever subscribes meanwhile finds it here or is one
+            // of them.
             let stored = core.retained.store(delivery.message(), origin.client(), &core.limits);
             if let (Stored::Done, Some(client)) = (stored, origin.client()) {
                 events::message(hooks, EventKind::RetainedMessage, client, &mut delivery, true, None);
+            }
+            if !routes.is_current(&core.subscriptions) {
+                newer = routes.route(topic, &core.subscriptions, turn);
             }
         }
         let publisher = origin.client().map(|client| &client.client_id);
         let is_told = origin.client().is_some() && hooks.wants(EventKind::MessageBroadcast);
         let facts = TopicFacts::message(qos, retain, payload_len);
-        let (route, asks) = (&*route, Asks::Aside);
+        let (route, asks) = (newer.as_deref().unwrap_or(&route), Asks::Aside);
         ToSubscribers { core, hooks, checker, stats, wakes, route, delivery, retain, facts, publisher, is_told, asks }
             .deliver();
         if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }

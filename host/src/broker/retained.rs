@@ -1,3 +1,5 @@
+#[cfg(test)]
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +10,12 @@ use parking_lot::RwLock;
 use super::connect::logged;
 use crate::routing::RetainedTree;
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
+
+#[cfg(test)]
+thread_local! {
+    /// What a test has happen before the next message is stored.
+    pub(super) static BEFORE_STORE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
 
 /// The retained message of each topic (3.3.1.3), within limits.
 #[derive(Debug, Default)]
@@ -22,6 +30,8 @@ pub(super) struct Retained {
 struct Inner {
     tree: RetainedTree<Entry>,
     bytes: usize,
+    /// How many have been stored.
+    stored: u64,
     publishers: Publishers,
     /// When messages expire that do, so that those that have take nobody's room.
     expiring: BTreeSet<(Instant, TopicName)>,
@@ -96,6 +106,8 @@ struct Entry {
     message: Arc<Message>,
     /// Who published it; none for a plugin.
     publisher: Option<Arc<ClientInfo>>,
+    /// How many had been stored with it.
+    number: u64,
     /// The generation of verdicts in which its publisher was last found to be allowed to publish it; 0 for none.
     allowed_in: AtomicU64,
 }
@@ -116,6 +128,10 @@ impl Retained {
     ///
     /// One that there is no room for is not kept, and the first of them is logged.
     pub(super) fn store(&self, message: &Arc<Message>, publisher: Option<&Arc<ClientInfo>>, limits: &Limits) -> Stored {
+        #[cfg(test)]
+        if let Some(happen) = BEFORE_STORE.take() {
+            happen();
+        }
         let topic = &message.topic;
         let mut inner = self.inner.write();
         if message.payload.is_empty() {
@@ -149,7 +165,8 @@ impl Retained {
             return Stored::Refused;
         }
         let (kept, by) = (Arc::clone(message), publisher.cloned());
-        let entry = Entry { message: kept, publisher: by, allowed_in: AtomicU64::new(0) };
+        inner.stored += 1;
+        let entry = Entry { message: kept, publisher: by, number: inner.stored, allowed_in: AtomicU64::new(0) };
         inner.publishers.remember(publisher);
         if let Some(old) = inner.tree.insert(topic, entry) {
             inner.forget(&old);
@@ -172,10 +189,20 @@ impl Retained {
         self.full.store(false, Ordering::Relaxed);
     }
 
-    /// The retained messages whose topics `filter` matches, in this generation of verdicts.
-    pub(super) fn matches(&self, filter: &TopicFilter, generation: u64) -> Vec<Found> {
+    /// The number of the last message that was stored. Whoever has subscribed before asking gets those after it as they are
+    /// published.
+    pub(super) fn last(&self) -> u64 {
+        self.inner.read().stored
+    }
+
+    /// The retained messages whose topics `filter` matches and that were stored up to the one of number `last`, in this
+    /// generation of verdicts.
+    pub(super) fn matches(&self, filter: &TopicFilter, last: u64, generation: u64) -> Vec<Found> {
         let mut found = Vec::new();
         self.inner.read().tree.matches(filter, |entry| {
+            if entry.number > last {
+                return;
+            }
             let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });

@@ -1,6 +1,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
+use std::iter::StepBy;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,10 +10,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use std::vec;
 
+use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
 use super::connect::logged;
 use super::connection::{Client, End};
+use super::core::Core;
 use super::session::{Displaced, Judgement, SessionHandle, ToJudge};
 use super::worker::Worker;
 use crate::hooks::{Action, Event, EventKind, TopicFacts, Verdict};
@@ -282,23 +286,46 @@ impl Worker {
 /// Judges all sessions anew whenever verdicts have ceased to hold, for as long as it is polled. Each worker does so with
 /// its share of those whose clients are away, and wakes the connections of its share, which judge their own.
 pub(super) async fn review_all(worker: Rc<RefCell<Worker>>) {
-    let (core, hooks, index) = {
-        let worker = worker.borrow();
-        (Arc::clone(&worker.core), Arc::clone(&worker.hooks), worker.index)
-    };
-    let mut generations = hooks.verdict_numbers();
+    // Side by side: what comes for a connected session goes out until that is woken, and those that are away may take long.
+    tokio::join!(wake_connected(&worker), review_those_away(&worker));
+}
+
+async fn wake_connected(worker: &Rc<RefCell<Worker>>) {
+    let (core, mut generations, shards) = share(worker);
     while generations.changed().await.is_ok() {
         let generation = *generations.borrow_and_update();
-        for shard in (index..core.directory.shards()).step_by(core.stats.len()) {
+        for shard in shards.clone() {
             for session in core.directory.unjudged(shard, generation) {
-                if !session.wake() {
+                session.wake();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn review_those_away(worker: &Rc<RefCell<Worker>>) {
+    let (core, mut generations, shards) = share(worker);
+    while generations.changed().await.is_ok() {
+        let generation = *generations.borrow_and_update();
+        for shard in shards.clone() {
+            for session in core.directory.unjudged(shard, generation) {
+                if !session.is_connected() {
                     // A client that comes back meanwhile judges its session itself.
-                    let _ = review_absent(&worker, &session, generation).await;
+                    let _ = review_absent(worker, &session, generation).await;
+                    tokio::task::yield_now().await;
                 }
             }
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What a worker looks through whenever the number of verdicts changes: every so many of the shards.
+fn share(worker: &Rc<RefCell<Worker>>) -> (Arc<Core>, watch::Receiver<u64>, StepBy<Range<usize>>) {
+    let worker = worker.borrow();
+    let core = Arc::clone(&worker.core);
+    let shards = (worker.index..core.directory.shards()).step_by(core.stats.len());
+    (core, worker.hooks.verdict_numbers(), shards)
 }
 
 async fn review_absent(

@@ -85,6 +85,11 @@ impl Route {
 }
 
 impl RouteCache {
+    /// Whether no subscription has changed since a route was asked for last.
+    pub(super) fn is_current(&self, subscriptions: &Subscriptions) -> bool {
+        self.generation == subscriptions.generation()
+    }
+
     /// The route of a valid topic name.
     pub(super) fn route(&mut self, topic: &str, subscriptions: &Subscriptions, turn: &mut Turn) -> Option<Rc<Route>> {
         // Before the tree is read: a change in between makes the entry stale, not wrong.

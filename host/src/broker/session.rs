@@ -99,9 +99,11 @@ struct Shared {
     away: Option<Box<Away>>,
     /// Over: nothing may be added any more.
     ended: bool,
+    /// Something has come that a review which is under way may know nothing of.
+    to_be_judged: bool,
     /// What a slow `receive` has said lately.
     received: Option<Box<Received>>,
-    /// Subscriptions whose retained messages a connection has left to the next one.
+    /// Subscriptions whose retained messages a connection has left to the next one, which may have renewed them.
     owed: Option<OwedFor>,
 }
 
@@ -221,6 +223,7 @@ impl SessionHandle {
                 expiry: SessionExpiry::WITH_CONNECTION,
                 away: None,
                 ended: false,
+                to_be_judged: false,
                 received: None,
                 owed: None,
             }),
@@ -332,7 +335,7 @@ impl SessionHandle {
         let undelivered = outbound.take_undelivered();
         let (more, unjudged) = (outbound.has_outgoing(limits), outbound.has_unjudged());
         let close = link.close;
-        Ok(Turn { outgoing, messages, undelivered, more, unjudged, owed: shared.owed.take(), close })
+        Ok(Turn { outgoing, messages, undelivered, more, unjudged, owed: shared.take_owed(), close })
     }
 
     /// Takes a message for the client, which may be sent or is to be judged first. If its connection has to be woken for it,
@@ -553,10 +556,10 @@ pub(super) struct Turn {
     pub(super) undelivered: Undelivered,
     /// Whether there is more to take once this is written.
     pub(super) more: bool,
-    /// Whether messages wait that are to be judged.
+    /// Whether what waits longest is to be judged.
     pub(super) unjudged: bool,
     /// What an earlier connection has left.
-    pub(super) owed: Option<OwedFor>,
+    pub(super) owed: Option<Vec<(TopicFilter, Wanted)>>,
     pub(super) close: bool,
 }
 

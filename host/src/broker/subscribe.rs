@@ -130,7 +130,9 @@ impl Worker {
         };
         self.emit_subscription(EventKind::ClientSubscribed, client, &filter, Some(wanted.options.qos));
         if sends_retained {
-            client.owed.get_or_insert_default().add(filter, wanted);
+            client.owed.get_or_insert_default().add(filter, wanted, core.retained.last());
+        } else if let Some(owed) = client.owed.as_mut().filter(|_| !is_new) {
+            owed.renew(filter, wanted);
         }
         Ok(ReasonCode::granted(wanted.options.qos))
     }

@@ -1,23 +1,30 @@
 #![allow(clippy::panic, reason = "what is tested")]
 
+mod retained;
+
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use super::connection::{Client, Connected, End};
 use super::core::Core;
 use super::directory::Open;
 use super::publish::Asks;
+use super::revocation::review_all;
 use super::session::{Link, SessionHandle};
 use super::subscriptions::Wanted;
+use super::turn::Turn;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
+use crate::codec::{Packet, ProtocolVersion, decode, next_frame};
 use crate::hooks::{HookSpec, Hooks};
 use crate::protocol::ClientTerms;
 use crate::queue::Queued;
@@ -26,16 +33,35 @@ use crate::types::{
     QoS, SessionExpiry, SubscriptionOptions, TopicFilter, TopicName, visits,
 };
 
+/// Says whether it was woken.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A worker that nobody is connected to, and what it shares.
-fn worker() -> (Arc<Core>, Worker) {
+pub(super) fn worker() -> (Arc<Core>, Worker) {
+    worker_with(Limits::default())
+}
+
+pub(super) fn worker_with(limits: Limits) -> (Arc<Core>, Worker) {
     let (internal, _) = mpsc::channel(1);
-    let core = Arc::new(Core::new(Limits::default(), Capabilities::default(), Overlapping::Once, None, 1, internal));
-    let hooks = Hooks::load(&HookSpec::default(), Arc::clone(&core) as _).expect("nothing to load");
-    let worker = Worker::new(Arc::clone(&core), hooks, 0);
+    let core = Arc::new(Core::new(limits, Capabilities::default(), Overlapping::Once, None, 1, internal));
+    let worker = another(&core);
     (core, worker)
 }
 
-fn client(client_id: &str) -> Arc<ClientInfo> {
+/// A worker beside others.
+fn another(core: &Arc<Core>) -> Worker {
+    let hooks = Hooks::load(&HookSpec::default(), Arc::clone(core) as _).expect("nothing to load");
+    Worker::new(Arc::clone(core), hooks, 0)
+}
+
+pub(super) fn client(client_id: &str) -> Arc<ClientInfo> {
     let peer = Peer::tcp(([127, 0, 0, 1], 1).into(), "default".into());
     let (client_id, connect) = (ClientId::new(client_id), ConnectFacts::default());
     Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect })
@@ -44,6 +70,78 @@ fn client(client_id: &str) -> Arc<ClientInfo> {
 fn link(client: &Arc<ClientInfo>, id: u64) -> Link {
     let (client, terms, waker) = (Arc::clone(client), ClientTerms::default(), Waker::noop().clone());
     Link { id, client, terms, waker, will: None, woken: false, close: false }
+}
+
+/// A client of a session that lasts, which it takes over if there is one.
+pub(super) fn open(core: &Arc<Core>, client_id: &str, link_id: u64) -> Client {
+    let info = client(client_id);
+    let (expiry, link) = (SessionExpiry::NEVER, link(&info, link_id));
+    let open = Open { client: &info, clean_start: false, expiry, link, generation: 1 };
+    let session = core.directory.open(open, &core.limits, Instant::now()).expect("has room").session;
+    Client {
+        info,
+        session,
+        link_id,
+        terms: ClientTerms::default(),
+        told: Arc::clone(core),
+        verdicts: VerdictCache::default(),
+        review: None,
+        asking: None,
+        owed: None,
+        receiving: None,
+        proven: None,
+    }
+}
+
+/// Has a SUBSCRIBE of MQTT 5.0 dealt with, of some filters with their options.
+pub(super) fn subscribe(worker: &mut Worker, client: &mut Client, filters: &[(&str, u8)]) {
+    let filters = filters
+        .iter()
+        .flat_map(|(filter, options)| [&[0, filter.len() as u8], filter.as_bytes(), &[*options]].concat());
+    let body: Vec<u8> = [0, 1, 0].into_iter().chain(filters).collect();
+    let packet = [&[0x82, body.len() as u8], body.as_slice()].concat();
+    let frame = next_frame(&packet, packet.len()).expect("valid").expect("whole");
+    let Ok(Packet::Subscribe(subscribe)) = decode(ProtocolVersion::V5, frame) else { panic!("is a SUBSCRIBE") };
+    worker.subscribe(client, &subscribe, &mut BytesMut::new()).expect("is its own");
+}
+
+pub(super) fn publish(worker: &mut Worker, topic: &str, payload: &str, retain: bool) {
+    let topic = TopicName::new(topic).expect("valid topic");
+    worker.publish_unasked(Message::new(topic, Bytes::copy_from_slice(payload.as_bytes()), QoS::AtMostOnce, retain));
+}
+
+/// Sends what a client is owed, in as many turns as it takes.
+pub(super) fn send_owed(worker: &mut Worker, client: &mut Client) {
+    let (mut cx, mut turns) = (Context::from_waker(Waker::noop()), 0);
+    while client.owed.is_some() {
+        turns += 1;
+        assert!(turns < 1_000, "it does not wait for others");
+        (worker.now, worker.turn) = (Instant::now(), Turn::default());
+        if let Poll::Ready(sent) = worker.poll_owed(client, &mut cx) {
+            sent.expect("is its own");
+        }
+    }
+}
+
+/// The messages that have come for a client, in words: topic, payload, and `r` for retained ones.
+fn received(core: &Core, client: &Client) -> Vec<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let turn = client.session.take_turn(client.link_id, Waker::noop(), &core.limits, Instant::now(), 0);
+        let turn = turn.expect("is its own");
+        turn.outgoing.chunks().for_each(|chunk| bytes.extend_from_slice(chunk));
+        if !turn.more {
+            break;
+        }
+    }
+    let (mut words, mut rest) = (Vec::new(), bytes.as_slice());
+    while let Some(frame) = next_frame(rest, rest.len()).expect("valid") {
+        let Ok(Packet::Publish(message)) = decode(ProtocolVersion::V311, frame) else { panic!("is a PUBLISH") };
+        let payload = String::from_utf8_lossy(message.payload);
+        words.push(format!("{} {payload}{}", message.topic, if message.retain { " r" } else { "" }));
+        rest = &rest[frame.header.packet_len()..];
+    }
+    words
 }
 
 /// Each of many connections that take over from the one before leaves what that has left, and its own.
@@ -59,12 +157,52 @@ fn what_connections_leave_to_the_next_is_bounded_by_the_subscriptions() {
         let subscribed = session.subscribe(1, &filter(text), wanted(QoS::AtMostOnce), &core.limits, || ());
         assert!(subscribed.is_ok());
     }
-    let owed = [("a", QoS::AtMostOnce), ("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce), ("gone", QoS::AtMostOnce)];
     for _ in 0..3 {
-        session.leave_owed(owed.iter().map(|(text, qos)| (filter(text), wanted(*qos))).collect());
+        session.leave_owed(["a", "a", "b", "gone"].map(filter).into());
     }
+    // As it is wanted by now [MQTT-3.8.4-3].
+    assert!(session.subscribe(1, &filter("b"), wanted(QoS::AtLeastOnce), &core.limits, || ()).is_ok());
     let turn = session.take_turn(1, Waker::noop(), &core.limits, now, 0).expect("is its own");
-    assert_eq!(turn.owed.as_deref(), Some(&[(filter("a"), wanted(QoS::AtMostOnce))][..]));
+    let expected = [("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce)].map(|(text, qos)| (filter(text), wanted(qos)));
+    assert_eq!(turn.owed.as_deref(), Some(&expected[..]));
+}
+
+/// What comes for a connected client goes out until its connection hears of it.
+#[test]
+fn connected_sessions_hear_of_changed_permissions_before_those_away_are_judged() {
+    const AWAY: usize = 1_000;
+    const CONNECTED: usize = 16;
+    let (core, worker) = worker();
+    let (hooks, worker, now) = (Arc::clone(&worker.hooks), Rc::new(RefCell::new(worker)), Instant::now());
+    let generation = hooks.verdict_number();
+    let open = |name: String, waker| {
+        let info = client(&name);
+        let link = Link { waker, ..link(&info, 1) };
+        let open = Open { client: &info, clean_start: true, expiry: SessionExpiry::NEVER, link, generation };
+        core.directory.open(open, &core.limits, now).expect("has room").session
+    };
+    let away: Vec<_> = (0..AWAY).map(|number| open(format!("away-{number}"), Waker::noop().clone())).collect();
+    away.iter().for_each(|session| assert!(core.directory.left(session, 1, false, now).is_some()));
+    let wakers: Vec<Arc<Woken>> = (0..CONNECTED).map(|_| Arc::default()).collect();
+    let connected = wakers.iter().enumerate();
+    let _connected: Vec<_> =
+        connected.map(|(number, woken)| open(format!("here-{number}"), Arc::clone(woken).into())).collect();
+    let (mut reviews, mut cx) = (pin!(review_all(worker)), Context::from_waker(Waker::noop()));
+    assert!(reviews.as_mut().poll(&mut cx).is_pending());
+    hooks.forget_verdicts();
+    let mut polls = 0;
+    while !wakers.iter().all(|woken| woken.0.load(Ordering::Relaxed)) {
+        assert!(reviews.as_mut().poll(&mut cx).is_pending());
+        polls += 1;
+        assert!(polls < 10 * AWAY, "they are woken");
+    }
+    let judged = |session: &&Arc<SessionHandle>| session.is_judged(hooks.verdict_number());
+    assert!(away.iter().filter(judged).count() <= AWAY / 4);
+    while !away.iter().all(|session| judged(&session)) {
+        assert!(reviews.as_mut().poll(&mut cx).is_pending());
+        polls += 1;
+        assert!(polls < 10 * AWAY, "they are judged");
+    }
 }
 
 /// However many there are, the members are looked up once.

@@ -217,12 +217,12 @@ impl Outbound {
         dropped
     }
 
-    /// Whether messages wait that are to be judged.
+    /// Whether the message that waits longest is to be judged.
     pub fn has_unjudged(&self) -> bool {
         self.queue.has_unjudged()
     }
 
-    /// Those messages, in the order in which they will be sent.
+    /// The messages that are to be judged, in the order in which they will be sent.
     pub fn unjudged(&self) -> impl Iterator<Item = &Arc<Message>> {
         self.queue.unjudged()
     }

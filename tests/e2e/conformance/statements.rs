@@ -73,7 +73,7 @@ const FILES: &[(&str, &str)] = &[
     ("faults", "tests/e2e/originals_faults.rs"),
     ("fields", "tests/e2e/conformance/fields.rs"),
     ("messages", "tests/e2e/messages.rs"),
-    ("messages_queue", "host/src/queue/messages.rs"),
+    ("messages_queue", "host/src/queue/messages/tests.rs"),
     ("mosquitto", "tests/e2e/round/mosquitto.rs"),
     ("paho", "tests/e2e/round/paho.rs"),
     ("plugins", "tests/e2e/plugins.rs"),

@@ -107,6 +107,8 @@ impl SessionHandle {
 
     /// It has something that was not judged by the verdicts that all of it was said to be judged by.
     pub(in crate::broker) fn is_to_be_judged(&self) {
+        let mut shared = self.lock();
+        shared.to_be_judged = true;
         self.judged.store(NO_GENERATION, Ordering::Relaxed);
     }
 
@@ -116,6 +118,7 @@ impl SessionHandle {
         if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
             return Err(Displaced);
         }
+        shared.to_be_judged = false;
         shared.session.outbound.hold();
         let messages: Messages = shared.session.outbound.unsent().map(|message| asked_as(message)).collect();
         let granted = |wanted: &Wanted| TopicFacts::subscription(wanted.options.qos);
@@ -126,7 +129,8 @@ impl SessionHandle {
         })
     }
 
-    /// Ends the subscriptions and drops the messages that were judged to be not allowed, and sends what was held back.
+    /// Ends the subscriptions and drops the messages that were judged to be not allowed, and sends what was held back, unless
+    /// more is to be judged by now.
     /// `unindex` takes a subscription away where publishers look. Says how many messages were dropped.
     pub(in crate::broker) fn judge(
         &self,
@@ -140,7 +144,7 @@ impl SessionHandle {
         if shared.link.as_ref().map(|link| link.id) != link_id || shared.ended {
             return Err(Displaced);
         }
-        let Shared { session, subscriptions, extent, .. } = &mut *shared;
+        let Shared { session, subscriptions, extent, to_be_judged, .. } = &mut *shared;
         for filter in &judgement.filters {
             if subscriptions.remove(filter).is_some() {
                 extent.remove(filter);
@@ -156,8 +160,10 @@ impl SessionHandle {
                     && (judgement.messages.is_empty() || !judgement.messages.contains(&asked_as(message)))
             })
         };
-        self.judged.store(judgement.generation, Ordering::Relaxed);
-        session.outbound.release(limits, now);
+        if !*to_be_judged {
+            self.judged.store(judgement.generation, Ordering::Relaxed);
+            session.outbound.release(limits, now);
+        }
         Ok(dropped)
     }
 
@@ -222,7 +228,19 @@ impl SessionHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::tests::client;
     use crate::types::visits;
+
+    #[test]
+    fn what_comes_during_a_review_is_judged_by_another() {
+        let session = SessionHandle::new(1, &client("c"), 1, Arc::default());
+        let judge = || session.judge(None, &Judgement::new(2), &Limits::default(), Instant::now(), |_| ());
+        assert!(session.to_judge(None).is_ok());
+        session.is_to_be_judged();
+        assert!(judge().is_ok() && !session.is_judged(2));
+        assert!(session.to_judge(None).is_ok() && judge().is_ok());
+        assert!(session.is_judged(2));
+    }
 
     #[test]
     fn what_is_lost_is_found_without_trying_each_filter() {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use super::{Displaced, SessionHandle};
+use super::{Displaced, SessionHandle, Shared};
 use crate::broker::owed::OwedFor;
 use crate::broker::subscriptions::Wanted;
 use crate::queue::{Queued, Standing};
@@ -19,9 +19,8 @@ impl SessionHandle {
         }
         let before = shared.owed.take().map_or(Vec::new(), Vec::from);
         let (subscriptions, mut kept) = (&shared.subscriptions, HashSet::with_hasher(ahash::RandomState::new()));
-        let all = before.into_iter().chain(owed);
-        let still = |(filter, wanted): &(TopicFilter, Wanted)| subscriptions.get(filter) == Some(wanted);
-        let all = all.filter(still).filter(|(filter, _)| kept.insert(filter.clone())).collect();
+        let still = |filter: &TopicFilter| subscriptions.get(filter).is_some();
+        let all = before.into_iter().chain(owed).filter(still).filter(|filter| kept.insert(filter.clone())).collect();
         shared.owed = Some(all);
         shared.link.iter().for_each(|link| link.waker.wake_by_ref());
     }
@@ -49,5 +48,14 @@ impl SessionHandle {
         let outbound = &mut shared.session.outbound;
         let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
         Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
+    }
+}
+
+impl Shared {
+    /// What a connection has left, as the one that the session has now wants it.
+    pub(super) fn take_owed(&mut self) -> Option<Vec<(TopicFilter, Wanted)>> {
+        let left = Vec::from(self.owed.take()?);
+        let wanted = |filter: TopicFilter| self.subscriptions.get(&filter).copied().map(|wanted| (filter, wanted));
+        Some(left.into_iter().filter_map(wanted).collect())
     }
 }
