@@ -129,6 +129,9 @@ pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// What no client causes, a tick for example, counts each time.
 pub(crate) const CIRCUIT_SOURCES: usize = 5;
 
+/// Bits of an IPv6 address that tell those apart: providers give a customer at most the rest.
+pub(crate) const SITE_BITS: u32 = 48;
+
 /// Time in which the faults of a plugin are counted that a message about one names.
 pub(crate) const FAULTS_WINDOW: Duration = Duration::from_secs(10);
 
