@@ -20,7 +20,7 @@ use super::limits::{
 use super::lines::Lines;
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{Closed, Refused};
+use super::queue::{Closed, Popped, Refused};
 use super::suspects::{NotPut, Suspects};
 use super::tally::Tally;
 use super::warm::Warm;
@@ -213,7 +213,7 @@ fn answer_all(queue: &Lines<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>
     priority::take_long_turns();
     priority::lower();
     plugins.iter().for_each(|plugin| plugin.with(|_| ()));
-    while let Some(job) = queue.pop() {
+    while let Popped::Item(job) = queue.pop(None) {
         match job {
             // A client that has gone meanwhile is not worth a hash.
             job if job.is_closed() => {}
@@ -311,12 +311,16 @@ mod tests {
         let taken = (0..AUTH_QUEUE_MAX).filter(|_| ask([192, 0, 2, 1])).count();
         assert_eq!(taken, AUTH_QUEUE_MAX / 2);
         assert!(ask([192, 0, 2, 2]));
-        let next = || pool.queue.pop().expect("somebody waits").client.address();
+        let pop = || match pool.queue.pop(None) {
+            Popped::Item(job) => job.client,
+            Popped::Nothing | Popped::Closed => unreachable!("somebody waits"),
+        };
+        let next = || pop().address();
         assert_eq!([next(), next()], [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
         // Those that have gone take no room.
         drop(waiting);
         let (answer, _outcome) = oneshot::channel();
-        let client = pool.queue.pop().expect("somebody waited").client;
+        let client = pop();
         assert_eq!(pool.push(client, Question::Credentials(Credentials::default(), answer), 0), Ok(true));
     }
 
@@ -330,7 +334,7 @@ mod tests {
             }
             let (queue, told) = (Arc::clone(&queue), told.clone());
             Ok(thread::spawn(move || {
-                let _ = told.send(queue.pop().is_none());
+                let _ = told.send(matches!(queue.pop(None), Popped::Closed));
             }))
         });
         assert_eq!(spawned.err().map(|error| error.to_string()).as_deref(), Some("too many"));

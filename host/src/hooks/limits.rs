@@ -171,10 +171,11 @@ pub(crate) const SLOW_CALLS_WINDOW: Duration = Duration::from_secs(10);
 /// How long a worker has the questions to a slow plugin asked aside before it tries in place again.
 pub(crate) const ASIDE_TIME: Duration = Duration::from_secs(60);
 
-/// Requests whose questions wait to be asked aside; more are denied. A connection has one at a time.
+/// Requests whose questions wait to be asked aside; more are denied. A connection has one at a time. Of one network there
+/// wait as many as there is room left for others, half of it at most.
 pub(crate) const ASIDE_QUEUE_MAX: usize = 10_000;
 
-/// Bytes of topics that wait to be asked aside.
+/// Bytes of topics that wait to be asked aside, divided up in the same way.
 pub(crate) const ASIDE_QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// How long a worker itself waits for what is asked aside, where no connection could wait in its place.
