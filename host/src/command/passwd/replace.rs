@@ -23,8 +23,10 @@ pub(super) fn replace(path: &Path, old: &File, content: &[u8]) -> io::Result<()>
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    // So that the new name outlives a power cut as well.
-    File::open(folder)?.sync_all()
+    // So that the new name outlives a power cut as well. Not every file system does that for folders, and the content is in
+    // force by now.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// The folder that a file is in.
@@ -76,6 +78,23 @@ mod tests {
         let names: Vec<_> =
             fs::read_dir(folder.path()).expect("a folder").map(|it| it.expect("is there").path()).collect();
         assert_eq!(names, [path], "nothing else is left");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_no_reason_to_fail() {
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("passwords");
+        fs::write(&path, "old").expect("can write");
+        let set = |mode| fs::set_permissions(folder.path(), Permissions::from_mode(mode)).expect("is ours");
+        let old = File::open(&path).expect("can read");
+        set(0o300);
+        let replaced = replace(&path, &old, b"new");
+        set(0o700);
+        assert_eq!(
+            (replaced.is_ok(), fs::read_to_string(&path).expect("text").as_str()),
+            (true, "new"),
+            "{replaced:?}"
+        );
     }
 
     #[test]
