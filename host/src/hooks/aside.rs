@@ -225,7 +225,8 @@ impl Aside {
         self.desk.has_helper.load(Ordering::Relaxed)
     }
 
-    /// Takes no more questions. The threads end when those that wait have their answer.
+    /// Takes no more questions. Those that connections wait for are not put any more, unless they have been, and the threads
+    /// end when all have their answer.
     pub(crate) fn close(&self) {
         self.desk.queue.close();
     }
@@ -414,6 +415,11 @@ impl Desk {
         self.steps.fetch_add(1, Ordering::Relaxed);
         // A client that has gone meanwhile needs no answer.
         if job.is_closed() {
+            return None;
+        }
+        // A reload waits for the end of this: what can be asked again is for the plugins that are loaded now.
+        if self.queue.is_closed() && matches!(job.answer, Answer::Later(..)) {
+            job.answer.send(Err(NotPut::Closed));
             return None;
         }
         if job.is_suspect(&self.suspects) {

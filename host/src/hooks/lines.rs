@@ -159,6 +159,10 @@ impl<T> Lines<T> {
         }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let state = self.state.lock();
@@ -283,7 +287,9 @@ mod tests {
     fn closed_lines_give_what_they_hold() {
         let lines = lines(4, 4);
         lines.push(network(1), "a", 1).expect("there is room");
+        assert!(!lines.is_closed());
         lines.close();
+        assert!(lines.is_closed());
         assert_eq!(lines.push(network(1), "b", 1), Err(Refused::Closed("b")));
         assert_eq!([pop(&lines), pop(&lines)], [Some("a"), None]);
     }

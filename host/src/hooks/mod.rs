@@ -172,8 +172,8 @@ impl Hooks {
     ///
     /// All of it is done before anybody notices: files are read and compiled, instances started, one for each thread
     /// that will need it. Then every thread asks the new plugins at once, and no cached verdict of the old ones holds.
-    /// Events that happened before are told to the old ones, others to the new ones. Waits until the old ones have
-    /// answered what they had been asked.
+    /// Events that happened before are told to the old ones, others to the new ones. Waits for the
+    /// calls of the old ones that are under way; what else they have been asked, the new ones are.
     ///
     /// # Errors
     /// Those of [`load`](Self::load), and when the broker is about to end. The old plugins go on as before.
