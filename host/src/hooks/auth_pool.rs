@@ -67,9 +67,9 @@ impl Question {
     }
 
     /// Sends it back to whoever asked, who may have gone. A step fails: what it belongs to is used up with it.
-    fn send_back(self) {
+    fn send_back(self, why: NotPut) {
         match self {
-            Self::Credentials(_, answer) => drop(answer.send(Err(NotPut::Suspect))),
+            Self::Credentials(_, answer) => drop(answer.send(Err(why))),
             Self::Step(_, _, answer) => drop(answer.send(Step::Failed)),
         }
     }
@@ -154,7 +154,18 @@ impl AuthPool {
         Shared::count(plugin, usual_count())
     }
 
-    /// Takes no more clients. The threads end when those that wait have their answer.
+    /// How many questions nobody has begun to ask.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Takes no more clients. Those that wait are asked about no more, and the threads end when all have their answer.
     pub(crate) fn close(&self) {
         self.queue.close();
     }
@@ -217,7 +228,9 @@ fn answer_all(queue: &Lines<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>
         match job {
             // A client that has gone meanwhile is not worth a hash.
             job if job.is_closed() => {}
-            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(),
+            // A reload waits for the end of this: it is for the plugins that are loaded now.
+            job if queue.is_closed() => job.question.send_back(NotPut::Closed),
+            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(NotPut::Suspect),
             // Sending fails where the client has gone.
             Job { client, question: Question::Credentials(credentials, answer), .. } => {
                 let _ = answer.send(Ok(vote(&plugins, &client, &credentials)));

@@ -234,6 +234,9 @@ pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
 /// Bytes of credentials that wait for an auth thread, divided up in the same way.
 pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
 
+/// How often plugins may be loaded anew while they are asked about one client, before it is refused.
+pub(crate) const OUTDATED_MAX: u32 = 8;
+
 /// Events that wait for the thread that tells them to plugins; more are dropped and counted.
 pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;
 
