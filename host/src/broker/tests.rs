@@ -1,15 +1,17 @@
 #![allow(clippy::panic, reason = "what is tested")]
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
-use std::time::Instant;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::aside::Asking;
 use super::connection::{Client, Connected, End};
 use super::core::Core;
 use super::directory::Open;
@@ -18,7 +20,7 @@ use super::session::{Link, SessionHandle};
 use super::subscriptions::Wanted;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
-use crate::hooks::{HookSpec, Hooks};
+use crate::hooks::{Action, HookSpec, Hooks, PluginSpec, TopicFacts};
 use crate::protocol::ClientTerms;
 use crate::queue::Queued;
 use crate::types::{
@@ -28,9 +30,13 @@ use crate::types::{
 
 /// A worker that nobody is connected to, and what it shares.
 fn worker() -> (Arc<Core>, Worker) {
+    worker_with(HookSpec::default())
+}
+
+fn worker_with(spec: HookSpec) -> (Arc<Core>, Worker) {
     let (internal, _) = mpsc::channel(1);
     let core = Arc::new(Core::new(Limits::default(), Capabilities::default(), Overlapping::Once, None, 1, internal));
-    let hooks = Hooks::load(&HookSpec::default(), Arc::clone(&core) as _).expect("nothing to load");
+    let hooks = Hooks::load(&spec, Arc::clone(&core) as _).expect("it loads");
     let worker = Worker::new(Arc::clone(&core), hooks, 0);
     (core, worker)
 }
@@ -127,4 +133,32 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     assert!(!worker.borrow().read_buffer.is_empty(), "others read into it");
     let opened = core.directory.open(open(2), &core.limits, Instant::now()).expect("has room");
     assert!(!opened.present && opened.will.is_none() && opened.ended.is_none(), "the session is gone");
+}
+
+/// Thousands of filters of one SUBSCRIBE would take the room that others need for one topic.
+#[tokio::test]
+async fn of_a_request_with_many_topics_a_few_wait_at_a_time() {
+    let mut plugin = PluginSpec::new("guest_slow_check", serde_json::Map::new());
+    plugin.path = Some(amqtt_tests::guests::SLOW_CHECK.into());
+    plugin.limits.deadline = Some(Duration::from_secs(20));
+    let (_, mut worker) = worker_with(HookSpec { plugins: vec![plugin], ..HookSpec::default() });
+    let client = client("c");
+    let facts = TopicFacts::subscription(QoS::AtMostOnce);
+    while !worker.checker.holds_up(&client, Action::Subscribe) {
+        worker.checker.check(&client, Action::Subscribe, "slow-subscribe/x", facts);
+    }
+    let asked_aside = |worker: &Worker| {
+        let counters = worker.hooks.counters().into_iter();
+        counters.filter(|(name, _)| name == "topic-checks-aside").map(|(_, count)| count).sum::<u64>()
+    };
+    let before = asked_aside(&worker);
+    let mut asking = Asking::begin(&mut worker, &client, Action::Subscribe, [("a", facts); 1_000].into_iter());
+    let asking = asking.as_mut().expect("it would hold up the worker");
+    let mut verdicts = VerdictCache::default();
+    poll_fn(|cx| Poll::Ready(asking.poll_answer(&mut worker, &mut verdicts, cx).is_ready())).await;
+    // More than once where the other thread is quick.
+    let asked = asked_aside(&worker) - before;
+    assert!((64..1_000).contains(&asked) && asked.is_multiple_of(64), "{asked}");
+    poll_fn(|cx| asking.poll_answer(&mut worker, &mut verdicts, cx)).await;
+    assert_eq!(asked_aside(&worker) - before, 1_000);
 }
