@@ -32,7 +32,7 @@ pub struct Watched<T> {
     value: T,
     /// Of the content that `value` was made of.
     number: u64,
-    /// Of the file when it was last read; none where the broker could not tell.
+    /// Of the file when it was last read; none where the broker could not tell, and before this instance has read it.
     stamp: Option<u64>,
     /// Why a change could not be read, as it was told.
     unread: Option<String>,
@@ -77,20 +77,15 @@ impl<T> Watched<T> {
     /// The text names the key and says what is wrong with the file.
     pub fn open(key: &'static str, parse: Parse<T>) -> Result<Self, String> {
         let named = |reason: String| format!("`{key}`: {reason}");
-        // Before the content: a change in between is found at the next look.
-        let stamp = files::stamp(key).ok();
         let number = files::accepted_number(key).map_err(|err| named(unreadable(&err)))?;
         let in_force = files::accepted(key).map_err(|err| named(unreadable(&err)))?;
         if let Some(content) = in_force {
-            return Ok(Watched {
-                key,
-                parse,
-                value: parse(&content, None).map_err(named)?,
-                number,
-                stamp,
-                unread: None,
-            });
+            let value = parse(&content, None).map_err(named)?;
+            // What the file says now is not known: the instance before this one may have failed with a change of it.
+            return Ok(Watched { key, parse, value, number, stamp: None, unread: None });
         }
+        // Before the content: a change in between is found at the next look.
+        let stamp = files::stamp(key).ok();
         let content = files::read(key).map_err(|err| named(unreadable(&err)))?;
         let (value, number) = understand(key, parse, &content, None).map_err(named)?;
         Ok(Watched { key, parse, value, number, stamp, unread: None })
@@ -136,7 +131,12 @@ impl<T> Watched<T> {
                 return Err(unusable(reason));
             }
         };
+        let is_first = self.stamp.is_none();
         (self.stamp, self.unread) = (stamp, None);
+        // To accept it again would have all instances read it again, at each start of one.
+        if is_first && files::accepted(self.key).is_ok_and(|accepted| accepted.as_ref() == Some(&content)) {
+            return Ok(Looked::Same);
+        }
         let understood = understand(self.key, self.parse, &content, Some(&self.value));
         (self.value, self.number) = understood.map_err(unusable)?;
         Ok(Looked::Changed)
@@ -198,6 +198,23 @@ mod tests {
         assert_eq!(looking.look(), Ok(Looked::Changed));
         assert_eq!((*looking.follow(), *following.follow(), *open().follow()), (2, 2, 2));
         assert_eq!(looking.look(), Ok(Looked::Same));
+    }
+
+    /// It fails as it reads a file that is too large for its time or memory, say.
+    #[test]
+    fn a_change_that_an_instance_has_failed_with_is_found_by_the_next_one() {
+        write("1");
+        let open = || Watched::open(KEY, number).expect("a number");
+        drop(open());
+        write("2");
+        let mut fresh = open();
+        assert_eq!((*fresh.follow(), fresh.look(), *fresh.follow()), (1, Ok(Looked::Changed), 2));
+        let mut another = open();
+        let accepted = files::accepted_number(KEY);
+        assert_eq!((another.look(), another.look()), (Ok(Looked::Same), Ok(Looked::Same)));
+        assert_eq!(files::accepted_number(KEY), accepted, "it is in force already");
+        write("3");
+        assert_eq!(another.look(), Ok(Looked::Changed));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use amqtt_tests::guests;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
@@ -104,6 +105,20 @@ fn what_cannot_be_read_for_want_of_file_descriptors_is_read_later() {
     broker.wait_for_log("`password-file` has changed and is in force: 1 users");
     assert!(connect_as(&broker, "bob", "secret").is_err());
     assert_eq!(broker.log_so_far().matches("is not used").count(), 1);
+}
+
+/// Nor is it where the plugin has failed with it: its next instance reads it.
+#[test]
+fn a_change_that_a_plugin_has_failed_with_is_read_by_its_next_instance() {
+    let config = "plugins:\n\
+                  - guest_watch: {file: watched, trap-file: trap, grants: {files: [file, trap-file]}}\n\
+                  - auth_anonymous\n";
+    let setup = Setup::new(config).plugin_dir_with(guests::WATCH);
+    let mut broker = setup.file("watched", "one").file("trap", "trap").start();
+    broker.replace_file("watched", "two");
+    broker.wait_for_log("trapped in ticks");
+    broker.replace_file("trap", "not any more");
+    broker.wait_for_log("`file` has changed and is in force: two");
 }
 
 #[test]

@@ -15,6 +15,10 @@ use crate::types::{ClientInfo, Limits, TopicFilter};
 /// Questions to plugins that are put together.
 pub(super) const ASKED_TOGETHER_MAX: usize = 8;
 
+/// Topics of a request that are asked about aside together: what waits of one client stays small, and one whose questions
+/// have to wait for their turns does not wait for each few of them.
+pub(super) const ASKED_ASIDE_MAX: usize = 64;
+
 /// How often a question is put again because what plugins had said of it does not hold any more. A plugin whose rules
 /// change all the time must not keep a client waiting for ever.
 pub(super) const RESTARTS_MAX: u32 = 8;
@@ -30,7 +34,7 @@ pub(super) struct Asking {
     number: u64,
     /// Whether it is the broker that has to know: then it is put whatever clients ask.
     for_broker: bool,
-    /// What is asked where it holds up nobody else: all that is left.
+    /// What is asked where it holds up nobody else: some of what is left.
     aside: Option<Pin<Box<dyn Future<Output = Vec<Verdict>>>>>,
     restarts: u32,
 }
@@ -90,7 +94,7 @@ impl Asking {
                 (self.number, self.restarts) = (number, self.restarts + 1);
                 self.verdicts.clear();
             } else if worker.checker.holds_up(&self.client, self.action) {
-                let (client, asked) = (Arc::clone(&self.client), rest.to_vec());
+                let (client, asked) = (Arc::clone(&self.client), rest.iter().take(ASKED_ASIDE_MAX).cloned().collect());
                 self.aside = Some(if self.for_broker {
                     Box::pin(worker.checker.ask_for_broker(client, self.action, asked))
                 } else {

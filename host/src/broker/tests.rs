@@ -3,17 +3,19 @@
 mod retained;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
+use super::aside::Asking;
 use super::connection::{Client, Connected, End};
 use super::core::Core;
 use super::directory::Open;
@@ -25,7 +27,7 @@ use super::turn::Turn;
 use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::codec::{Packet, ProtocolVersion, decode, next_frame};
-use crate::hooks::{HookSpec, Hooks};
+use crate::hooks::{Action, HookSpec, Hooks, PluginSpec, TopicFacts};
 use crate::protocol::ClientTerms;
 use crate::queue::Queued;
 use crate::types::{
@@ -49,9 +51,14 @@ pub(super) fn worker() -> (Arc<Core>, Worker) {
 }
 
 pub(super) fn worker_with(limits: Limits) -> (Arc<Core>, Worker) {
+    worker_of(limits, &HookSpec::default())
+}
+
+fn worker_of(limits: Limits, spec: &HookSpec) -> (Arc<Core>, Worker) {
     let (internal, _) = mpsc::channel(1);
     let core = Arc::new(Core::new(limits, Capabilities::default(), Overlapping::Once, None, 1, internal));
-    let worker = another(&core);
+    let hooks = Hooks::load(spec, Arc::clone(&core) as _).expect("it loads");
+    let worker = Worker::new(Arc::clone(&core), hooks, 0);
     (core, worker)
 }
 
@@ -265,4 +272,32 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     assert!(!worker.borrow().read_buffer.is_empty(), "others read into it");
     let opened = core.directory.open(open(2), &core.limits, Instant::now()).expect("has room");
     assert!(!opened.present && opened.will.is_none() && opened.ended.is_none(), "the session is gone");
+}
+
+/// Thousands of filters of one SUBSCRIBE would take the room that others need for one topic.
+#[tokio::test]
+async fn of_a_request_with_many_topics_a_few_wait_at_a_time() {
+    let mut plugin = PluginSpec::new("guest_slow_check", serde_json::Map::new());
+    plugin.path = Some(amqtt_tests::guests::SLOW_CHECK.into());
+    plugin.limits.deadline = Some(Duration::from_secs(20));
+    let (_, mut worker) = worker_of(Limits::default(), &HookSpec { plugins: vec![plugin], ..HookSpec::default() });
+    let client = client("c");
+    let facts = TopicFacts::subscription(QoS::AtMostOnce);
+    while !worker.checker.holds_up(&client, Action::Subscribe) {
+        worker.checker.check(&client, Action::Subscribe, "slow-subscribe/x", facts);
+    }
+    let asked_aside = |worker: &Worker| {
+        let counters = worker.hooks.counters().into_iter();
+        counters.filter(|(name, _)| name == "topic-checks-aside").map(|(_, count)| count).sum::<u64>()
+    };
+    let before = asked_aside(&worker);
+    let mut asking = Asking::begin(&mut worker, &client, Action::Subscribe, [("a", facts); 1_000].into_iter());
+    let asking = asking.as_mut().expect("it would hold up the worker");
+    let mut verdicts = VerdictCache::default();
+    poll_fn(|cx| Poll::Ready(asking.poll_answer(&mut worker, &mut verdicts, cx).is_ready())).await;
+    // More than once where the other thread is quick.
+    let asked = asked_aside(&worker) - before;
+    assert!((64..1_000).contains(&asked) && asked.is_multiple_of(64), "{asked}");
+    poll_fn(|cx| asking.poll_answer(&mut worker, &mut verdicts, cx)).await;
+    assert_eq!(asked_aside(&worker) - before, 1_000);
 }

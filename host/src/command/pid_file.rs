@@ -3,11 +3,17 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use amqtt::regular_file;
 
 /// Bytes of the longest number, with a line break.
 const BYTES_MAX: u64 = 16;
+
+/// How often it is tried to have the file, and the time between: whoever looks whether its broker runs has it for a moment.
+const ATTEMPTS: u32 = 5;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// Why a file is not what it is to be.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +110,15 @@ pub(super) fn read(path: &Path) -> Result<i32, PidFileError> {
 /// Makes a file ours that holds a number or nothing.
 fn lock(file: &File, path: &Path) -> Result<(), PidFileError> {
     let pid = number_in(file, path)?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 1..ATTEMPTS {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        thread::sleep(BETWEEN_ATTEMPTS);
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) if is_at(file, path) => Ok(()),
         // Its broker was just about to end.
         Ok(()) => Err(of_system(path)(io::Error::other("it was removed meanwhile"))),
@@ -170,6 +184,26 @@ mod tests {
             drop(file);
             assert!(!path.exists());
         }
+    }
+
+    /// Whoever asks for a reload looks whether there is a broker, just as one starts.
+    #[test]
+    fn who_has_it_for_a_moment_keeps_no_broker_from_starting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pid");
+        let starts = || {
+            fs::write(&path, "").expect("can write");
+            let looking = File::open(&path).expect("is there");
+            looking.lock_shared().expect("nobody has it");
+            thread::scope(|scope| {
+                let claimed = scope.spawn(|| Claim::new(path.clone()).is_ok());
+                thread::sleep(Duration::from_millis(1));
+                drop(looking);
+                claimed.join().expect("no panic")
+            })
+        };
+        // Where the machine is busy, a moment may be long.
+        assert!((0..100).any(|_| starts()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle, Thread};
@@ -14,12 +15,13 @@ use super::limits::{
     ASIDE_CORE_WITHIN, ASIDE_HELP, ASIDE_HELP_LOOK, ASIDE_QUEUE_BYTES_MAX, ASIDE_QUEUE_MAX, ASIDE_STUCK,
     ASIDE_WAIT_MAX, CHECK_MANY_MAX,
 };
+use super::lines::Lines;
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{BoundedQueue, Closed, Popped, Refused};
+use super::queue::{Closed, Popped, Refused};
 use super::suspects::{NotPut, Suspects};
 use super::{Action, TopicFacts};
-use crate::types::ClientInfo;
+use crate::types::{ClientInfo, network};
 
 /// The thread that asks plugins about topics where that would hold up a worker.
 ///
@@ -42,7 +44,7 @@ struct Threads {
 /// What the threads share.
 struct Desk {
     plugins: Vec<Arc<Loaded>>,
-    queue: BoundedQueue<Job>,
+    queue: Lines<Job>,
     suspects: Arc<Suspects>,
     /// What the first thread is asking about.
     in_hand: Mutex<Option<Job>>,
@@ -79,6 +81,16 @@ struct Job {
 }
 
 impl Job {
+    /// Whether nobody waits for the answer any more.
+    fn is_closed(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    /// Whose line it waits in.
+    fn network(&self) -> IpAddr {
+        network(self.question.client.address())
+    }
+
     /// Whether it has to wait for a turn of its client's address before it is begun.
     fn is_suspect(&self, suspects: &Suspects) -> bool {
         let may_wait = matches!(self.answer, Answer::Later(_, Room::IfThereIs)) && self.verdicts.is_empty();
@@ -120,7 +132,7 @@ impl Aside {
     pub(crate) fn new(plugins: &[Arc<Loaded>], suspects: &Arc<Suspects>) -> Self {
         let desk = Desk {
             plugins: plugins.to_vec(),
-            queue: BoundedQueue::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX),
+            queue: Lines::new(ASIDE_QUEUE_MAX, ASIDE_QUEUE_BYTES_MAX, Job::is_closed),
             suspects: Arc::clone(suspects),
             in_hand: Mutex::new(None),
             steps: AtomicU64::new(0),
@@ -148,8 +160,8 @@ impl Aside {
         let answer = Answer::Later(answer, room);
         let job = Job { question, bytes, verdicts: Vec::new(), asked: Instant::now(), answer };
         let pushed = match room {
-            Room::IfThereIs => self.desk.queue.push(job, bytes),
-            Room::Always => self.desk.queue.push_beyond(job),
+            Room::IfThereIs => self.desk.queue.push(job.network(), job, bytes),
+            Room::Always => self.desk.queue.push_beyond(job.network(), job),
         };
         match pushed {
             Ok(()) => self.wait(answered).await.unwrap_or_else(|_| Ok(denied())),
@@ -213,7 +225,8 @@ impl Aside {
         self.desk.has_helper.load(Ordering::Relaxed)
     }
 
-    /// Takes no more questions. The threads end when those that wait have their answer.
+    /// Takes no more questions. Those that connections wait for are not put any more, unless they have been, and the threads
+    /// end when all have their answer.
     pub(crate) fn close(&self) {
         self.desk.queue.close();
     }
@@ -335,7 +348,7 @@ impl Desk {
         loop {
             match self.queue.pop(None) {
                 Popped::Item(job) if self.has_helper.load(Ordering::Relaxed) => {
-                    self.queue.put_back(job.bytes, job);
+                    self.queue.put_back(job);
                     while self.has_helper.load(Ordering::Relaxed) {
                         thread::park();
                     }
@@ -401,7 +414,12 @@ impl Desk {
     fn begin(&self, job: Job) -> Option<Job> {
         self.steps.fetch_add(1, Ordering::Relaxed);
         // A client that has gone meanwhile needs no answer.
-        if job.answer.is_closed() {
+        if job.is_closed() {
+            return None;
+        }
+        // A reload waits for the end of this: what can be asked again is for the plugins that are loaded now.
+        if self.queue.is_closed() && matches!(job.answer, Answer::Later(..)) {
+            job.answer.send(Err(NotPut::Closed));
             return None;
         }
         if job.is_suspect(&self.suspects) {
@@ -415,9 +433,90 @@ impl Desk {
         self.steps.fetch_add(1, Ordering::Relaxed);
         job.verdicts.extend(verdicts);
         if job.verdicts.len() < job.question.topics.len() {
-            self.queue.push_anyway(job.bytes, job);
+            let bytes = matches!(job.answer, Answer::Later(_, Room::IfThereIs)).then_some(job.bytes);
+            self.queue.put_last(job.network(), job, bytes);
         } else {
             job.answer.send(Ok(job.verdicts));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::types::{ClientId, ConnectFacts, Identity, Peer, QoS};
+
+    /// Where nobody answers.
+    fn aside() -> Aside {
+        let aside = Aside::new(&[], &Arc::default());
+        aside.threads.lock().stopped = true;
+        aside
+    }
+
+    fn client_at(address: [u8; 4]) -> Arc<ClientInfo> {
+        let peer = Peer::tcp((address, 49_152).into(), "default".into());
+        let (client_id, connect) = (ClientId::new("client"), ConnectFacts::default());
+        Arc::new(ClientInfo { client_id, identity: Identity::Anonymous, peer, connect })
+    }
+
+    type Asked<'a> = Pin<Box<dyn Future<Output = Result<Vec<Verdict>, NotPut>> + 'a>>;
+
+    /// Asks for a client of an address; none where that is denied at once.
+    async fn ask(aside: &Aside, address: [u8; 4], topic_bytes: usize, room: Room) -> Option<Asked<'_>> {
+        let facts = TopicFacts::message(QoS::AtMostOnce, false, 0);
+        let topics: Arc<[_]> = [("x".repeat(topic_bytes).into(), facts)].into();
+        let client = client_at(address);
+        let mut asked: Asked<'_> = Box::pin(async move { aside.ask(&client, Action::Publish, &topics, room).await });
+        let answer = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
+        answer.is_pending().then_some(asked)
+    }
+
+    async fn check_room(topic_bytes: usize) {
+        const ONE: [u8; 4] = [192, 0, 2, 1];
+        const OTHER: [u8; 4] = [192, 0, 2, 2];
+        let (aside, mut waiting) = (aside(), Vec::new());
+        while let Some(asked) = ask(&aside, ONE, topic_bytes, Room::IfThereIs).await {
+            waiting.push(asked);
+            assert!(waiting.len() < ASIDE_QUEUE_MAX, "nobody is denied");
+        }
+        let other = ask(&aside, OTHER, topic_bytes, Room::IfThereIs).await;
+        assert!(other.is_some(), "{} of one network leave no room for others", waiting.len());
+        let broker = ask(&aside, ONE, topic_bytes, Room::Always).await;
+        assert!(broker.is_some(), "what the broker has to know is asked always");
+        // What nobody waits for any more takes no room, once it is looked at.
+        waiting.clear();
+        let mut refused = 0;
+        while ask(&aside, ONE, topic_bytes, Room::IfThereIs).await.is_none() {
+            refused += 1;
+            assert!(refused < ASIDE_QUEUE_MAX, "there is no room any more");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_network_cannot_keep_others_from_being_asked_about() {
+        check_room(1).await;
+        check_room(60_000).await;
+    }
+
+    /// How many wait is for each network to bear.
+    #[tokio::test]
+    async fn networks_take_turns() {
+        let (aside, mut waiting) = (aside(), Vec::new());
+        for (address, room) in [(1, Room::IfThereIs); 100].into_iter().chain([(2, Room::IfThereIs), (1, Room::Always)])
+        {
+            waiting.push(ask(&aside, [192, 0, 2, address], 1, room).await.expect("there is room"));
+        }
+        let answered: Vec<_> = std::iter::from_fn(|| match aside.desk.queue.pop(Some(Instant::now())) {
+            Popped::Item(job) => Some((job.network(), matches!(job.answer, Answer::Later(_, Room::Always)))),
+            Popped::Nothing | Popped::Closed => None,
+        })
+        .collect();
+        let [one, two] = [1, 2].map(|number| IpAddr::from([192, 0, 2, number]));
+        assert_eq!(answered[..4], [(one, false), (two, false), (one, true), (one, false)]);
+        assert_eq!(answered.len(), waiting.len());
     }
 }

@@ -20,7 +20,7 @@ use super::limits::{
 use super::lines::Lines;
 use super::loaded::Loaded;
 use super::priority;
-use super::queue::{Closed, Refused};
+use super::queue::{Closed, Popped, Refused};
 use super::suspects::{NotPut, Suspects};
 use super::tally::Tally;
 use super::warm::Warm;
@@ -67,9 +67,9 @@ impl Question {
     }
 
     /// Sends it back to whoever asked, who may have gone. A step fails: what it belongs to is used up with it.
-    fn send_back(self) {
+    fn send_back(self, why: NotPut) {
         match self {
-            Self::Credentials(_, answer) => drop(answer.send(Err(NotPut::Suspect))),
+            Self::Credentials(_, answer) => drop(answer.send(Err(why))),
             Self::Step(_, _, answer) => drop(answer.send(Step::Failed)),
         }
     }
@@ -154,7 +154,18 @@ impl AuthPool {
         Shared::count(plugin, usual_count())
     }
 
-    /// Takes no more clients. The threads end when those that wait have their answer.
+    /// How many questions nobody has begun to ask.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Takes no more clients. Those that wait are asked about no more, and the threads end when all have their answer.
     pub(crate) fn close(&self) {
         self.queue.close();
     }
@@ -213,11 +224,13 @@ fn answer_all(queue: &Lines<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>
     priority::take_long_turns();
     priority::lower();
     plugins.iter().for_each(|plugin| plugin.with(|_| ()));
-    while let Some(job) = queue.pop() {
+    while let Popped::Item(job) = queue.pop(None) {
         match job {
             // A client that has gone meanwhile is not worth a hash.
             job if job.is_closed() => {}
-            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(),
+            // A reload waits for the end of this: it is for the plugins that are loaded now.
+            job if queue.is_closed() => job.question.send_back(NotPut::Closed),
+            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(NotPut::Suspect),
             // Sending fails where the client has gone.
             Job { client, question: Question::Credentials(credentials, answer), .. } => {
                 let _ = answer.send(Ok(vote(&plugins, &client, &credentials)));
@@ -311,12 +324,16 @@ mod tests {
         let taken = (0..AUTH_QUEUE_MAX).filter(|_| ask([192, 0, 2, 1])).count();
         assert_eq!(taken, AUTH_QUEUE_MAX / 2);
         assert!(ask([192, 0, 2, 2]));
-        let next = || pool.queue.pop().expect("somebody waits").client.address();
+        let pop = || match pool.queue.pop(None) {
+            Popped::Item(job) => job.client,
+            Popped::Nothing | Popped::Closed => unreachable!("somebody waits"),
+        };
+        let next = || pop().address();
         assert_eq!([next(), next()], [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
         // Those that have gone take no room.
         drop(waiting);
         let (answer, _outcome) = oneshot::channel();
-        let client = pool.queue.pop().expect("somebody waited").client;
+        let client = pop();
         assert_eq!(pool.push(client, Question::Credentials(Credentials::default(), answer), 0), Ok(true));
     }
 
@@ -330,7 +347,7 @@ mod tests {
             }
             let (queue, told) = (Arc::clone(&queue), told.clone());
             Ok(thread::spawn(move || {
-                let _ = told.send(queue.pop().is_none());
+                let _ = told.send(matches!(queue.pop(None), Popped::Closed));
             }))
         });
         assert_eq!(spawned.err().map(|error| error.to_string()).as_deref(), Some("too many"));

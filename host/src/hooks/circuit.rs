@@ -1,17 +1,16 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::back_off::BackOff;
-use super::limits::CIRCUIT_SOURCES;
-use crate::types::network;
+use super::limits::{CIRCUIT_SOURCES, SITE_BITS};
 
 /// Whether a plugin is called, by all threads together.
 ///
 /// It opens when every call fails, whoever asks: faults in a row, each caused by another address, of IPv6 by another
-/// network. One peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny;
+/// site. One peer alone cannot bring that about. While it is open, plugins are not called and every decision is a deny;
 /// after a while one call is let through to see.
 #[derive(Default)]
 pub(crate) struct Circuit {
@@ -56,7 +55,7 @@ impl Circuit {
     pub(crate) fn failed(&self, source: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let mut state = self.state.lock();
         self.troubled.store(true, Ordering::Relaxed);
-        state.failed(source.map(network), now)
+        state.failed(source.map(site), now)
     }
 }
 
@@ -90,6 +89,14 @@ impl State {
     }
 }
 
+/// What one peer may have all of: an address, of IPv6 many networks.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> SITE_BITS)).into(),
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,10 +109,14 @@ mod tests {
     fn one_address_never_opens_it() {
         let (circuit, now) = (Circuit::default(), Instant::now());
         assert!((0..1_000).all(|_| circuit.failed(from(1), now).is_none()));
-        // Who has one address of IPv6 has 2^64.
+        // Who has one address of IPv6 has 2^64, and who has one network of it often some thousand.
         let of_one_host = |number| Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, number]));
+        let of_one_site = |number| Some(IpAddr::from([0x2001, 0xdb8, 0, number, 0, 0, 0, 1]));
         assert!((0..1_000).all(|number| circuit.failed(of_one_host(number), now).is_none()));
+        assert!((0..1_000).all(|number| circuit.failed(of_one_site(number), now).is_none()));
         assert!(circuit.lets_through());
+        let of_another_site = |number| Some(IpAddr::from([0x2001, 0xdb8, number, 0, 0, 0, 0, 1]));
+        assert!((1..100).any(|number| circuit.failed(of_another_site(number), now).is_some()));
     }
 
     #[test]

@@ -118,7 +118,11 @@ impl Hooks {
             if generation.number != exchange.generation {
                 return Step::Failed;
             }
-            generation.auth.step(client, exchange, data).await.unwrap_or(Step::Failed)
+            match generation.auth.step(client, exchange, data).await {
+                // Others decide by now, who may not want it in.
+                Ok(Step::Proven(_)) if generation.number != hooks.number() => Step::Failed,
+                step => step.unwrap_or(Step::Failed),
+            }
         }
     }
 }

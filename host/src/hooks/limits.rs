@@ -129,6 +129,9 @@ pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// What no client causes, a tick for example, counts each time.
 pub(crate) const CIRCUIT_SOURCES: usize = 5;
 
+/// Bits of an IPv6 address that tell those apart: providers give a customer at most the rest.
+pub(crate) const SITE_BITS: u32 = 48;
+
 /// Time in which the faults of a plugin are counted that a message about one names.
 pub(crate) const FAULTS_WINDOW: Duration = Duration::from_secs(10);
 
@@ -168,10 +171,11 @@ pub(crate) const SLOW_CALLS_WINDOW: Duration = Duration::from_secs(10);
 /// How long a worker has the questions to a slow plugin asked aside before it tries in place again.
 pub(crate) const ASIDE_TIME: Duration = Duration::from_secs(60);
 
-/// Requests whose questions wait to be asked aside; more are denied. A connection has one at a time.
+/// Requests whose questions wait to be asked aside; more are denied. A connection has one at a time. Of one network there
+/// wait as many as there is room left for others, half of it at most.
 pub(crate) const ASIDE_QUEUE_MAX: usize = 10_000;
 
-/// Bytes of topics that wait to be asked aside.
+/// Bytes of topics that wait to be asked aside, divided up in the same way.
 pub(crate) const ASIDE_QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// How long a worker itself waits for what is asked aside, where no connection could wait in its place.
@@ -229,6 +233,9 @@ pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
 
 /// Bytes of credentials that wait for an auth thread, divided up in the same way.
 pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
+
+/// How often plugins may be loaded anew while they are asked about one client, before it is refused.
+pub(crate) const OUTDATED_MAX: u32 = 8;
 
 /// Events that wait for the thread that tells them to plugins; more are dropped and counted.
 pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;

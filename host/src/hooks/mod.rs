@@ -59,6 +59,7 @@ use tokio::sync::watch;
 use self::common::Common;
 use self::generation::{Generation, Observing};
 use self::interests::ActionSet;
+use self::limits::OUTDATED_MAX;
 use self::loaded::Loaded;
 use self::observers::Observers;
 use self::suspects::NotPut;
@@ -172,8 +173,8 @@ impl Hooks {
     ///
     /// All of it is done before anybody notices: files are read and compiled, instances started, one for each thread
     /// that will need it. Then every thread asks the new plugins at once, and no cached verdict of the old ones holds.
-    /// Events that happened before are told to the old ones, others to the new ones. Waits until the old ones have
-    /// answered what they had been asked.
+    /// Events that happened before are told to the old ones, others to the new ones. Waits for the
+    /// calls of the old ones that are under way; what else they have been asked, the new ones are.
     ///
     /// # Errors
     /// Those of [`load`](Self::load), and when the broker is about to end. The old plugins go on as before.
@@ -277,9 +278,15 @@ impl Hooks {
     pub async fn authenticate(&self, client: Arc<ClientInfo>, credentials: Credentials) -> AuthOutcome {
         let suspects = &self.common.tally.suspects;
         let mut may_ask = suspects.wait_for_turn(&client).await;
+        let mut outdated = 0;
         while may_ask {
             let generation = self.generation();
             match generation.auth.authenticate(Arc::clone(&client), credentials.clone()).await {
+                // Others decide by now, who may not want it in.
+                Ok(AuthOutcome::Allowed) if generation.number != self.number() => {
+                    outdated += 1;
+                    may_ask = outdated < OUTDATED_MAX;
+                }
                 Ok(outcome) => return outcome,
                 Err(NotPut::Suspect) => may_ask = suspects.wait_for_turn(&client).await,
                 // A reload came between the two lines.

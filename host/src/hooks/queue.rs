@@ -18,12 +18,6 @@ struct State<T> {
     woken: bool,
 }
 
-/// Where an item is put.
-enum End {
-    First,
-    Last,
-}
-
 /// Why an item was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused<T> {
@@ -64,46 +58,19 @@ impl<T> BoundedQueue<T> {
         if state.items.len() >= self.items_max || bytes_then > self.bytes_max {
             return Err(Refused::Full(item));
         }
-        self.put(state, bytes, item, End::Last);
+        self.put(state, bytes, item);
         Ok(())
     }
 
-    /// Adds an item whether there is room or not: for those of which something else bounds the number.
-    pub(crate) fn push_beyond(&self, item: T) -> Result<(), Refused<T>> {
-        self.put_unless_closed(item, End::Last)
-    }
-
-    /// Adds an item before all others, whether there is room or not: for the few that somebody's thread waits for.
-    pub(crate) fn push_first(&self, item: T) -> Result<(), Refused<T>> {
-        self.put_unless_closed(item, End::First)
-    }
-
-    /// Puts back an item that was taken out, before all others, also where the queue is closed.
-    pub(crate) fn put_back(&self, bytes: usize, item: T) {
-        self.put(self.state.lock(), bytes, item, End::First);
-    }
-
-    /// Adds an item after all others, whether there is room or not and also where the queue is closed: for the few that
-    /// change what is done with the rest, and for what was taken out before.
+    /// Adds an item whether there is room or not and also where the queue is closed: for the few that change what is done
+    /// with the rest.
     pub(crate) fn push_anyway(&self, bytes: usize, item: T) {
-        self.put(self.state.lock(), bytes, item, End::Last);
+        self.put(self.state.lock(), bytes, item);
     }
 
-    fn put_unless_closed(&self, item: T, end: End) -> Result<(), Refused<T>> {
-        let state = self.state.lock();
-        if state.closed {
-            return Err(Refused::Closed(item));
-        }
-        self.put(state, 0, item, end);
-        Ok(())
-    }
-
-    fn put(&self, mut state: MutexGuard<'_, State<T>>, bytes: usize, item: T, end: End) {
+    fn put(&self, mut state: MutexGuard<'_, State<T>>, bytes: usize, item: T) {
         state.bytes = state.bytes.saturating_add(bytes);
-        match end {
-            End::First => state.items.push_front((item, bytes)),
-            End::Last => state.items.push_back((item, bytes)),
-        }
+        state.items.push_back((item, bytes));
         drop(state);
         self.changed.notify_one();
     }
@@ -131,11 +98,6 @@ impl<T> BoundedQueue<T> {
                 }
             }
         }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.state.lock().items.len()
     }
 
     /// Makes one wait end with nothing.
@@ -172,14 +134,9 @@ mod tests {
     #[test]
     fn what_has_to_go_in_goes_in() {
         let queue = BoundedQueue::new(1, 10);
-        queue.push('b', 4).expect("there is room");
-        assert_eq!(queue.push_first('a'), Ok(()));
-        queue.push_anyway(7, 'c');
-        assert_eq!(queue.push_beyond('d'), Ok(()));
-        let popped = [queue.pop(None), queue.pop(None), queue.pop(None), queue.pop(None)];
-        assert_eq!(popped, ['a', 'b', 'c', 'd'].map(Popped::Item));
-        queue.put_back(7, 'c');
-        assert_eq!(queue.push('d', 4), Err(Refused::Full('d')), "what was put back counts as before");
+        queue.push('a', 4).expect("there is room");
+        queue.push_anyway(7, 'b');
+        assert_eq!([queue.pop(None), queue.pop(None)], ['a', 'b'].map(Popped::Item));
     }
 
     #[test]
@@ -188,8 +145,6 @@ mod tests {
         queue.push('a', 1).expect("there is room");
         queue.close();
         assert_eq!(queue.push('b', 1), Err(Refused::Closed('b')));
-        assert_eq!(queue.push_beyond('b'), Err(Refused::Closed('b')));
-        assert_eq!(queue.push_first('b'), Err(Refused::Closed('b')));
         assert_eq!([queue.pop(None), queue.pop(None)], [Popped::Item('a'), Popped::Closed]);
     }
 

@@ -25,12 +25,12 @@ pub(super) struct Locked {
 impl Locked {
     /// Waits for whoever changes the file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::open_with(path, |path| Ok((regular_file::open(path)?, false)))
+        Self::open_with(path, |path| Ok((open_to_lock(path)?, false)))
     }
 
     /// The same; makes the file if it is missing.
     pub(super) fn open_or_make(path: &Path) -> io::Result<Self> {
-        Self::open_with(path, |path| match regular_file::open(path) {
+        Self::open_with(path, |path| match open_to_lock(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let mut options = OpenOptions::new();
                 options.read(true).write(true).create_new(true).mode(OWNER_ONLY);
@@ -85,6 +85,17 @@ impl Drop for Locked {
     }
 }
 
+/// To be read, and to be written if possible: a network file system locks for one alone only what may be written.
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    match regular_file::open_as(OpenOptions::new().read(true).write(true), path) {
+        // Its folder is what has to be written to.
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            regular_file::open(path)
+        }
+        opened => opened,
+    }
+}
+
 /// What a path leads to: a link stays one, also where there is nothing yet at its end.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
@@ -112,6 +123,24 @@ mod tests {
             assert!(fs::symlink_metadata(&link).expect("is there").is_symlink());
             assert_eq!(fs::read_to_string(&path).expect("text"), content);
         }
+    }
+
+    /// NFS has locks of one process alone only on files that are open to be written.
+    #[test]
+    fn what_is_locked_is_open_to_be_written_where_that_is_allowed() {
+        use rustix::fs::{OFlags, fcntl_getfl};
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("passwords");
+        fs::write(&path, "").expect("can write");
+        for open in [Locked::open, Locked::open_or_make] {
+            let locked = open(&path).expect("can be had");
+            assert!(fcntl_getfl(&locked.file).expect("is open").contains(OFlags::RDWR));
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).expect("is ours");
+        Locked::open(&path).expect("can be had").replace(b"new").expect("is replaced");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "new");
     }
 
     #[test]

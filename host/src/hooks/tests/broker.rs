@@ -10,6 +10,8 @@ use crate::types::Message;
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) published: Mutex<Vec<Message>>,
+    /// How often a plugin has begun to publish.
+    pub(crate) publishing: AtomicU64,
     pub(crate) uptime_secs: AtomicU64,
     /// Sessions and their subscriptions, those sorted by filter.
     pub(crate) sessions: Vec<(SessionInfo, Vec<SubscriptionInfo>)>,
@@ -17,6 +19,7 @@ pub(crate) struct Recorder {
 
 impl BrokerServices for Recorder {
     fn publish(&self, message: Message) -> Result<(), Overloaded> {
+        self.publishing.fetch_add(1, Ordering::Relaxed);
         self.published.lock().push(message);
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! Plugins that are loaded in place of others.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use super::*;
 use crate::file_stamp::FileStamp;
 
@@ -128,5 +131,62 @@ fn clients_that_wait_are_answered_during_a_reload() {
             hooks.reload(&spec(&fixture, std::slice::from_ref(&works))).expect("works");
         }
         assert!(asking.into_iter().all(|thread| thread.join().expect("no panic") == 200));
+    });
+}
+
+/// Somebody may have been taken out of the password file.
+#[test]
+fn nobody_is_let_in_by_plugins_that_are_gone() {
+    let publishes = Guest { auth: Some(Does::Publish), ..Guest::default() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut one = guest_spec(folder.path(), &[publishes]);
+    one.plugins[0].limits.instances = Some(1);
+    let (hooks, broker) = load(one).expect("works");
+    assert_eq!(authenticate(&hooks, None, ""), AuthOutcome::Allowed);
+    std::thread::scope(|scope| {
+        // The plugin says so once it has published.
+        let published = broker.published.lock();
+        let asked = scope.spawn(|| authenticate(&hooks, None, ""));
+        eventually("the plugin is asked", || broker.publishing.load(Ordering::Relaxed) == 2);
+        let generation = hooks.generation();
+        let waits = scope.spawn(|| authenticate(&hooks, None, ""));
+        eventually("another one waits", || generation.auth.waiting() == 1);
+        let reloading = scope.spawn(|| hooks.reload(&HookSpec::default()));
+        eventually("others are loaded", || generation.auth.is_closed());
+        drop(published);
+        reloading.join().expect("no panic").expect("works");
+        assert_eq!(
+            [asked, waits].map(|thread| thread.join().expect("no panic")),
+            [(); 2].map(|()| AuthOutcome::Denied(None))
+        );
+    });
+    assert_eq!((broker.published.lock().len(), faults(&hooks)), (2, 0), "only who was asked about when they went");
+}
+
+#[test]
+fn a_proof_counts_only_for_the_plugins_that_have_seen_it() {
+    let path = Some(amqtt_tests::guests::EXCHANGE.into());
+    let plugin = PluginSpec { path, ..embedded("guest_exchange", json!({})) };
+    let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
+    let (hooks, _) = load(spec.clone()).expect("works");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let begin = || {
+            let exchange = hooks.begin_exchange("STEPS").expect("is served");
+            Box::pin(hooks.step(client(None), exchange, Some("is:alice".into())))
+        };
+        assert!(matches!(begin().await, Step::Proven(_)));
+        let step = loop {
+            let mut step = begin();
+            // The other thread may be quick.
+            if poll_fn(|cx| Poll::Ready(step.as_mut().poll(cx))).await.is_pending() {
+                break step;
+            }
+        };
+        let generation = hooks.generation();
+        eventually("it is asked", || generation.auth.waiting() == 0);
+        // It waits for the answer.
+        hooks.reload(&spec).expect("works");
+        assert!(matches!(step.await, Step::Failed));
     });
 }

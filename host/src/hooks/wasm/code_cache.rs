@@ -62,7 +62,9 @@ impl CodeCache<'_> {
         }
         let (component, code) = compile(self.engine, bytes)?;
         let written = folder.write(&name, &[MAGIC, &sum(&code, digest), &code]);
-        if let Err(error) = written.and_then(|()| folder.delete_old()) {
+        // What is left over may be what there was no room for.
+        let deleted = folder.delete_old();
+        if let Err(error) = written.and(deleted) {
             tracing::warn!("compiled code is not kept in `plugin-cache`: `{}`: {error}", shown.display());
         }
         Ok(component)
@@ -98,7 +100,6 @@ mod folder {
     use std::io::{self, Read, Write};
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     use std::path::Path;
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use rustix::fs::{AtFlags, Dir, Mode, OFlags, open, openat, renameat, statat, unlinkat};
@@ -137,10 +138,11 @@ mod folder {
 
         /// Puts a file there at one moment, in place of one of its name.
         pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-            // Several plugins are compiled at once.
-            static NUMBER: AtomicU64 = AtomicU64::new(0);
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let unfinished = format!("{name}.{}-{number}{UNFINISHED}", std::process::id());
+            // Not by the number of this process: in a container it is the same at each start, as is that of one that has
+            // left such a file behind.
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+            let unfinished = format!("{name}.{:016x}{UNFINISHED}", u64::from_ne_bytes(random));
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mut file = File::from(openat(&self.0, &*unfinished, flags, Mode::RUSR | Mode::WUSR)?);
             let written = parts.iter().try_for_each(|part| file.write_all(part));

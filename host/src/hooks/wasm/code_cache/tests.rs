@@ -162,3 +162,34 @@ fn old_code_is_deleted() {
     ask(folder.path(), EMPTY);
     assert!(content(folder.path()).iter().any(|(_, code)| code.starts_with(MAGIC)), "the newest is kept");
 }
+
+/// In a container each start may have the number of the process that was ended as it wrote.
+#[test]
+fn what_was_left_unfinished_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    ask(folder, EMPTY);
+    let file = kept(folder, EMPTY);
+    for number in 0..100 {
+        let unfinished = format!("{}.{}-{number}.new", file.display(), std::process::id());
+        fs::write(unfinished, "").expect("can write");
+    }
+    fs::remove_file(&file).expect("ours");
+    ask(folder, EMPTY);
+    assert!(file.is_file());
+}
+
+#[test]
+fn what_was_left_unfinished_goes_although_nothing_can_be_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    ask(folder, EMPTY);
+    let file = kept(folder, EMPTY);
+    fs::remove_file(&file).expect("ours");
+    fs::create_dir(&file).expect("can make it");
+    let unfinished = folder.join("left.new");
+    let old = SystemTime::now() - CODE_CACHE_UNFINISHED_MAX - Duration::from_secs(60);
+    File::create(&unfinished).and_then(|file| file.set_modified(old)).expect("can write");
+    ask(folder, EMPTY);
+    assert!(file.is_dir() && !unfinished.exists());
+}
