@@ -58,7 +58,7 @@ const FOUND_MAX: usize = if cfg!(test) { 1_000 } else { 1 << 18 };
 
 /// Messages found for one subscription that count as none, and wait for no room: who subscribes to little does not wait for
 /// those who subscribe to all.
-const FOUND_SMALL: usize = if cfg!(test) { 10 } else { 1 << 10 };
+const FOUND_SMALL: usize = 64;
 
 /// How many they have, and the connections that wait until they have fewer, by their links.
 #[derive(Debug, Default)]
@@ -122,7 +122,8 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         self.room.taken.set(self.room.taken.get() - self.count);
-        self.room.waiting.borrow_mut().drain().for_each(|(_, waker)| waker.wake());
+        let waiting = std::mem::take(&mut *self.room.waiting.borrow_mut());
+        waiting.into_values().for_each(Waker::wake);
     }
 }
 
@@ -138,7 +139,7 @@ struct Matched {
     /// What was said of the publisher of the message before, who mostly is the same.
     asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
     asking: Option<Asking>,
-    taken: Option<Taken>,
+    _taken: Option<Taken>,
 }
 
 /// Messages of one publisher, whose right to them is asked about where it holds up nobody else.
@@ -183,11 +184,9 @@ impl Owed {
         self.renewed.insert(filter, wanted);
     }
 
-    /// The peer does not take what is written: until it does, others have the room.
+    /// The peer does not take what is written: until it does, nothing is held for it that was found.
     pub(super) fn pause(&mut self) {
-        if self.found.as_ref().is_some_and(|matched| matched.taken.is_some()) {
-            self.begin_anew();
-        }
+        self.begin_anew();
     }
 
     fn begin_anew(&mut self) {
@@ -281,7 +280,7 @@ impl Worker {
             due,
             generation,
             publishable: Vec::new(),
-            taken: Taken::new(&self.found_room, found.len()),
+            _taken: Taken::new(&self.found_room, found.len()),
             rest: found.into_iter(),
             asked_before: None,
             asking: None,
