@@ -121,6 +121,18 @@ fn a_change_that_a_plugin_has_failed_with_is_read_by_its_next_instance() {
     broker.wait_for_log("`file` has changed and is in force: two");
 }
 
+/// What a plugin has time for as it starts it has time for later.
+#[test]
+fn a_change_of_a_large_file_is_read() {
+    const USERS: usize = 200_000;
+    let users: String = (0..USERS).map(|number| ALICE.replace("alice", &format!("user{number}"))).collect();
+    let config = "plugins:\n  - auth_file: {memory: 256 MiB}\nauth: {password-file: users}\n";
+    let mut broker = Setup::new(config).file("users", &users).start();
+    broker.replace_file("users", format!("{users}{BOB}"));
+    broker.wait_for_log(&format!("`password-file` has changed and is in force: {} users", USERS + 1));
+    assert_eq!(broker.log_so_far().matches("in ticks").count(), 0);
+}
+
 #[test]
 fn a_certificate_that_cannot_be_read_for_want_of_file_descriptors_is_read_later() {
     let mut broker = with_a_certificate().start();

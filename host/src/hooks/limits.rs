@@ -99,7 +99,7 @@ pub(crate) const METHOD_BYTES_MAX: usize = 256;
 /// Random bytes that a plugin gets in one call.
 pub(crate) const RANDOM_BYTES_MAX: u32 = 1_024;
 
-/// Running time of `init` and of instantiating: it may read and parse a large file.
+/// Running time of `init` and of instantiating, and of a tick where files are granted: it may read and parse a large file.
 pub(crate) const INIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Running time of one event, tick or `stop`: they share one thread with all plugins.

@@ -58,6 +58,11 @@ impl Files {
         Self { granted: granted.collect(), accepts: AtomicU64::new(0), accepts_of_all }
     }
 
+    /// Whether there is any file to read.
+    pub(crate) fn are_granted(&self) -> bool {
+        !self.granted.is_empty()
+    }
+
     /// How often any content was accepted, by any instance of the plugin.
     pub(crate) fn accepts(&self) -> u64 {
         self.accepts.load(Ordering::Acquire)

@@ -119,9 +119,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Lets the plugin do what it does at regular times.
+    /// Lets the plugin do what it does at regular times. That may be to read a file that has changed, which is to take as
+    /// long as it may at the start: otherwise the change is never in force.
     pub(crate) fn tick(&mut self) -> Result<(), Fault> {
-        self.begin(OBSERVER_DEADLINE);
+        let reads_files = self.store.data().capabilities.files.are_granted();
+        self.begin(if reads_files { INIT_DEADLINE } else { OBSERVER_DEADLINE });
         Ok(self.hooks.tick(&mut self.store)?)
     }
 
