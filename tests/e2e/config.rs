@@ -220,13 +220,25 @@ fn names_in_messages_command_no_terminal() {
 }
 
 #[test]
-fn a_path_out_of_its_folder_is_said_how_to_write() {
-    let folder =
-        Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: ../users}\n");
-    let (text, status) = folder.printed("check", &[]);
-    let wanted =
-        "the path contains `..`, where an absolute path without it or one below the configuration's folder is wanted";
-    assert!(status == Some(1) && text.contains(wanted), "{text}");
+fn a_file_of_a_plugin_may_lie_above_the_configuration_and_a_link_not_lead_there() {
+    let folder = Folder::with("");
+    let config = "listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: ../users}\n";
+    std::fs::create_dir(folder.path("conf")).expect("can make a folder");
+    folder.write("conf/broker.yaml", config);
+    folder.write("users", "# no users\n");
+    let check = |path: &str| {
+        let output = amqtt().args(["check", "-c"]).arg(folder.path(path)).output().expect("can start");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+    };
+    for path in ["conf/broker.yaml", "conf/../conf/broker.yaml"] {
+        let (text, status) = check(path);
+        assert!(status == Some(0) && text.ends_with("OK, 1 warning\n"), "{text}");
+    }
+    std::os::unix::fs::symlink("../users", folder.path("conf/link")).expect("can link");
+    folder.write("conf/broker.yaml", config.replace("../users", "link"));
+    let (text, status) = check("conf/broker.yaml");
+    assert!(status == Some(1) && text.contains("leads out of its folder"), "{text}");
+    assert!(text.contains("\n  hint: name the file that it leads to"), "{text}");
 }
 
 #[test]
