@@ -159,6 +159,11 @@ auth: {password-file: users}
         "{text}"
     );
     assert!(!text.contains("hunter2"), "{text}");
+    folder.write("rules", "# none yet\n");
+    folder
+        .write("broker.yaml", "listeners: {default: {bind: 0}}\nplugins: [auth_file, topic_acl: {acl-file: rules}]\n");
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(0) && text.contains("warning: plugin \"topic_acl\": no rule in the ACL file"), "{text}");
     let topic_check = "listeners: {default: {bind: 0}}\nauth: {plugins: [auth_file]}\nplugins: [broker_sys]\n\
                        topic-check: {plugins: [broker_sys]}\n";
     folder.write("broker.yaml", topic_check);

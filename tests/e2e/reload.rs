@@ -94,6 +94,34 @@ fn a_broken_configuration_leaves_everything_as_it_was() {
     assert!(login(&broker, "test", "two").is_err());
 }
 
+/// As somebody is about to write it, or has by mistake.
+#[test]
+fn an_emptied_file_of_users_or_rules_is_not_taken() {
+    let config = "plugins: [auth_file]\nauth: {password-file: users}\n\
+                  topic-check: {plugins: [topic_acl], acl-file: rules}\n";
+    let rules = "user test\ntopic a\n";
+    let mut broker = Setup::new(config).file("users", ONE).file("rules", rules).start();
+    for (file, good, bad, reason) in [
+        ("users", ONE, "", "no user in it"),
+        ("users", ONE, "nonsense\n", "no user in it"),
+        ("rules", rules, "", "no rule in it"),
+        ("rules", rules, "# to be written\n", "no rule in it"),
+    ] {
+        broker.rewrite(file, bad);
+        let line = reload(&mut broker, str::to_owned, NOT_TAKEN);
+        assert!(line.contains(reason), "{bad:?}: {line}");
+        let mut client = login(&broker, "test", "one").expect("is right");
+        assert_eq!(client.subscribe("a", AtMostOnce), Success(AtMostOnce), "{bad:?}");
+        broker.rewrite(file, good);
+    }
+    reload(&mut broker, str::to_owned, TAKEN);
+    broker.rewrite("rules", "pattern deny #\n");
+    broker.rewrite("users", TWO);
+    reload(&mut broker, str::to_owned, TAKEN);
+    let mut client = login(&broker, "test", "two").expect("is right");
+    assert_eq!(client.subscribe("a", AtMostOnce), Failure);
+}
+
 #[test]
 fn the_log_level_changes() {
     let mut broker = Broker::start("plugins: [auth_anonymous]\n");

@@ -30,7 +30,7 @@ struct Granted {
     accepted: Mutex<Accepted>,
 }
 
-/// The content of a file that all instances of the plugin go by.
+/// The content of a file that all instances of the plugin go by; with the number 0 it is of the one before.
 #[derive(Default)]
 struct Accepted {
     number: u64,
@@ -56,6 +56,17 @@ impl Files {
             Granted { key: name, value, stamp: Mutex::default(), accepted: Mutex::default() }
         });
         Self { granted: granted.collect(), accepts: AtomicU64::new(0), accepts_of_all }
+    }
+
+    /// Those of a plugin in whose place this one is loaded: what they have accepted of the same file is what there is
+    /// until this plugin accepts something, so that it can tell what has become of the file.
+    pub(crate) fn in_place_of(self, before: &Self) -> Self {
+        for granted in &self.granted {
+            if let Some(same) = before.granted.iter().find(|it| it.key == granted.key && it.value == granted.value) {
+                granted.accepted.lock().content.clone_from(&same.accepted.lock().content);
+            }
+        }
+        self
     }
 
     /// How often any content was accepted, by any instance of the plugin.
@@ -84,7 +95,7 @@ impl Files {
         Ok(accepted.number)
     }
 
-    /// The content that was accepted last.
+    /// The content that was accepted last; with the number 0 by the plugin that was there before.
     pub(crate) fn accepted(&self, key: &str) -> Result<Option<Arc<[u8]>>, FileError> {
         Ok(self.granted(key)?.accepted.lock().content.clone())
     }
@@ -218,5 +229,24 @@ mod tests {
         );
         assert_eq!(files.accept("other", Arc::from([])), Err(FileError::NotGranted));
         assert_eq!((files.accepts(), of_all.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[test]
+    fn what_was_accepted_is_known_to_who_comes_next_and_names_the_same_file() {
+        let content: Arc<[u8]> = Arc::from(*b"users");
+        let files = |path: &str| {
+            let settings = json!({ "file": path });
+            Files::new(&["file".to_owned()], settings.as_object().expect("an object"), Arc::default())
+        };
+        let before = files("/a");
+        assert_eq!(before.accept("file", Arc::clone(&content)), Ok(1));
+        let check = |path: &str, expected: Option<&Arc<[u8]>>| {
+            // Also where the one in between has accepted nothing.
+            let next = files(path).in_place_of(&files(path).in_place_of(&before));
+            assert_eq!(next.accepted("file"), Ok(expected.cloned()), "{path}");
+            assert_eq!((next.accepted_number("file"), next.accepts()), (Ok(0), 0), "{path}");
+        };
+        check("/a", Some(&content));
+        check("/b", None);
     }
 }
