@@ -169,6 +169,11 @@ auth: {password-file: users}
     folder.write("broker.yaml", topic_check);
     let (text, status) = folder.printed("check", &[]);
     assert!(status == Some(1) && text.contains("none of its plugins decides topics"), "{text}");
+    // What the text says already is not said again.
+    folder
+        .write("broker.yaml", "listeners: {default: {bind: 0}}\nplugins: [auth_file]\ntopic-check: {acl: {a: [b]}}\n");
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(1) && text.contains("no plugin decides topics") && text.contains("\n1 error"), "{text}");
 }
 
 #[test]

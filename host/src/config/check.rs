@@ -39,6 +39,10 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
     let settings_are_whole = checked.errors.is_empty();
     for mishap in hooks::check(&hooks) {
         let (plugin, text, is_error) = match mishap {
+            // That the list is empty is in the text, and has been said.
+            Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && !settings_are_whole => {
+                continue;
+            }
             Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !settings_are_whole => continue,
             Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
             Mishap::Warning(plugin, text) => (plugin, text, false),
