@@ -122,6 +122,10 @@ fn a_program_gets_the_same_as_json() {
     let good = Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {plugins: []}\n");
     let output = good.run("check", &["--format", "json"]);
     let json: Json = serde_json::from_slice(&output.stdout).expect("is JSON");
+    let warnings = json["warnings"].as_array().expect("is a list");
+    let warning = warnings.iter().find(|it| it["message"] == "no plugin answers auth: every CONNECT is refused");
+    let hint = warning.and_then(|it| it["hint"].as_str());
+    assert_eq!(hint, Some("add `auth_file` or `auth_anonymous` to `auth.plugins`"), "{json}");
     assert_eq!(
         (output.status.code(), &json["ok"], &json["errors"]),
         (Some(0), &Json::Bool(true), &serde_json::json!([]))

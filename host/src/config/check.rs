@@ -47,7 +47,8 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
             Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
             Mishap::Warning(plugin, text) => (plugin, text, false),
         };
-        let (message, hint) = match text.split_once("\nhint: ") {
+        // On a line of its own in errors, in the same line of the log in warnings.
+        let (message, hint) = match text.split_once("\nhint: ").or_else(|| text.rsplit_once("; hint: ")) {
             Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
             None => (text, None),
         };
