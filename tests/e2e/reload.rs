@@ -148,6 +148,34 @@ fn what_takes_a_restart_is_named() {
     assert!(line.contains("WARN") && line.contains("`overlapping-subscriptions` has changed"), "{line}");
 }
 
+/// A number may be mistyped, or that of a broker that has ended: most processes end at SIGHUP.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_a_broker_is_told_to_reload_by_its_number() {
+    let reload = |pid: u32| {
+        let output = amqtt().args(["plugin", "reload", "--pid", &pid.to_string()]).output().expect("can start");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let mut broker = Broker::start("plugins: [auth_anonymous]\n");
+    assert_eq!(reload(broker.pid()), (true, String::new()));
+    broker.wait_for_log(TAKEN);
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let mut sleep = std::process::Command::new("sleep");
+    sleep.arg("600");
+    // One that reads a password has the name of a broker.
+    let mut passwd = amqtt();
+    passwd.arg("passwd").arg(folder.path().join("users")).arg("alice").stdin(std::process::Stdio::piped());
+    for mut command in [sleep, passwd] {
+        let mut other = command.spawn().expect("can start");
+        let (told, text) = reload(other.id());
+        let ended = other.try_wait().expect("can be looked at");
+        other.kill().expect("is ours");
+        other.wait().expect("ends");
+        assert!(!told && text.contains("was not signalled") && text.contains("--pid-file"), "{command:?}: {text}");
+        assert_eq!(ended, None, "{command:?}");
+    }
+}
+
 /// The file of a third party's plugin is replaced by a build of another mind.
 #[test]
 fn a_plugin_is_loaded_again_when_its_file_changes() {
