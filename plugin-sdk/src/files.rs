@@ -39,7 +39,8 @@ pub fn accept(key: &str) -> Result<u64, FileError> {
     host::accept(key)
 }
 
-/// The content that was accepted last; none if none was since the plugin was loaded.
+/// The content that was accepted last. Where none was since the plugin was loaded, it is that of the plugin in whose place
+/// a reload has put this one, if its settings named the same file; else none.
 ///
 /// # Errors
 ///
@@ -48,8 +49,8 @@ pub fn accepted(key: &str) -> Result<Option<Vec<u8>>, FileError> {
     host::accepted(key)
 }
 
-/// How often a content was accepted. The same number means the same content; another one means that something was accepted
-/// meanwhile, which may have been the same bytes.
+/// How often a content was accepted since the plugin was loaded. The same number means the same content; another one means
+/// that something was accepted meanwhile, which may have been the same bytes.
 ///
 /// # Errors
 ///
@@ -129,7 +130,7 @@ mod host {
 pub use host::stand_in;
 
 #[cfg(test)]
-pub(crate) use host::fail_to_read;
+pub(crate) use host::{fail_to_read, load_again};
 
 #[cfg(not(target_family = "wasm"))]
 mod host {
@@ -169,6 +170,12 @@ mod host {
     #[cfg(test)]
     pub(crate) fn fail_to_read(key: &str, error: Option<FileError>) {
         FILES.with_borrow_mut(|files| files.get_mut(key).expect("is set").unreadable = error);
+    }
+
+    /// Has the plugin be loaded again: what was accepted is of the one before.
+    #[cfg(test)]
+    pub(crate) fn load_again(key: &str) {
+        FILES.with_borrow_mut(|files| files.get_mut(key).expect("is set").accepted.0 = 0);
     }
 
     pub(super) fn read(key: &str) -> Result<Vec<u8>, FileError> {

@@ -72,6 +72,9 @@ impl<T> Watched<T> {
     /// Takes what is in force; reads the file that a settings key names if nothing is yet. The configuration has to
     /// grant the key.
     ///
+    /// Where the plugin is loaded again, the file has to do in place of what was in force before: otherwise that is an
+    /// error, and the plugins that were there go on.
+    ///
     /// # Errors
     ///
     /// The text names the key and says what is wrong with the file.
@@ -79,15 +82,20 @@ impl<T> Watched<T> {
         let named = |reason: String| format!("`{key}`: {reason}");
         let number = files::accepted_number(key).map_err(|err| named(unreadable(&err)))?;
         let in_force = files::accepted(key).map_err(|err| named(unreadable(&err)))?;
-        if let Some(content) = in_force {
-            let value = parse(&content, None).map_err(named)?;
-            // What the file says now is not known: the instance before this one may have failed with a change of it.
-            return Ok(Watched { key, parse, value, number, stamp: None, unread: None });
-        }
+        let before = match in_force {
+            Some(content) if number > 0 => {
+                let value = parse(&content, None).map_err(named)?;
+                // What the file says now is not known: the instance before this one may have failed with a change of it.
+                return Ok(Watched { key, parse, value, number, stamp: None, unread: None });
+            }
+            // Of the plugin in whose place this one is loaded, which may have understood other files.
+            Some(content) => parse(&content, None).ok(),
+            None => None,
+        };
         // Before the content: a change in between is found at the next look.
         let stamp = files::stamp(key).ok();
         let content = files::read(key).map_err(|err| named(unreadable(&err)))?;
-        let (value, number) = understand(key, parse, &content, None).map_err(named)?;
+        let (value, number) = understand(key, parse, &content, before.as_ref()).map_err(named)?;
         Ok(Watched { key, parse, value, number, stamp, unread: None })
     }
 
@@ -259,6 +267,29 @@ mod tests {
         assert_eq!([look(Some("a")), look(Some("a")), look(Some("b"))], [failed("a"), Ok(Looked::Same), failed("b")]);
         assert_eq!([look(None), look(None)], [Ok(Looked::Changed), Ok(Looked::Same)]);
         assert_eq!(file.follow(), &2);
+    }
+
+    /// A plugin that is loaded again refuses what it would have refused as a change.
+    #[test]
+    fn what_was_in_force_before_a_reload_is_what_the_file_takes_the_place_of() {
+        let rising = |content: &[u8], in_force: Option<&u32>| match number(content, None)? {
+            value if in_force.is_some_and(|before| value < *before) => Err(format!("less than {in_force:?}")),
+            value => Ok(value),
+        };
+        write("2");
+        let mut file = Watched::open(KEY, rising).expect("is the first");
+        write("1");
+        assert!(file.look().is_err());
+        files::load_again(KEY);
+        assert_eq!(Watched::open(KEY, rising).map(drop), Err("`file`: less than Some(2)".to_owned()));
+        write("3");
+        let mut file = Watched::open(KEY, rising).expect("is more");
+        assert_eq!((*file.follow(), file.look(), files::accepted_number(KEY)), (3, Ok(Looked::Same), Ok(1)));
+        // Another build of the plugin may not understand what was in force.
+        files::load_again(KEY);
+        write("0");
+        let picky = |content: &[u8], _: Option<&u32>| if content == b"3" { Err(String::new()) } else { Ok(0) };
+        assert_eq!(Watched::open(KEY, picky).map(|mut file| *file.follow()), Ok(0));
     }
 
     #[test]

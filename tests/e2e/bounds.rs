@@ -348,13 +348,14 @@ fn sessions() {
 
 #[test]
 fn connections_of_a_listener() {
-    let broker = setup(&[]).listener("max-connections: 2").start();
+    let mut broker = setup(&[]).listener("max-connections: 2").start();
     let first = Client::connect(&broker, "first");
     let mut second = open(&broker);
     second.write_all(CONNECT).expect("is open");
     let mut connack = [0; 4];
     second.read_exact(&mut connack).expect("is answered");
     assert!(answer_until_close(&mut open(&broker), CONNECT).is_empty());
+    broker.wait_for_log("has as many connections as `max-connections` says: refused 1 since");
     drop(second);
     first.disconnect();
     // A place is given back when the broker has seen the end.

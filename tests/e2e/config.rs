@@ -122,6 +122,10 @@ fn a_program_gets_the_same_as_json() {
     let good = Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {plugins: []}\n");
     let output = good.run("check", &["--format", "json"]);
     let json: Json = serde_json::from_slice(&output.stdout).expect("is JSON");
+    let warnings = json["warnings"].as_array().expect("is a list");
+    let warning = warnings.iter().find(|it| it["message"] == "no plugin answers auth: every CONNECT is refused");
+    let hint = warning.and_then(|it| it["hint"].as_str());
+    assert_eq!(hint, Some("add `auth_file` or `auth_anonymous` to `auth.plugins`"), "{json}");
     assert_eq!(
         (output.status.code(), &json["ok"], &json["errors"]),
         (Some(0), &Json::Bool(true), &serde_json::json!([]))
@@ -159,11 +163,21 @@ auth: {password-file: users}
         "{text}"
     );
     assert!(!text.contains("hunter2"), "{text}");
+    folder.write("rules", "# none yet\n");
+    folder
+        .write("broker.yaml", "listeners: {default: {bind: 0}}\nplugins: [auth_file, topic_acl: {acl-file: rules}]\n");
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(0) && text.contains("warning: plugin \"topic_acl\": no rule in the ACL file"), "{text}");
     let topic_check = "listeners: {default: {bind: 0}}\nauth: {plugins: [auth_file]}\nplugins: [broker_sys]\n\
                        topic-check: {plugins: [broker_sys]}\n";
     folder.write("broker.yaml", topic_check);
     let (text, status) = folder.printed("check", &[]);
     assert!(status == Some(1) && text.contains("none of its plugins decides topics"), "{text}");
+    // What the text says already is not said again.
+    folder
+        .write("broker.yaml", "listeners: {default: {bind: 0}}\nplugins: [auth_file]\ntopic-check: {acl: {a: [b]}}\n");
+    let (text, status) = folder.printed("check", &[]);
+    assert!(status == Some(1) && text.contains("no plugin decides topics") && text.contains("\n1 error"), "{text}");
 }
 
 #[test]
@@ -220,13 +234,25 @@ fn names_in_messages_command_no_terminal() {
 }
 
 #[test]
-fn a_path_out_of_its_folder_is_said_how_to_write() {
-    let folder =
-        Folder::with("listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: ../users}\n");
-    let (text, status) = folder.printed("check", &[]);
-    let wanted =
-        "the path contains `..`, where an absolute path without it or one below the configuration's folder is wanted";
-    assert!(status == Some(1) && text.contains(wanted), "{text}");
+fn a_file_of_a_plugin_may_lie_above_the_configuration_and_a_link_not_lead_there() {
+    let folder = Folder::with("");
+    let config = "listeners: {default: {bind: 0}}\nplugins: [auth_file]\nauth: {password-file: ../users}\n";
+    std::fs::create_dir(folder.path("conf")).expect("can make a folder");
+    folder.write("conf/broker.yaml", config);
+    folder.write("users", "# no users\n");
+    let check = |path: &str| {
+        let output = amqtt().args(["check", "-c"]).arg(folder.path(path)).output().expect("can start");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+    };
+    for path in ["conf/broker.yaml", "conf/../conf/broker.yaml"] {
+        let (text, status) = check(path);
+        assert!(status == Some(0) && text.ends_with("OK, 1 warning\n"), "{text}");
+    }
+    std::os::unix::fs::symlink("../users", folder.path("conf/link")).expect("can link");
+    folder.write("conf/broker.yaml", config.replace("../users", "link"));
+    let (text, status) = check("conf/broker.yaml");
+    assert!(status == Some(1) && text.contains("leads out of its folder"), "{text}");
+    assert!(text.contains("\n  hint: name the file that it leads to"), "{text}");
 }
 
 #[test]

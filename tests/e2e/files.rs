@@ -144,6 +144,22 @@ fn a_certificate_that_cannot_be_read_for_want_of_file_descriptors_is_read_later(
     broker.wait_for_log("certificates reloaded");
 }
 
+/// They come for as long as there is no room for more.
+#[test]
+fn connections_that_find_no_file_descriptor_are_told_of_with_what_can_be_done() {
+    let mut broker = Broker::start(OPEN);
+    broker.limit_open_files(0);
+    let waiting = std::net::TcpStream::connect(("127.0.0.1", broker.port)).expect("the kernel takes it");
+    let line = broker.wait_for_log("cannot accept: Too many open files");
+    assert!(
+        line.contains("(errors: 1 since") && line.contains("hint: `ulimit -n`, with systemd `LimitNOFILE`"),
+        "{line}"
+    );
+    broker.limit_open_files(OPEN_FILES);
+    drop(waiting);
+    drop(crate::client::Client::connect(&broker, "client"));
+}
+
 /// The broker never starts with fewer threads than it was to have.
 #[test]
 fn too_few_file_descriptors_are_an_error_that_says_so() {

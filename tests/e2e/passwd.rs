@@ -56,6 +56,25 @@ fn a_user_is_added_changed_checked_and_deleted() {
     check(&path, &["bob", "--check"], "bob's", 0, "OK");
 }
 
+/// It would lock the user out of the plugin that reads the file.
+#[test]
+fn a_line_of_one_plugin_does_not_become_one_of_the_other() {
+    for (first, second, expected) in [
+        (&["alice"][..], &["alice", "--scram"][..], "a hash for `auth_file` there"),
+        (&["alice", "--scram"], &["alice"], "a verifier for `auth_scram` there"),
+    ] {
+        let (_folder, path) = folder_with("");
+        check(&path, first, "secret", 0, "");
+        let before = std::fs::read_to_string(&path).expect("is text");
+        check(&path, second, "secret", 1, expected);
+        check(&path, second, "secret", 1, "hint: ");
+        assert_eq!(std::fs::read_to_string(&path).expect("is text"), before);
+        check(&path, first, "other", 0, "");
+        check(&path, &["alice", "--delete"], "", 0, "");
+        check(&path, second, "secret", 0, "");
+    }
+}
+
 #[test]
 fn what_no_file_can_have_is_refused() {
     let (_folder, path) = folder_with("# mine\n");

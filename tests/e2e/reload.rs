@@ -94,6 +94,34 @@ fn a_broken_configuration_leaves_everything_as_it_was() {
     assert!(login(&broker, "test", "two").is_err());
 }
 
+/// As somebody is about to write it, or has by mistake.
+#[test]
+fn an_emptied_file_of_users_or_rules_is_not_taken() {
+    let config = "plugins: [auth_file]\nauth: {password-file: users}\n\
+                  topic-check: {plugins: [topic_acl], acl-file: rules}\n";
+    let rules = "user test\ntopic a\n";
+    let mut broker = Setup::new(config).file("users", ONE).file("rules", rules).start();
+    for (file, good, bad, reason) in [
+        ("users", ONE, "", "no user in it"),
+        ("users", ONE, "nonsense\n", "no user in it"),
+        ("rules", rules, "", "no rule in it"),
+        ("rules", rules, "# to be written\n", "no rule in it"),
+    ] {
+        broker.rewrite(file, bad);
+        let line = reload(&mut broker, str::to_owned, NOT_TAKEN);
+        assert!(line.contains(reason), "{bad:?}: {line}");
+        let mut client = login(&broker, "test", "one").expect("is right");
+        assert_eq!(client.subscribe("a", AtMostOnce), Success(AtMostOnce), "{bad:?}");
+        broker.rewrite(file, good);
+    }
+    reload(&mut broker, str::to_owned, TAKEN);
+    broker.rewrite("rules", "pattern deny #\n");
+    broker.rewrite("users", TWO);
+    reload(&mut broker, str::to_owned, TAKEN);
+    let mut client = login(&broker, "test", "two").expect("is right");
+    assert_eq!(client.subscribe("a", AtMostOnce), Failure);
+}
+
 #[test]
 fn the_log_level_changes() {
     let mut broker = Broker::start("plugins: [auth_anonymous]\n");
@@ -118,6 +146,34 @@ fn what_takes_a_restart_is_named() {
     let mut broker = Broker::start("plugins: [auth_anonymous]\n");
     let line = reload(&mut broker, with("overlapping-subscriptions: each"), "at the next start");
     assert!(line.contains("WARN") && line.contains("`overlapping-subscriptions` has changed"), "{line}");
+}
+
+/// A number may be mistyped, or that of a broker that has ended: most processes end at SIGHUP.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_a_broker_is_told_to_reload_by_its_number() {
+    let reload = |pid: u32| {
+        let output = amqtt().args(["plugin", "reload", "--pid", &pid.to_string()]).output().expect("can start");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let mut broker = Broker::start("plugins: [auth_anonymous]\n");
+    assert_eq!(reload(broker.pid()), (true, String::new()));
+    broker.wait_for_log(TAKEN);
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let mut sleep = std::process::Command::new("sleep");
+    sleep.arg("600");
+    // One that reads a password has the name of a broker.
+    let mut passwd = amqtt();
+    passwd.arg("passwd").arg(folder.path().join("users")).arg("alice").stdin(std::process::Stdio::piped());
+    for mut command in [sleep, passwd] {
+        let mut other = command.spawn().expect("can start");
+        let (told, text) = reload(other.id());
+        let ended = other.try_wait().expect("can be looked at");
+        other.kill().expect("is ours");
+        other.wait().expect("ends");
+        assert!(!told && text.contains("was not signalled") && text.contains("--pid-file"), "{command:?}: {text}");
+        assert_eq!(ended, None, "{command:?}");
+    }
 }
 
 /// The file of a third party's plugin is replaced by a build of another mind.

@@ -93,6 +93,12 @@ fn a_certificate_may_be_required() {
     // One that is made for servers is none for clients.
     assert!(!tls.publish_as(&tls.authority.server()).status.success());
     tls.broker.wait_for_log("TLS handshake: peer sent no certificates");
+    // As `openssl x509 -req` makes one unless told otherwise.
+    let certificate = include_str!("../../host/src/net/tls/testdata/version-1.pem").to_owned();
+    let key = include_str!("../../host/src/net/tls/testdata/ec-pkcs8.pem").to_owned();
+    assert!(!tls.publish_as(&Identity { certificate, key }).status.success());
+    let line = tls.broker.wait_for_log("is X.509 version 1, where version 3 is wanted");
+    assert!(line.contains("hint: `openssl x509 -req`"), "{line}");
 }
 
 /// A client of rustls, which trusts the authority.

@@ -39,11 +39,16 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
     let settings_are_whole = checked.errors.is_empty();
     for mishap in hooks::check(&hooks) {
         let (plugin, text, is_error) = match mishap {
+            // That the list is empty is in the text, and has been said.
+            Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && !settings_are_whole => {
+                continue;
+            }
             Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !settings_are_whole => continue,
             Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
             Mishap::Warning(plugin, text) => (plugin, text, false),
         };
-        let (message, hint) = match text.split_once("\nhint: ") {
+        // On a line of its own in errors, in the same line of the log in warnings.
+        let (message, hint) = match text.split_once("\nhint: ").or_else(|| text.rsplit_once("; hint: ")) {
             Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
             None => (text, None),
         };

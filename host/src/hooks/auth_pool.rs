@@ -283,7 +283,7 @@ mod tests {
             let limits = PluginLimits { instances: set, ..PluginLimits::default() };
             let plugin = PluginSpec { limits, ..PluginSpec::new("auth_anonymous", serde_json::Map::new()) };
             let spec = HookSpec { plugins: vec![plugin], ..HookSpec::default() };
-            Roster::load(&spec, &common).expect("a plugin").auth
+            Roster::load(&spec, &common, &[]).expect("a plugin").auth
         };
         let check = |set: Option<usize>, expected: usize| {
             assert_eq!(Shared::instances(&load(set)[0], 4).len(), expected, "{set:?}");

@@ -29,16 +29,17 @@ impl Generation {
     /// Loads every plugin of the spec and starts the first instance of each, and those that observe.
     ///
     /// So that nothing is left to fail or to wait for afterwards, `checkers` instances of those that decide topics are
-    /// started as well.
+    /// started as well. They take the place of those `before`.
     pub(crate) fn load(
         spec: &HookSpec,
         common: &Common,
         number: u64,
         checkers: usize,
+        before: &[Arc<Loaded>],
     ) -> Result<(Self, Observing), LoadError> {
         // Whoever calls may be a thread of tokio, where plugins with WASI cannot run.
         let loaded = thread::scope(|scope| {
-            let loading = scope.spawn(|| Self::load_here(spec, common, number, checkers));
+            let loading = scope.spawn(|| Self::load_here(spec, common, number, checkers, before));
             loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         match &loaded {
@@ -53,8 +54,9 @@ impl Generation {
         common: &Common,
         number: u64,
         checkers: usize,
+        before: &[Arc<Loaded>],
     ) -> Result<(Self, Observing), LoadError> {
-        let Roster { all, auth, topic_check } = Roster::load(spec, common)?;
+        let Roster { all, auth, topic_check } = Roster::load(spec, common, before)?;
         let decided = topic_check.iter().fold(ActionSet::default(), |set, it| set.union(it.wasm.interests().actions));
         let observers: Vec<_> = all.iter().filter_map(Observer::new).collect();
         let deciding = topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());

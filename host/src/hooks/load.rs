@@ -100,12 +100,12 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// Loads every plugin and starts its first instance.
-    pub(crate) fn load(spec: &HookSpec, common: &Common) -> Result<Self, LoadError> {
+    /// Loads every plugin and starts its first instance, in place of those that were there before.
+    pub(crate) fn load(spec: &HookSpec, common: &Common, before: &[Arc<Loaded>]) -> Result<Self, LoadError> {
         let mut all = Vec::new();
         for plugins in spec.plugins.chunks(LOADED_AT_ONCE_MAX) {
             let loaded = thread::scope(|scope| {
-                let load = |plugin| scope.spawn(move || load_one(plugin, spec, common));
+                let load = |plugin| scope.spawn(move || load_one(plugin, spec, common, before));
                 let loading: Vec<_> = plugins.iter().map(load).collect();
                 let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
                 loading.into_iter().map(join).collect::<Result<Vec<_>, LoadError>>()
@@ -119,7 +119,7 @@ impl Roster {
     pub(crate) fn try_all(spec: &HookSpec, common: &Common) -> Vec<Mishap> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
         for plugin in &spec.plugins {
-            match load_one(plugin, spec, common) {
+            match load_one(plugin, spec, common, &[]) {
                 Ok(loaded) => all.push(loaded),
                 Err(error) => errors.push(Mishap::Error(Some(plugin.name.as_str().into()), error)),
             }
@@ -140,9 +140,15 @@ impl Roster {
 }
 
 /// Loads one plugin, whatever the others are, and starts its first instance.
-pub(crate) fn load_one(plugin: &PluginSpec, spec: &HookSpec, common: &Common) -> Result<Arc<Loaded>, LoadError> {
+pub(crate) fn load_one(
+    plugin: &PluginSpec,
+    spec: &HookSpec,
+    common: &Common,
+    before: &[Arc<Loaded>],
+) -> Result<Arc<Loaded>, LoadError> {
     let name: Arc<str> = plugin.name.as_str().into();
-    let (origin, stamp, wasm) = start(common, plugin, &name, spec)?;
+    let before = before.iter().find(|loaded| loaded.name == name);
+    let (origin, stamp, wasm) = start(common, plugin, &name, spec, before)?;
     let faults = common.tally.faults_of(&name);
     Ok(Arc::new(Loaded { name, origin, stamp, wasm, faults, circuits: Circuits::default() }))
 }
@@ -152,6 +158,7 @@ fn start(
     spec: &PluginSpec,
     name: &Arc<str>,
     all: &HookSpec,
+    before: Option<&Arc<Loaded>>,
 ) -> Result<(Origin, Option<FileStamp>, Plugin), LoadError> {
     let Common { runtime, broker, tally, verdict_number } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
@@ -175,10 +182,14 @@ fn start(
     };
     let unusable =
         |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason: Box::new(reason) };
+    let files = Files::new(&grants.files, &spec.settings, Arc::clone(&tally.accepts));
     let is_logger = origin == Origin::BuiltIn && matches!(&**name, "event_logger" | "packet_logger");
     let capabilities = Capabilities {
         log: if is_logger { PluginLog::of_logger(Arc::clone(name)) } else { PluginLog::new(Arc::clone(name)) },
-        files: Files::new(&grants.files, &spec.settings, Arc::clone(&tally.accepts)),
+        files: match before {
+            Some(before) => files.in_place_of(before.wasm.files()),
+            None => files,
+        },
         publisher: Publisher::new(grants.publish, Arc::clone(broker)),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
         sessions: Sessions::new(Arc::clone(broker)),

@@ -153,7 +153,7 @@ impl Hooks {
     pub fn load(spec: &HookSpec, broker: Arc<dyn BrokerServices>) -> Result<Arc<Self>, LoadError> {
         let began = Instant::now();
         let common = Common::start(broker).map_err(LoadError::Engine)?;
-        let (generation, observing) = Generation::load(spec, &common, 1, 0)?;
+        let (generation, observing) = Generation::load(spec, &common, 1, 0, &[])?;
         let observers = Observers::start(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
         tracing::debug!("{} plugins were loaded in {:.1?}", generation.plugins.len(), began.elapsed());
         let hooks = Self {
@@ -186,7 +186,8 @@ impl Hooks {
         let began = Instant::now();
         let number = self.number() + 1;
         let checkers = self.checkers.load(Ordering::Relaxed);
-        let (generation, observing) = Generation::load(spec, &self.common, number, checkers)?;
+        let before = self.generation();
+        let (generation, observing) = Generation::load(spec, &self.common, number, checkers, &before.plugins)?;
         let (decided, plugins) = (generation.decided, generation.plugins.len());
         let old = std::mem::replace(&mut *self.current.write(), Arc::new(generation));
         // Who reads the new number finds the new generation. Who still allows what nobody decided was there before.

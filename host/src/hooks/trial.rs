@@ -76,7 +76,7 @@ impl Trial {
     pub fn load(spec: &PluginSpec) -> Result<Self, LoadError> {
         let broker = Arc::<StandIn>::default();
         let common = Common::start(Arc::clone(&broker) as _).map_err(LoadError::Engine)?;
-        let plugin = load_one(spec, &HookSpec::default(), &common)?;
+        let plugin = load_one(spec, &HookSpec::default(), &common, &[])?;
         let (auth, enhanced_auth, exchange) = (None, [None, None], None);
         Ok(Self { plugin, broker, auth, enhanced_auth, exchange, topic_check: None, observer: None, _common: common })
     }

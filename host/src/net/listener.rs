@@ -1,12 +1,15 @@
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::seldom::Seldom;
 use super::tls::TlsAcceptor;
 use super::upgrade::Upgrade;
 use crate::types::{Peer, TokenBucket, TransportKind};
@@ -45,6 +48,10 @@ pub struct Terms {
 pub struct Gate {
     terms: Mutex<Arc<Terms>>,
     connections: Arc<AtomicUsize>,
+    /// Connections that were refused because there are as many as may be.
+    refusals: Seldom,
+    /// Errors of the system.
+    errors: Seldom,
 }
 
 /// Why connections are not accepted for now.
@@ -116,7 +123,12 @@ impl Terms {
 impl Gate {
     /// A gate that nobody has come through.
     pub fn new(terms: Terms) -> Self {
-        Self { terms: Mutex::new(Arc::new(terms)), connections: Arc::default() }
+        Self {
+            terms: Mutex::new(Arc::new(terms)),
+            connections: Arc::default(),
+            refusals: Seldom::default(),
+            errors: Seldom::default(),
+        }
     }
 
     /// The terms of a connection that comes now.
@@ -127,6 +139,32 @@ impl Gate {
     /// Puts other terms in force. Connections that are there stay, and count.
     pub fn replace_terms(&self, terms: Terms) {
         *self.terms.lock() = Arc::new(terms);
+    }
+
+    fn tell_of_refusal(&self, terms: &Terms, remote_address: SocketAddr) {
+        let name = &terms.name;
+        tracing::debug!("listener `{name}` is full: refused {remote_address}");
+        if let Some(count) = self.refusals.happened(Instant::now()) {
+            tracing::warn!(
+                "listener `{name}` has as many connections as `max-connections` says: refused {count} since this was last \
+                 told, which is once a minute at most"
+            );
+        }
+    }
+
+    fn tell_of_error(&self, error: &io::Error) {
+        let Some(count) = self.errors.happened(Instant::now()) else { return };
+        let hint = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => {
+                "; hint: `ulimit -n`, with systemd `LimitNOFILE`, says how many files the broker may open"
+            }
+            _ => "",
+        };
+        let name = &self.terms().name;
+        tracing::warn!(
+            "listener `{name}` cannot accept: {error} (errors: {count} since this was last told, which is once a minute at \
+             most){hint}"
+        );
     }
 
     fn admit(&self, terms: &Terms) -> Option<Admission> {
@@ -162,7 +200,7 @@ impl Listener {
                 // The peer gave up before it was its turn.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
-                    tracing::warn!("listener `{}` cannot accept: {error}", self.gate.terms().name);
+                    self.gate.tell_of_error(&error);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -173,7 +211,7 @@ impl Listener {
                 self.rate = rate(self.rate_max);
             }
             let Some(admission) = self.gate.admit(&terms) else {
-                tracing::debug!("listener `{}` is full: refused {remote_address}", terms.name);
+                self.gate.tell_of_refusal(&terms, remote_address);
                 turned_away(TurnedAway::Full);
                 continue;
             };

@@ -3,6 +3,7 @@
 mod bind;
 mod listener;
 mod places;
+mod seldom;
 mod tls;
 mod transport;
 mod upgrade;

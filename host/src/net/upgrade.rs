@@ -52,6 +52,12 @@ pub enum UpgradeError {
     /// What the client sent first is no TLS at all.
     #[error("TLS handshake: the client does not speak TLS")]
     NotTls,
+    /// The client's certificate is one that TLS takes of nobody but authorities.
+    #[error(
+        "TLS handshake: the client's certificate is X.509 version 1, where version 3 is wanted; hint: {}",
+        tls::VERSION_3
+    )]
+    Version1,
     /// The client asks for no WebSocket that is here.
     #[error("WebSocket handshake: {0}")]
     WebSocket(#[from] HandshakeError),
@@ -128,8 +134,16 @@ async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStr
     let acceptor = tokio_rustls::TlsAcceptor::from(acceptor.config());
     acceptor.accept(stream).await.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => UpgradeError::NotTls,
+        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))) if is_of_version(other) => {
+            UpgradeError::Version1
+        }
         _ => UpgradeError::Tls(error),
     })
+}
+
+/// Whether what is wrong with a certificate is its version. The error is of a type that rustls does not name.
+fn is_of_version(error: &rustls::OtherError) -> bool {
+    format!("{error:?}").contains("UnsupportedCertVersion")
 }
 
 #[cfg(test)]

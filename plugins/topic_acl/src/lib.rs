@@ -55,7 +55,13 @@ impl Plugin for TopicAcl {
         let list = lists.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name);
         if acl_file.is_some() {
             return match list {
-                None => Ok(TopicAcl::File(Watched::open("acl-file", read_rules)?)),
+                None => {
+                    let mut rules = Watched::open("acl-file", read_rules)?;
+                    if rules.follow().len() == 0 {
+                        log::warn("no rule in the ACL file: nobody may publish or subscribe");
+                    }
+                    Ok(TopicAcl::File(rules))
+                }
                 Some(list) => Err(format!("`acl-file` and `{list}` are both set: rules are in one place")),
             };
         }

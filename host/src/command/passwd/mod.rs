@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Before a password is asked for in vain.
     match PasswordFile::read(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        users => drop(users.map_err(unreadable)?),
+        users => refuse_other_kind(&users.map_err(unreadable)?, user, *scram)?,
     }
     let password = password(true)?;
     let line = if *scram {
@@ -112,9 +112,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Only now: somebody else may have changed the file while this one was asked.
     let locked = Locked::open_or_make(file).map_err(unwritable)?;
     let mut users = locked.read().map_err(unreadable)?;
+    refuse_other_kind(&users, user, *scram)?;
     users.set(user, &line);
     locked.replace(&users.bytes()).map_err(unwritable)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line that one plugin reads is not to become one that only the other does.
+fn refuse_other_kind(users: &PasswordFile, user: &str, scram: bool) -> Result<(), String> {
+    let (found, reader, other) = match users.hash_of(user) {
+        Some(hash) if hash.starts_with(scram::MARK) && !scram => ("verifier", "auth_scram", "with `--scram`"),
+        Some(hash) if PasswordHash::parse(hash).is_ok() && scram => ("hash", "auth_file", "without `--scram`"),
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "user `{user}` has a {found} for `{reader}` there, which stays as it is\n\
+         hint: the two plugins want a file each; run it {other} to change the password, or `--delete` the user first"
+    ))
 }
 
 /// How many rounds a new hash or verifier has.

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -30,7 +30,7 @@ struct Granted {
     accepted: Mutex<Accepted>,
 }
 
-/// The content of a file that all instances of the plugin go by.
+/// The content of a file that all instances of the plugin go by; with the number 0 it is of the one before.
 #[derive(Default)]
 struct Accepted {
     number: u64,
@@ -63,6 +63,17 @@ impl Files {
         !self.granted.is_empty()
     }
 
+    /// Those of a plugin in whose place this one is loaded: what they have accepted of the same file is what there is
+    /// until this plugin accepts something, so that it can tell what has become of the file.
+    pub(crate) fn in_place_of(self, before: &Self) -> Self {
+        for granted in &self.granted {
+            if let Some(same) = before.granted.iter().find(|it| it.key == granted.key && it.value == granted.value) {
+                granted.accepted.lock().content.clone_from(&same.accepted.lock().content);
+            }
+        }
+        self
+    }
+
     /// How often any content was accepted, by any instance of the plugin.
     pub(crate) fn accepts(&self) -> u64 {
         self.accepts.load(Ordering::Acquire)
@@ -89,7 +100,7 @@ impl Files {
         Ok(accepted.number)
     }
 
-    /// The content that was accepted last.
+    /// The content that was accepted last; with the number 0 by the plugin that was there before.
     pub(crate) fn accepted(&self, key: &str) -> Result<Option<Arc<[u8]>>, FileError> {
         Ok(self.granted(key)?.accepted.lock().content.clone())
     }
@@ -120,11 +131,7 @@ fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
     if !path.is_absolute() {
         return Err(refused("the path is not absolute"));
     }
-    if path.components().any(|component| component == Component::ParentDir) {
-        return Err(refused(
-            "the path contains `..`, where an absolute path without it or one below the configuration's folder is wanted",
-        ));
-    }
+    // A `..` is the administrator's, as the whole path is: the folder is what the system makes of it.
     let folder = path.parent().ok_or_else(|| refused("the path names no file"))?;
     // What was opened is what is checked: whoever exchanges the path meanwhile gains nothing.
     let file = regular_file::open(path).map_err(|error| match error.kind() {
@@ -134,7 +141,9 @@ fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileError> {
     let opened = file.metadata().map_err(failed)?;
     let target = fs::canonicalize(path).map_err(failed)?;
     if !target.starts_with(fs::canonicalize(folder).map_err(failed)?) {
-        return Err(refused("the link leads out of its folder"));
+        let link = path.display();
+        let hint = "name the file that it leads to in its place, or have it lead to a file below its folder";
+        return Err(FileError::Refused(format!("the link leads out of its folder: `{link}`; hint: {hint}")));
     }
     if !regular_file::is_at(&file, &target).map_err(failed)? {
         return Err(refused("exchanged while it was opened"));
@@ -177,11 +186,13 @@ mod tests {
         assert_eq!(read("in/passwd"), Ok(b"plain".to_vec()));
         assert_eq!(read("in/link"), Ok(b"mounted".to_vec()));
         assert_eq!(read("in-link/passwd"), Ok(b"plain".to_vec()), "the folder itself may be a link");
+        assert_eq!(read("in/../out"), Ok(b"secret".to_vec()), "the administrator may say where");
+        assert_eq!(read("in/..data/../../in/link"), Ok(b"mounted".to_vec()));
     }
 
     #[test]
     fn what_leads_elsewhere_is_refused() {
-        for file in ["in/link-out", "in/link-out-absolute", "in/device", "in/../out", "in"] {
+        for file in ["in/link-out", "in/link-out-absolute", "in/device", "in/../in/link-out", "in/..", "in"] {
             assert!(matches!(read(file), Err(FileError::Refused(_))), "{file}: {:?}", read(file));
         }
         assert!(matches!(read("in/missing"), Err(FileError::Failed(_))));
@@ -223,5 +234,24 @@ mod tests {
         );
         assert_eq!(files.accept("other", Arc::from([])), Err(FileError::NotGranted));
         assert_eq!((files.accepts(), of_all.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[test]
+    fn what_was_accepted_is_known_to_who_comes_next_and_names_the_same_file() {
+        let content: Arc<[u8]> = Arc::from(*b"users");
+        let files = |path: &str| {
+            let settings = json!({ "file": path });
+            Files::new(&["file".to_owned()], settings.as_object().expect("an object"), Arc::default())
+        };
+        let before = files("/a");
+        assert_eq!(before.accept("file", Arc::clone(&content)), Ok(1));
+        let check = |path: &str, expected: Option<&Arc<[u8]>>| {
+            // Also where the one in between has accepted nothing.
+            let next = files(path).in_place_of(&files(path).in_place_of(&before));
+            assert_eq!(next.accepted("file"), Ok(expected.cloned()), "{path}");
+            assert_eq!((next.accepted_number("file"), next.accepts()), (Ok(0), 0), "{path}");
+        };
+        check("/a", Some(&content));
+        check("/b", None);
     }
 }

@@ -18,7 +18,7 @@ use super::manifest::Manifest;
 use super::state::State;
 use super::unusable::Unusable;
 use super::wasi;
-use crate::hooks::capabilities::Capabilities;
+use crate::hooks::capabilities::{Capabilities, Files};
 use crate::hooks::interests::{Interests, Registration};
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 use crate::hooks::{Grants, PluginLimits};
@@ -188,6 +188,11 @@ impl Plugin {
     /// The instances that nobody has needed.
     pub(crate) fn take_ready(&self) -> Vec<Instance> {
         std::mem::take(&mut self.ready.lock())
+    }
+
+    /// The files that it may read.
+    pub(crate) fn files(&self) -> &Files {
+        &self.capabilities.files
     }
 
     /// How many instances answer auth at once, if that is set.

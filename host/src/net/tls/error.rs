@@ -88,6 +88,9 @@ pub enum TlsFault {
         /// What the reader says.
         why: String,
     },
+    /// A certificate is of the first version, which has no room for what says whom it is for.
+    #[error("certificate 1 in {0} is X.509 version 1, where version 3 is wanted")]
+    Version1(Place),
     /// There is no private key where one has to be.
     #[error("there is no private key in `{}`", .0.display())]
     NoKey(PathBuf),
@@ -110,6 +113,10 @@ pub enum TlsFault {
     Unusable(#[from] rustls::Error),
 }
 
+/// How to make a certificate of the version that is wanted.
+pub(in crate::net) const VERSION_3: &str = "`openssl x509 -req` makes version 3 with `-extfile FILE`, where FILE has a \
+                                            line such as `subjectAltName=DNS:HOST`; `openssl req -x509` with `-addext`";
+
 impl TlsFault {
     /// What can be done about it.
     pub fn hint(&self) -> Option<&'static str> {
@@ -119,6 +126,7 @@ impl TlsFault {
                 Some("the file is DER; make PEM of it with `openssl x509 -inform der -in FILE -out FILE.pem`")
             }
             Self::NoCertificate(_) => Some("a PEM file has a line `-----BEGIN CERTIFICATE-----`"),
+            Self::Version1(_) => Some(VERSION_3),
             Self::NoKey(_) => Some("set `keyfile` to the file that has it, with a line `-----BEGIN PRIVATE KEY-----`"),
             Self::EncryptedKey(_) => {
                 Some("decrypt it with `openssl pkey -in FILE -out FILE`, and keep it readable by the broker only")

@@ -9,6 +9,7 @@ use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::{PemObject, SectionKind};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::parse_x509_certificate;
+use x509_parser::x509::X509Version;
 
 use super::error::{Place, TlsFault, TlsWarning};
 use crate::regular_file;
@@ -31,6 +32,11 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         return Err(TlsFault::NoCertificate(place(path.to_owned())));
     }
     Ok(found)
+}
+
+/// Whether a certificate is of the first version, which TLS takes of authorities only.
+pub(super) fn is_version_1(certificate: &CertificateDer<'_>) -> bool {
+    parse_x509_certificate(certificate).is_ok_and(|(_, certificate)| certificate.version() == X509Version::V1)
 }
 
 /// The first private key of a file.

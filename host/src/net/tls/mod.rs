@@ -9,6 +9,7 @@ mod settings;
 mod tests;
 
 pub use acceptor::{Reload, TlsAcceptor};
+pub(super) use error::VERSION_3;
 pub use error::{TlsError, TlsErrors, TlsFault, TlsWarning};
 pub(super) use peer::facts;
 pub use settings::TlsSettings;

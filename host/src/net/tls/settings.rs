@@ -64,6 +64,9 @@ impl TlsSettings {
             None if chain.is_none() => return None,
             None => ("certfile", &self.certfile),
         };
+        if chain.as_ref().and_then(|chain| chain.first()).is_some_and(|own| files::is_version_1(own)) {
+            return findings.error("certfile", Err(TlsFault::Version1(place)));
+        }
         let key = findings.error(setting, files::private_key(path))?;
         let key = PROVIDER.key_provider.load_private_key(key).map_err(|_| TlsFault::BadKey(path.clone()));
         let certified = CertifiedKey::new(chain?, findings.error(setting, key)?);

@@ -108,6 +108,7 @@ fn a_certificate_or_key_that_cannot_be_used_is_named() {
         ("encrypted8.pem", ENCRYPTED_PKCS8),
         ("encrypted1.pem", ENCRYPTED_PKCS1),
         ("p521.pem", P521),
+        ("version-1.pem", include_str!("testdata/version-1.pem")),
     ]);
     std::fs::write(files.path("cert.der"), der).expect("can write");
     std::fs::File::create(files.path("huge.pem")).and_then(|file| file.set_len(5 << 20)).expect("can write");
@@ -145,6 +146,13 @@ fn a_certificate_or_key_that_cannot_be_used_is_named() {
         Some("rsa.pem"),
         "`keyfile`: the private key in `rsa.pem` does not belong to the certificate in `bare.pem`; hint: the first \
          certificate in the file has to be the listener's own",
+    );
+    check(
+        "version-1.pem",
+        Some("ec.pem"),
+        "`certfile`: certificate 1 in `version-1.pem` is X.509 version 1, where version 3 is wanted; hint: `openssl x509 \
+         -req` makes version 3 with `-extfile FILE`, where FILE has a line such as `subjectAltName=DNS:HOST`; `openssl \
+         req -x509` with `-addext`",
     );
     for keyfile in ["encrypted8.pem", "encrypted1.pem"] {
         check(
