@@ -111,6 +111,7 @@ async fn serve(
         (StartError::Plugin(_), Some(file)) => {
             format!("{error}\nhint: `amqtt check -c {}` says in which line", file.display()).into()
         }
+        (StartError::Listener(_), Some(file)) => format!("{}: {error}", file.display()).into(),
         _ => Failure::from(error),
     })?;
     // Who sees it may signal: that is heeded from now on.
