@@ -194,7 +194,8 @@ impl Hooks {
         self.decided.store(decided.bits(), Ordering::Release);
         self.forget_verdicts();
         self.observe(observing);
-        tracing::info!("{plugins} plugins were loaded anew in {:.1?}", began.elapsed());
+        let were = if plugins == 1 { "plugin was" } else { "plugins were" };
+        tracing::info!("{plugins} {were} loaded anew in {:.1?}", began.elapsed());
         old.stop();
         // The last faults of those that have gone are no reason to have anybody wait.
         self.common.tally.suspects.clear();

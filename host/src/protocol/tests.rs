@@ -431,6 +431,9 @@ fn packets_come_in_the_order_that_the_standard_asks_for() {
     let connect = next_frame(bytes, 100).expect("valid").expect("whole");
     assert!(connection.handle_connect(connect, &limits, &Capabilities::default()).is_ok());
     assert_eq!(connection.handle_packet(ping, &limits, &Capabilities::default()), Ok(Packet::Pingreq));
+    let first = |bytes| Connection::new(Instant::now(), &limits).first_frame(bytes, &limits).map(drop);
+    assert_eq!(first(b"\x16\x03\x01\x02\0\x01"), Err(Violation::Tls));
+    assert_eq!(first(b"\x30\x03\x01"), Err(Violation::NotConnect));
     // [MQTT-3.1.0-2]
     assert_eq!(connection.handle_packet(connect, &limits, &Capabilities::default()), Err(Violation::SecondConnect));
 }
