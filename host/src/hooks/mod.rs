@@ -155,7 +155,7 @@ impl Hooks {
         let common = Common::start(broker).map_err(LoadError::Engine)?;
         let (generation, observing) = Generation::load(spec, &common, 1, 0)?;
         let observers = Observers::start(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
-        tracing::debug!("{} plugins were loaded in {:.1?}", generation.plugins.len(), began.elapsed());
+        tracing::debug!("plugins were loaded in {:.1?}: {}", began.elapsed(), generation.plugins.len());
         let hooks = Self {
             common,
             number: AtomicU64::new(generation.number),

@@ -29,7 +29,7 @@ fn a_file_that_is_no_configuration_starts_nothing() {
     );
     check_whole_error(
         "plugins:\n  - a\n - b\n",
-        &format!("amqtt.yaml:3:2: while parsing a block collection, did not find expected '-' indicator\n  {columns}"),
+        &format!("amqtt.yaml:3:2: while parsing a block mapping, did not find expected key\n  {columns}"),
     );
     check_whole_error(
         "auth: plugins: []\n",
