@@ -433,4 +433,8 @@ fn a_component_needs_no_packing() {
     assert_eq!(read(home.path().join("copy.wasm").as_os_str()), read(OsStr::new(guests::EVENTS)));
     let stderr = fail(&["pack", "copy.wasm", "-o", "."], home.path());
     assert!(stderr.contains("`./copy.wasm` would be overwritten"), "{stderr}");
+    for (out, folder) in [("none/", "none/"), ("none/copy.wasm", "none")] {
+        let stderr = fail(&["pack", "copy.wasm", "-o", out], home.path());
+        assert!(stderr.contains(&format!("  hint: there is no folder `{folder}`: make it")), "{stderr}");
+    }
 }

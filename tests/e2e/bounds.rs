@@ -68,7 +68,7 @@ fn bytes_before_a_connect() {
 
 #[test]
 fn topic_bytes_and_levels() {
-    let broker = setup(&["topic-levels-max: 4", "topic-bytes-max: 40"]).start();
+    let mut broker = setup(&["topic-levels-max: 4", "topic-bytes-max: 40"]).debug().start();
     let mut client = Client::connect(&broker, "client");
     client.subscribe("#", AtLeastOnce);
     client.publish("a/b/c/d", AtLeastOnce, false, "as deep as may be");
@@ -79,15 +79,20 @@ fn topic_bytes_and_levels() {
     assert_eq!(client.receive_words(), format!("{} as long as may be", "x".repeat(40)));
     assert_eq!(client.subscribe("+/+/+/+/#", AtMostOnce), SubscribeReasonCode::Failure);
     assert_eq!(client.subscribe(&"x".repeat(41), AtMostOnce), SubscribeReasonCode::Failure);
+    broker.wait_for_log(
+        "client \"client\" may not publish to \"a/b/c/d/e\": it has more than 4 levels, `topic-levels-max`",
+    );
+    broker.wait_for_log("may not subscribe to \"+/+/+/+/#\": it has more than 4 levels, `topic-levels-max`");
     wait_for_counter(&broker, "counters/topics-refused", 4);
 }
 
 #[test]
 fn client_id_bytes() {
-    let broker = setup(&["client-id-bytes-max: 23"]).start();
+    let mut broker = setup(&["client-id-bytes-max: 23"]).debug().start();
     assert!(Client::connect_with(options(&broker, &"x".repeat(23))).is_ok());
     let refused = Client::connect_with(options(&broker, &"x".repeat(24))).map(drop);
     assert_eq!(refused, Err(ConnectReturnCode::BadClientId));
+    broker.wait_for_log("its client identifier has 24 bytes, and `client-id-bytes-max` is 23");
     wait_for_counter(&broker, "counters/client-ids-refused", 1);
 }
 

@@ -60,7 +60,8 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     let output = amqtt().arg("-c").arg(&path).output().expect("can start");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr.contains(&taken) && stderr.contains("mine"), "{stderr}");
+    let expected = format!("amqtt: {}: listener `mine`: cannot listen on `{taken}`: ", path.display());
+    assert!(stderr.contains(&expected) && stderr.contains("\nhint: another program listens there"), "{stderr}");
 }
 
 /// What is printed of a configuration that is refused, to the letter.

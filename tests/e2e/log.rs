@@ -60,5 +60,9 @@ fn what_cannot_be_written_stops_nothing() {
     let output = amqtt().arg("-c").arg(&path).arg("-d").output().expect("can start");
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(log.contains("] :: DEBUG - "), "{log}");
-    assert!(log.lines().last().is_some_and(|line| line.starts_with("amqtt: listener `mine`")), "{log}");
+    let said: Vec<&str> = log.lines().skip_while(|line| !line.starts_with("amqtt: ")).collect();
+    assert!(
+        matches!(said[..], [error, hint] if error.contains("listener `mine`") && hint.starts_with("hint: ")),
+        "{log}"
+    );
 }

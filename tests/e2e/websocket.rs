@@ -181,7 +181,9 @@ fn what_is_no_websocket_is_told_so() {
         "{answer}"
     );
     assert_eq!(ask(CONNECT), "");
+    assert_eq!(ask(b"\x16\x03\x01\x02\0\x01"), "");
     broker.wait_for_log("refused: WebSocket handshake: no HTTP request");
+    broker.wait_for_log("refused: WebSocket handshake: the client speaks TLS, and this listener does not");
     assert!(connect(&broker, "/").is_ok());
 }
 

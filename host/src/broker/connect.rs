@@ -20,7 +20,7 @@ use super::doorway::Doorway;
 use super::events;
 use super::exchange::{Asked, Proven, prove};
 use super::explanation;
-use super::publish::{Asks, Publisher, is_mislabelled};
+use super::publish::{Asks, Publisher, because, is_mislabelled};
 use super::reader::{Filled, Read};
 use super::session::Link;
 use super::stats::WorkerStats;
@@ -75,6 +75,9 @@ impl From<Rejection> for Rejected {
         match rejection {
             Rejection::Close(violation) => Self::Closed(violation.into()),
             Rejection::Connack(version, reason) => Self::Connack(version, reason, "its CONNECT is refused".into()),
+            Rejection::ClientId(version, why) => {
+                Self::Connack(version, ReasonCode::ClientIdentifierNotValid, format!("its CONNECT is refused: {why}"))
+            }
         }
     }
 }
@@ -434,7 +437,8 @@ fn open(
         let mut publisher = Publisher { client: &client, verdicts: &mut verdicts };
         if let Err(refused) = worker.may_publish(&mut publisher, will.topic().as_str(), will.facts()) {
             let topic = logged(will.topic().as_str());
-            let why = format!("client {:?} may not publish its will to {topic:?}", client.client_id);
+            let why =
+                format!("client {:?} may not publish its will to {topic:?}{}", client.client_id, because(&refused));
             return Err(Rejected::Explained(terms, Box::new(Arc::unwrap_or_clone(refused)), why));
         }
         verdicts.forget_answers();

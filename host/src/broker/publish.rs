@@ -17,7 +17,7 @@ use crate::codec::{Properties, Property, Publish};
 use crate::hooks::{Action, EventKind, Reason, TopicFacts};
 use crate::protocol::{Delivery, Payload};
 use crate::queue::Queued;
-use crate::types::{ClientInfo, Message, QoS, ReasonCode};
+use crate::types::{ClientInfo, Message, QoS, ReasonCode, TopicExcess};
 
 /// The tree of topics that only the broker and its plugins publish to.
 const SYS_PREFIX: &str = "$SYS/";
@@ -64,7 +64,12 @@ impl Worker {
         let facts = TopicFacts::message(publish.qos, publish.retain, publish.payload.len());
         if let Err(refused) = self.may_publish(&mut publisher, publish.topic, facts) {
             self.stats().publish_denied.add(1);
-            tracing::debug!("client {:?} may not publish to {:?}", publisher.client.client_id, logged(publish.topic));
+            tracing::debug!(
+                "client {:?} may not publish to {:?}{}",
+                publisher.client.client_id,
+                logged(publish.topic),
+                because(&refused)
+            );
             return Err(refused);
         }
         if self.core.capabilities.check_payload_format && is_mislabelled(&publish.properties, publish.payload) {
@@ -103,9 +108,10 @@ impl Worker {
     pub(super) fn publish_judged_will(&mut self, client: &Arc<ClientInfo>, will: Will, verdicts: &mut VerdictCache) {
         let will = will.into_message(self.now);
         let mut publisher = Publisher { client, verdicts };
-        if self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)).is_err() {
+        if let Err(refused) = self.may_publish(&mut publisher, will.topic.as_str(), message_facts(&will)) {
             self.stats().publish_denied.add(1);
-            tracing::debug!("will of {:?} to {:?} is not allowed", client.client_id, logged(will.topic.as_str()));
+            let topic = logged(will.topic.as_str());
+            tracing::debug!("will of {:?} to {topic:?} is not allowed{}", client.client_id, because(&refused));
             return;
         }
         self.publish_kept(Origin::Will(client), will);
@@ -169,8 +175,12 @@ impl Worker {
         topic: &str,
         facts: TopicFacts,
     ) -> Result<(), Arc<Reason>> {
-        if topic.starts_with(SYS_PREFIX) || topic == "$SYS" || self.is_topic_too_large(topic) {
+        if topic.starts_with(SYS_PREFIX) || topic == "$SYS" {
             return Err(Arc::default());
+        }
+        if let Some(excess) = self.topic_excess(topic) {
+            let (code, text) = (ReasonCode::TopicNameInvalid.value(), excess.to_string());
+            return Err(Arc::new(Reason { code: Some(code), text: Some(text.into()), ..Reason::default() }));
         }
         if !self.hooks.decides(Action::Publish) {
             return Ok(());
@@ -187,11 +197,11 @@ impl Worker {
         verdict.result()
     }
 
-    /// Whether a topic name or filter is longer or deeper than it may be; counts those.
-    pub(super) fn is_topic_too_large(&self, topic: &str) -> bool {
-        let too_large = self.core.limits.is_topic_too_large(topic);
-        self.stats().topics_refused.add(usize::from(too_large));
-        too_large
+    /// What a topic name or filter has more of than it may; counts those.
+    pub(super) fn topic_excess(&self, topic: &str) -> Option<TopicExcess> {
+        let excess = self.core.limits.topic_excess(topic);
+        self.stats().topics_refused.add(usize::from(excess.is_some()));
+        excess
     }
 
     fn route(&mut self, message: Routed<'_>) -> ReasonCode {
@@ -229,6 +239,11 @@ impl Worker {
             .deliver();
         if route.subscribers.is_empty() { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
     }
+}
+
+/// The words of a refusal as the end of a line in the log, if there are any.
+pub(super) fn because(refused: &Reason) -> String {
+    refused.text.as_ref().map_or_else(String::new, |text| format!(": {text}"))
 }
 
 /// What plugins may want to know of a message.

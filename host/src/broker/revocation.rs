@@ -237,9 +237,11 @@ impl Review {
         worker.stats().subscriptions_revoked.add(filters.len());
         worker.stats().publish_denied.add(dropped);
         let client_id = &self.client.client_id;
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         tracing::info!(
-            "client {client_id:?}: permissions have changed: {} subscriptions ended, {dropped} messages are not delivered",
-            filters.len()
+            "client {client_id:?}: permissions have changed: {} ended, {} not delivered",
+            count(filters.len(), "subscription"),
+            count(dropped, "message"),
         );
         for filter in filters {
             let logged = logged(filter.as_str());

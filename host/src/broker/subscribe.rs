@@ -6,6 +6,7 @@ use super::aside::filters_to_ask;
 use super::connect::logged;
 use super::connection::{Client, End};
 use super::explanation;
+use super::publish::because;
 use super::session::Subscribed;
 use super::subscriptions::Wanted;
 use super::worker::Worker;
@@ -102,12 +103,12 @@ impl Worker {
         let Ok(filter) = TopicFilter::new(filter) else {
             return Ok(ReasonCode::TopicFilterInvalid);
         };
-        if let Some(unavailable) = self.unavailable(&filter, wanted) {
+        if let Some(unavailable) = self.unavailable(client, &filter, wanted) {
             return Ok(unavailable);
         }
         if let Err(why) = self.may_subscribe(client, TopicFilter::subscribed(filter.as_str()), wanted.options.qos) {
             let logged = logged(filter.as_str());
-            tracing::debug!("client {:?} may not subscribe to {logged:?}", client.info.client_id);
+            tracing::debug!("client {:?} may not subscribe to {logged:?}{}", client.info.client_id, because(&why));
             let code = ReasonCode::of_suback(why.code);
             if refused.is_none() && why.bytes() > 0 {
                 *refused = Some(why);
@@ -138,9 +139,11 @@ impl Worker {
     }
 
     /// Why the broker does not have such a subscription, whoever asks for it.
-    fn unavailable(&self, filter: &TopicFilter, wanted: Wanted) -> Option<ReasonCode> {
+    fn unavailable(&self, client: &Client, filter: &TopicFilter, wanted: Wanted) -> Option<ReasonCode> {
         let capabilities = &self.core.capabilities;
-        if self.is_topic_too_large(filter.as_str()) {
+        if let Some(excess) = self.topic_excess(filter.as_str()) {
+            let logged = logged(filter.as_str());
+            tracing::debug!("client {:?} may not subscribe to {logged:?}: {excess}", client.info.client_id);
             return Some(ReasonCode::QuotaExceeded);
         }
         if TopicFilter::is_shared(filter.as_str()) {

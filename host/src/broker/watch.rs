@@ -20,12 +20,14 @@ pub struct PluginWatch {
     files: Arc<[PathBuf]>,
     /// How the files were when they were loaded, and since.
     looks: Looks<Vec<FileStamp>>,
+    /// Whether it was told that a file is gone, which is told once.
+    is_gone_told: bool,
 }
 
 impl PluginWatch {
     fn new(files: Vec<(PathBuf, FileStamp)>) -> Self {
         let (files, seen): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-        Self { files: files.into(), looks: Looks::new(seen) }
+        Self { files: files.into(), looks: Looks::new(seen), is_gone_told: false }
     }
 
     /// Waits for a change, and until it is over: a file that is still being written is not looked at. Without files it
@@ -45,12 +47,23 @@ impl PluginWatch {
 
     /// Whether there is a change since the last one, and nothing has happened since the last look.
     fn look(&mut self, now: Vec<FileStamp>) -> bool {
-        let are_there = now.iter().all(FileStamp::exists);
-        let changed = self.looks.look(now) == Look::Changed && are_there;
-        if changed {
-            self.looks.take();
+        let gone = now.iter().position(|stamp| !stamp.exists());
+        let changed = self.looks.look(now) == Look::Changed;
+        let Some(gone) = gone else {
+            self.is_gone_told = false;
+            if changed {
+                self.looks.take();
+            }
+            return changed;
+        };
+        if changed && !std::mem::replace(&mut self.is_gone_told, true) {
+            tracing::warn!(
+                "the file of a plugin is gone: `{}`; the plugin goes on, and no start or reload works without it; hint: put \
+                 it back, or leave the plugin out of the configuration",
+                self.files[gone].display()
+            );
         }
-        changed
+        false
     }
 }
 
@@ -95,8 +108,11 @@ mod tests {
         let mut look = |stamp| watch.look(vec![stamp, other]);
         assert_eq!([look(one), look(one)], [false, false]);
         assert_eq!([look(none), look(none)], [false, false], "it is about to be replaced");
+        assert!(watch.is_gone_told);
+        let mut look = |stamp| watch.look(vec![stamp, other]);
         assert_eq!([look(two), look(three)], [false, false], "it is being written");
         assert_eq!([look(three), look(three)], [true, false], "told once");
         assert_eq!([look(one), look(one)], [false, true]);
+        assert!(!watch.is_gone_told, "told again if it goes again");
     }
 }

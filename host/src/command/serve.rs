@@ -111,6 +111,7 @@ async fn serve(
         (StartError::Plugin(_), Some(file)) => {
             format!("{error}\nhint: `amqtt check -c {}` says in which line", file.display()).into()
         }
+        (StartError::Listener(_), Some(file)) => format!("{}: {error}", file.display()).into(),
         _ => Failure::from(error),
     })?;
     // Who sees it may signal: that is heeded from now on.
@@ -170,7 +171,8 @@ async fn reload(
         Ok(config) => config,
         Err(ConfigError::Invalid(problems)) => {
             problems.iter().for_each(|problem| tracing::error!("{}", problem.on_one_line()));
-            return tracing::error!("{unchanged}: {} errors", problems.len());
+            let count = problems.len();
+            return tracing::error!("{unchanged}: {count} error{}", if count == 1 { "" } else { "s" });
         }
         Err(ConfigError::NotYaml(problem)) => return tracing::error!("{unchanged}: {}", problem.on_one_line()),
         Err(error) => return tracing::error!("{unchanged}: {error}"),

@@ -28,22 +28,19 @@ pub fn check(path: &Path, plugin_dirs: &[PathBuf]) -> Checked {
 
 fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Checked {
     let Reading { config, findings, .. } = reading;
-    let places = findings.places;
+    let (places, plugins_are_whole) = (findings.places, findings.plugins_are_whole);
     let mut checked = Checked { errors: findings.errors, warnings: findings.warnings };
     let Some(config) = config else {
         return checked;
     };
-    let mut hooks = config.hooks;
+    let (mut hooks, has_errors) = (config.hooks, !checked.errors.is_empty());
     hooks.plugin_dirs.splice(..0, plugin_dirs.iter().cloned());
-    // A plugin whose settings are not all there would complain of what is not its own.
-    let settings_are_whole = checked.errors.is_empty();
     for mishap in hooks::check(&hooks) {
         let (plugin, text, is_error) = match mishap {
             // That the list is empty is in the text, and has been said.
-            Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && !settings_are_whole => {
-                continue;
-            }
-            Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !settings_are_whole => continue,
+            Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && has_errors => continue,
+            // A plugin whose settings are not all there would complain of what is not its own.
+            Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !plugins_are_whole => continue,
             Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
             Mishap::Warning(plugin, text) => (plugin, text, false),
         };

@@ -211,7 +211,13 @@ impl<'a> Field<'a> {
     /// The items of a list, under the path of the list.
     pub(super) fn list(&self, wanted: &str, report: &mut Report) -> Option<Vec<Field<'a>>> {
         let Value::List(items) = &self.node.value else {
-            let hint = matches!(self.node.value, Value::Null).then(|| "write `[]` for none".to_owned());
+            let hint = match &self.node.value {
+                Value::Null => Some("write `[]` for none".to_owned()),
+                Value::Text(text) if !self.is_secret() && !self.is_from_environment() && is_item(text) => {
+                    Some(format!("write `['{text}']` for a list of one"))
+                }
+                _ => None,
+            };
             self.wrong(wanted, hint, report);
             return None;
         };
@@ -303,6 +309,12 @@ impl<'a> Field<'a> {
             }
         }
     }
+}
+
+/// Whether a text, in single quotes, may be meant as the one item of a list, and not as a placeholder.
+fn is_item(text: &str) -> bool {
+    let is_short = text.len() <= QUOTED_MAX && !text.contains(['\'', ' ', ',']);
+    is_short && text.contains(|c: char| c.is_alphanumeric() || matches!(c, '#' | '+'))
 }
 
 /// Digits that some readers of YAML take for a number in base 8.

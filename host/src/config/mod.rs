@@ -19,6 +19,7 @@ mod known;
 mod limits;
 mod listeners;
 mod misplaced;
+mod mosquitto;
 mod plugin_limits;
 mod plugins;
 mod report;
@@ -274,16 +275,29 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize, file_name: &str) -> ConfigError {
 
 fn not_yaml(text: &str, error: yaml::SyntaxError, file_name: &str) -> ConfigError {
     let line = text.lines().nth(error.place.line - 1).unwrap_or("");
-    let hint = if error.hint.is_some() {
-        error.hint
-    } else if line.contains('\t') {
-        Some("indent with spaces, not with tabs".to_owned())
-    } else if line.split_once(':').is_some_and(|(_, value)| value.trim_start().starts_with('[')) {
-        Some(bind::QUOTE_BRACKETS.to_owned())
-    } else {
-        None
-    };
+    let hint = error.hint.or_else(|| syntax_hint(text, line, &error.message).map(ToOwned::to_owned));
     not_readable(file_name, error.place, error.message, hint)
+}
+
+/// What can be done about a text that is no YAML, for an error in this line of it.
+fn syntax_hint(text: &str, line: &str, message: &str) -> Option<&'static str> {
+    let is_list = |after: &str| after.trim_start().strip_prefix(':').is_some_and(|it| it.trim_start().starts_with('['));
+    Some(if mosquitto::is_written_in(text) {
+        mosquitto::HINT
+    } else if line.contains('\t') {
+        "indent with spaces, not with tabs"
+    } else if line.match_indices("bind").any(|(start, bind)| is_list(&line[start + bind.len()..])) {
+        bind::QUOTE_BRACKETS
+    } else if message.contains("mapping values are not allowed") {
+        "a key stands on a line of its own, indented like the others beside it; quote a text with `: ` in it"
+    } else if ["expected key", "expected '-' indicator", "<document start>", "indentation"]
+        .iter()
+        .any(|part| message.contains(part))
+    {
+        "look at the spaces before this line and those above: what belongs to one list or mapping begins in one column"
+    } else {
+        return None;
+    })
 }
 
 fn not_readable(file_name: &str, place: Place, message: String, hint: Option<String>) -> ConfigError {

@@ -11,6 +11,7 @@ pub(super) struct Report {
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
     places: HashMap<String, Place>,
+    plugins_are_whole: bool,
 }
 
 /// All that is wrong with a file, in the order of its lines.
@@ -20,6 +21,8 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Problem>,
     /// Where plugins and listeners stand, by name.
     pub(super) places: HashMap<String, Place>,
+    /// Whether plugins have all the settings that the file has for them.
+    pub(super) plugins_are_whole: bool,
 }
 
 impl Report {
@@ -52,6 +55,16 @@ impl Report {
         self.places.entry(name.to_owned()).or_insert(place);
     }
 
+    /// How many errors there are so far.
+    pub(super) fn errors_len(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// No error is about what plugins are set to.
+    pub(super) fn plugins_are_whole(&mut self) {
+        self.plugins_are_whole = true;
+    }
+
     /// Everything, sorted: what is about the whole file comes last.
     pub(super) fn finish(self, file: &str) -> Findings {
         let sorted = |mut problems: Vec<Problem>| {
@@ -59,7 +72,8 @@ impl Report {
             problems.iter_mut().for_each(|problem| file.clone_into(&mut problem.file));
             problems
         };
-        Findings { errors: sorted(self.errors), warnings: sorted(self.warnings), places: self.places }
+        let Self { places, plugins_are_whole, .. } = self;
+        Findings { errors: sorted(self.errors), warnings: sorted(self.warnings), places, plugins_are_whole }
     }
 }
 

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::section::Section;
 use super::setting::{Form, Keys, Preset, Setting, Unknown};
 use super::yaml::{Node, Value};
-use super::{Config, LogLevel, admission, capabilities, hooks, known, limits, listeners, misplaced};
+use super::{Config, LogLevel, admission, capabilities, hooks, known, limits, listeners, misplaced, mosquitto};
 use crate::hooks::HookSpec;
 use crate::types::Overlapping;
 
@@ -78,14 +78,20 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
         report.error(None, "the file is empty".to_owned(), Some(hint.to_owned()));
         return None;
     }
+    if let Value::Text(text) = &root.value
+        && mosquitto::is_written_in(text)
+    {
+        report.error(Some(root.place), "the file is no YAML mapping".to_owned(), Some(mosquitto::HINT.to_owned()));
+        return None;
+    }
     let mut top = Section::open("", root, &KEYS, report)?;
+    let is_readable = report.errors_len() == 0;
     let base = base_dir.unwrap_or(Path::new(""));
     let listeners = top.take("listeners");
     let listeners = listeners::read(listeners, &top, base, report);
     let limits = limits::read(top.take("limits"), report);
     let integer = |field: Option<Field<'_>>, report: &mut Report| field?.integer(report);
     let timeout_disconnect_delay = integer(top.take("timeout-disconnect-delay"), report);
-    let sys_interval = integer(top.take("sys-interval"), report);
     let capabilities = capabilities::read(&mut top, report);
     let overlapping = overlapping(top.take("overlapping-subscriptions"), report);
     let log_level = log_level(top.take("log-level"), report);
@@ -93,6 +99,8 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
     let mut plugin_dirs = plugin_dirs(top.take("plugin-dirs"), base, report);
     plugin_dirs.extend(base_dir.map(|folder| folder.join(PLUGINS_FOLDER)));
     let plugin_cache = top.take("plugin-cache").and_then(|field| field.file(base, report));
+    let others = report.errors_len();
+    let sys_interval = integer(top.take("sys-interval"), report);
     let hooks = hooks::Parts {
         plugins: top.take("plugins"),
         auth: top.take("auth"),
@@ -108,6 +116,9 @@ pub(super) fn read(root: &Node, base_dir: Option<&Path>, report: &mut Report) ->
         read_persistence(&persistence, base, report);
     }
     misplaced::refuse(&mut top, report);
+    if is_readable && report.errors_len() == others {
+        report.plugins_are_whole();
+    }
     top.close(report);
     Some(Config {
         listeners,

@@ -155,7 +155,7 @@ impl Hooks {
         let common = Common::start(broker).map_err(LoadError::Engine)?;
         let (generation, observing) = Generation::load(spec, &common, 1, 0, &[])?;
         let observers = Observers::start(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
-        tracing::debug!("{} plugins were loaded in {:.1?}", generation.plugins.len(), began.elapsed());
+        tracing::debug!("plugins were loaded in {:.1?}: {}", began.elapsed(), generation.plugins.len());
         let hooks = Self {
             common,
             number: AtomicU64::new(generation.number),
@@ -195,7 +195,8 @@ impl Hooks {
         self.decided.store(decided.bits(), Ordering::Release);
         self.forget_verdicts();
         self.observe(observing);
-        tracing::info!("{plugins} plugins were loaded anew in {:.1?}", began.elapsed());
+        let were = if plugins == 1 { "plugin was" } else { "plugins were" };
+        tracing::info!("{plugins} {were} loaded anew in {:.1?}", began.elapsed());
         old.stop();
         // The last faults of those that have gone are no reason to have anybody wait.
         self.common.tally.suspects.clear();

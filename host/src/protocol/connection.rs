@@ -7,7 +7,10 @@ use crate::codec::{
 use crate::types::{Capabilities, Limits, ReasonCode};
 
 use super::aliases::IncomingAliases;
-use super::dialect;
+use super::dialect::{self, BadClientId};
+
+/// How a client that speaks TLS begins: the type of a record, and the first half of its version.
+const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
 
 /// Judges the packets of one network connection, and how long it may be silent.
 #[derive(Debug)]
@@ -34,6 +37,11 @@ pub enum Violation {
     /// The first packet is not a CONNECT `[MQTT-3.1.0-1]`.
     #[error("first packet is not a CONNECT")]
     NotConnect,
+    /// The handshake of TLS comes where a CONNECT should be.
+    #[error(
+        "it speaks TLS, and this listener does not; hint: connect it without TLS, or set `ssl: on` for the listener"
+    )]
+    Tls,
     /// A second CONNECT `[MQTT-3.1.0-2]`.
     #[error("second CONNECT on one connection")]
     SecondConnect,
@@ -91,6 +99,7 @@ impl Violation {
             Self::Properties => ReasonCode::QuotaExceeded,
             Self::ConnectTimeout | Self::PacketTimeout => ReasonCode::UnspecifiedError,
             Self::NotConnect
+            | Self::Tls
             | Self::SecondConnect
             | Self::SubscriptionIdentifier
             | Self::TopicAliasUnknown(_)
@@ -108,6 +117,8 @@ pub enum Rejection {
     Close(Violation),
     /// Say so in a CONNACK, then close `[MQTT-3.2.2-5]`.
     Connack(ProtocolVersion, ReasonCode),
+    /// The same, with Client Identifier not valid.
+    ClientId(ProtocolVersion, BadClientId),
 }
 
 impl Connection {
@@ -127,6 +138,9 @@ impl Connection {
     /// not one that is accepted, is refused by its first bytes: nobody is known who could be trusted with more.
     pub fn first_frame<'a>(&self, bytes: &'a [u8], limits: &Limits) -> Result<Option<Frame<'a>>, Violation> {
         let is_connect = |first: &u8| first >> 4 == PacketType::Connect as u8;
+        if self.version.is_none() && bytes.starts_with(TLS_HANDSHAKE) {
+            return Err(Violation::Tls);
+        }
         if self.version.is_none() && !bytes.first().is_none_or(is_connect) {
             return Err(Violation::NotConnect);
         }
@@ -150,7 +164,8 @@ impl Connection {
         for properties in [connect.properties, will] {
             check_properties(properties, limits).map_err(|violation| refused(violation.reason_code()))?;
         }
-        dialect::check_client_id(&connect, limits.client_id_bytes_max).map_err(refused)?;
+        dialect::check_client_id(&connect, limits.client_id_bytes_max)
+            .map_err(|why| Rejection::ClientId(connect.version, why))?;
         dialect::check_connect(&connect, capabilities).map_err(refused)?;
         self.version = Some(connect.version);
         Ok(connect)

@@ -153,15 +153,41 @@ pub fn connack_properties<'a>(
 }
 
 /// Whether the client identifier of a CONNECT may be used as it is; an empty one where the broker chooses.
-pub fn check_client_id(connect: &Connect<'_>, bytes_max: usize) -> Result<(), ReasonCode> {
-    let valid = match connect.version {
-        ProtocolVersion::V31 => (1..=V31_CLIENT_ID_CHARS_MAX).contains(&connect.client_id.chars().count()),
+pub fn check_client_id(connect: &Connect<'_>, bytes_max: usize) -> Result<(), BadClientId> {
+    let (id, version) = (connect.client_id, connect.version);
+    match version {
+        ProtocolVersion::V31 if id.is_empty() => return Err(BadClientId::Missing31),
+        ProtocolVersion::V31 if id.chars().count() > V31_CLIENT_ID_CHARS_MAX => {
+            return Err(BadClientId::TooLong31(id.chars().count()));
+        }
         // [MQTT-3.1.3-8]: only a session that ends with the connection can do without a name.
-        ProtocolVersion::V311 => !connect.client_id.is_empty() || connect.clean_start,
-        // It is told the name that it is given.
-        ProtocolVersion::V5 => true,
-    };
-    if valid && connect.client_id.len() <= bytes_max { Ok(()) } else { Err(ReasonCode::ClientIdentifierNotValid) }
+        ProtocolVersion::V311 if id.is_empty() && !connect.clean_start => return Err(BadClientId::Missing),
+        // Of MQTT 5.0, it is told the name that it is given.
+        _ => {}
+    }
+    if id.len() <= bytes_max { Ok(()) } else { Err(BadClientId::TooLong { bytes: id.len(), max: bytes_max }) }
+}
+
+/// Why a client identifier is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadClientId {
+    /// None, where the session outlives the connection.
+    #[error("it has no client identifier, and asks for a session that stays")]
+    Missing,
+    /// None, in MQTT 3.1.
+    #[error("it has no client identifier, which MQTT 3.1 wants")]
+    Missing31,
+    /// Longer than MQTT 3.1 has it.
+    #[error("its client identifier has {0} characters, of which MQTT 3.1 allows {V31_CLIENT_ID_CHARS_MAX}")]
+    TooLong31(usize),
+    /// Longer than the broker's settings allow.
+    #[error("its client identifier has {bytes} bytes, and `client-id-bytes-max` is {max}")]
+    TooLong {
+        /// Bytes that it has.
+        bytes: usize,
+        /// What the broker's settings allow.
+        max: usize,
+    },
 }
 
 /// Whether a CONNECT asks for nothing that the broker does not have.

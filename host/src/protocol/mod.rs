@@ -18,7 +18,7 @@ mod tests;
 
 pub use connection::{Connection, Rejection, Violation};
 pub use delivery::{Delivery, Payload, Scratch, Terms};
-pub use dialect::{ClientTerms, Granted, check_client_id, connack_properties, hears_reasons};
+pub use dialect::{BadClientId, ClientTerms, Granted, check_client_id, connack_properties, hears_reasons};
 pub use inbound::Inbound;
 pub use outbound::{Delivered, Outbound, Undelivered};
 pub use session::{Event, Session};

@@ -431,6 +431,9 @@ fn packets_come_in_the_order_that_the_standard_asks_for() {
     let connect = next_frame(bytes, 100).expect("valid").expect("whole");
     assert!(connection.handle_connect(connect, &limits, &Capabilities::default()).is_ok());
     assert_eq!(connection.handle_packet(ping, &limits, &Capabilities::default()), Ok(Packet::Pingreq));
+    let first = |bytes| Connection::new(Instant::now(), &limits).first_frame(bytes, &limits).map(drop);
+    assert_eq!(first(b"\x16\x03\x01\x02\0\x01"), Err(Violation::Tls));
+    assert_eq!(first(b"\x30\x03\x01"), Err(Violation::NotConnect));
     // [MQTT-3.1.0-2]
     assert_eq!(connection.handle_packet(connect, &limits, &Capabilities::default()), Err(Violation::SecondConnect));
 }
@@ -448,14 +451,14 @@ fn client_identifiers_are_judged_by_version() {
             Connection::new(Instant::now(), &limits).handle_connect(frame, &limits, &Capabilities::default()).map(drop);
         assert_eq!(result, expected, "{name} {level} {clean} {id}");
     };
-    let rejected = |version| Err(Rejection::Connack(version, ReasonCode::ClientIdentifierNotValid));
-    let (rejected, rejected_31) = (rejected(ProtocolVersion::V311), rejected(ProtocolVersion::V31));
+    let rejected = |why| Err(Rejection::ClientId(ProtocolVersion::V311, why));
+    let rejected_31 = |why| Err(Rejection::ClientId(ProtocolVersion::V31, why));
     check("MQTT", 4, true, "", Ok(())); // [MQTT-3.1.3-6]
-    check("MQTT", 4, false, "", rejected); // [MQTT-3.1.3-8]
+    check("MQTT", 4, false, "", rejected(BadClientId::Missing)); // [MQTT-3.1.3-8]
     check("MQTT", 4, false, &"x".repeat(30), Ok(()));
-    check("MQTT", 4, false, &"x".repeat(31), rejected);
-    check("MQIsdp", 3, true, "", rejected_31);
+    check("MQTT", 4, false, &"x".repeat(31), rejected(BadClientId::TooLong { bytes: 31, max: 30 }));
+    check("MQIsdp", 3, true, "", rejected_31(BadClientId::Missing31));
     check("MQIsdp", 3, true, &"x".repeat(23), Ok(()));
-    check("MQIsdp", 3, true, &"x".repeat(24), rejected_31);
+    check("MQIsdp", 3, true, &"x".repeat(24), rejected_31(BadClientId::TooLong31(24)));
     check("MQTT", 6, true, "x", Err(Rejection::Connack(ProtocolVersion::V311, ReasonCode::UnsupportedProtocolVersion))); // [MQTT-3.1.2-2]
 }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::{SessionExpiry, levels};
 
 /// Every bound on what clients may make the broker hold, with its default.
@@ -113,7 +115,20 @@ impl Limits {
 
     /// Whether a topic name or filter is longer or deeper than it may be.
     pub fn is_topic_too_large(&self, topic: &str) -> bool {
-        topic.len() > self.topic_bytes_max || levels(topic) > self.topic_levels_max
+        self.topic_excess(topic).is_some()
+    }
+
+    /// What a topic name or filter has more of than it may.
+    pub fn topic_excess(&self, topic: &str) -> Option<TopicExcess> {
+        let (bytes_max, levels_max) = (self.topic_bytes_max, self.topic_levels_max);
+        if topic.len() > bytes_max {
+            return Some(TopicExcess { what: "bytes", max: bytes_max, setting: "topic-bytes-max" });
+        }
+        (levels(topic) > levels_max).then_some(TopicExcess {
+            what: "levels",
+            max: levels_max,
+            setting: "topic-levels-max",
+        })
     }
 
     /// How long a session of MQTT 3.1 or 3.1.1 outlives its connection.
@@ -129,6 +144,21 @@ impl Limits {
 
 fn expiry_or_never(secs: u32) -> SessionExpiry {
     if secs == 0 { SessionExpiry::NEVER } else { SessionExpiry::from_secs(secs) }
+}
+
+/// What a topic name or filter has too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicExcess {
+    what: &'static str,
+    max: usize,
+    setting: &'static str,
+}
+
+impl fmt::Display for TopicExcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, max, setting } = self;
+        write!(f, "it has more than {max} {what}, `{setting}`")
+    }
 }
 
 impl Default for Limits {

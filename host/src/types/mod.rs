@@ -28,7 +28,7 @@ pub use client::{
 };
 pub use expiry::SessionExpiry;
 pub use few::Few;
-pub use limits::{Limits, SESSION_BYTES_ALWAYS, counted_connect_bytes};
+pub use limits::{Limits, SESSION_BYTES_ALWAYS, TopicExcess, counted_connect_bytes};
 pub use message::{Message, MessageProperties};
 pub use network::network;
 pub use overlapping::Overlapping;

@@ -13,6 +13,9 @@ const SALT_BYTES_MAX: usize = 16;
 /// The characters of a hash, each standing for its index, the lowest bits first.
 const ALPHABET: &[u8] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// What is said of a line that `mosquitto_passwd` made.
+const MOSQUITTO: &str = "hashes of `mosquitto_passwd` are not read: set the password anew with `amqtt passwd`";
+
 /// A password's hash as `crypt` writes it, known to be well-formed and not too dear to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PasswordHash(String);
@@ -28,7 +31,10 @@ impl PasswordHash {
         } else if let Some(rest) = text.strip_prefix("$5$") {
             (rest, 43, 16)
         } else {
-            return Err("no hash that starts with `$6$` or `$5$`, as `mkpasswd -m sha-512` makes it".to_owned());
+            return Err(match text.starts_with("$7$") {
+                true => MOSQUITTO.to_owned(),
+                false => "no hash that starts with `$6$` or `$5$`, as `amqtt passwd` makes it".to_owned(),
+            });
         };
         let salt_and_hash = match rest.strip_prefix("rounds=") {
             Some(rest) => {
@@ -39,6 +45,9 @@ impl PasswordHash {
             None => rest,
         };
         let (salt, hash) = salt_and_hash.split_once('$').ok_or("the hash ends after its salt")?;
+        if hash_len == 86 && is_mosquitto(hash) {
+            return Err(MOSQUITTO.to_owned());
+        }
         if salt.len() > SALT_BYTES_MAX {
             return Err(format!("the salt is longer than {SALT_BYTES_MAX} characters"));
         }
@@ -57,6 +66,12 @@ impl PasswordHash {
     pub(crate) fn fits(&self, password: &[u8]) -> bool {
         ShaCrypt::SHA512.verify_password(password, self.0.as_str()).is_ok()
     }
+}
+
+/// Whether this is 64 bytes in base64, which `mosquitto_passwd` once wrote after `$6$`.
+fn is_mosquitto(hash: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    hash.len() == 88 && hash.strip_suffix("==").is_some_and(|digits| digits.bytes().all(is_base64))
 }
 
 fn check_rounds(text: &str) -> Result<(), String> {
@@ -105,6 +120,10 @@ mod tests {
         check_error(&SHA512.replace("$xy$", "$x*y$"), "salt");
         check_error(&SHA512.replace("$xy$", "$abcdefghijklmnopq$"), "longer than 16");
         check_error("$6$rounds=1000", "ends after `rounds=`");
+        check_error("$7$101$c2FsdHNhbHQ=$c2FsdA==", "`mosquitto_passwd` are not read");
+        let (old, salt) = ("x".repeat(86), "c2FsdC9zYWx0+w==");
+        check_error(&format!("$6${salt}${old}=="), "`mosquitto_passwd` are not read");
+        check_error(&format!("$6$salt${old}=="), "set the password anew with `amqtt passwd`");
     }
 
     #[test]

@@ -119,7 +119,10 @@ impl Ticks for TopicAcl {
         rules.look_and_log(|rules| {
             // Before the log says that they are in force.
             invalidate::all();
-            format!("{} rules", rules.len())
+            match rules.len() {
+                1 => "1 rule".to_owned(),
+                count => format!("{count} rules"),
+            }
         });
     }
 }

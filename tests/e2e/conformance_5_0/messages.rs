@@ -105,7 +105,7 @@ fn what_was_sent_does_not_expire() {
 fn a_publisher_is_told_what_became_of_its_message() {
     let broker = Broker::start(
         "plugins: [auth_anonymous, topic_acl]\ntopic-check:\n  publish-acl: {anonymous: ['a']}\n\
-         \x20 subscribe-acl: {anonymous: ['#']}\n",
+         \x20 subscribe-acl: {anonymous: ['#']}\nlimits: {topic-levels-max: 3}\n",
     );
     let mut publisher = Peer::connected(&broker, "publisher");
     publisher.send(publish(Q1, "a", 1, &[], "")).expect(with_reason(&puback(1), 0x10));
@@ -113,6 +113,8 @@ fn a_publisher_is_told_what_became_of_its_message() {
     publisher.send(pubrel(2)).expect(pubcomp(2));
     publisher.send(publish(Q1, "secret", 3, &[], "")).expect(with_reason(&puback(3), 0x87));
     publisher.send(publish(Q1, "$SYS/x", 4, &[], "")).expect(with_reason(&puback(4), 0x87));
+    let levels = [text(0x1f, "it has more than 3 levels, `topic-levels-max`")];
+    publisher.send(publish(Q1, "1/2/3/4", 6, &[], "")).expect(with_words(&puback(6), 0x90, &levels));
     Peer::connected(&broker, "subscriber").subscribe("a", 0);
     let mut subscriber = Peer::connected(&broker, "other");
     subscriber.subscribe("a", 0);

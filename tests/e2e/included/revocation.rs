@@ -39,7 +39,7 @@ fn a_session_that_waits_for_its_client_loses_what_is_not_allowed_any_more() {
     bob.publish("secret/1", AtLeastOnce, false, "queued");
     bob.publish("open/1", AtLeastOnce, false, "queued");
     change_rules(&mut broker, ALICE_REVOKED);
-    broker.wait_for_log("client \"alice\": permissions have changed: 1 subscriptions ended, 1 messages");
+    broker.wait_for_log("client \"alice\": permissions have changed: 1 subscription ended, 1 message not");
     bob.publish("secret/2", AtLeastOnce, false, "later");
     bob.publish("open/2", AtLeastOnce, false, "later");
     let mut alice = resume_as(&broker, "alice");
@@ -60,7 +60,7 @@ fn a_connected_client_is_sent_nothing_more_and_stays_connected() {
     bob.publish("secret/a", AtLeastOnce, false, "before");
     assert_eq!(alice.receive_words(), "secret/a before");
     change_rules(&mut broker, ALICE_REVOKED);
-    broker.wait_for_log("client \"alice\": permissions have changed: 1 subscriptions ended");
+    broker.wait_for_log("client \"alice\": permissions have changed: 1 subscription ended");
     for topic in ["secret/a", "secret/b", "open"] {
         bob.publish(topic, ExactlyOnce, false, "after");
     }

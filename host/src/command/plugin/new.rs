@@ -137,7 +137,10 @@ fn check_name(name: &str) -> Result<(), Failure> {
         return wrong("means something else to Rust or cargo", "choose another name, or add to it");
     }
     if inspect_built_in(&plain).is_some() {
-        return wrong("is built in", "a plugin that is built in cannot be shadowed by a file: choose another name");
+        return wrong(
+            "is built in",
+            "a configuration that names it without `path` gets the one that is built in: choose another name",
+        );
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(format!("`{shown}` is not a plugin: {problem}").into());
     }
     let out = place(file, output.as_deref())?;
-    fs::write(&out, &component).map_err(|error| format!("cannot write `{}`: {error}", out.display()))?;
+    fs::write(&out, &component).map_err(|error| format!("cannot write `{}`: {error}{}", out.display(), hint(&out)))?;
     let hooks = if inspection.hooks.is_empty() { "none".to_owned() } else { inspection.hooks.join(", ") };
     let grants = grants_together(&inspection.grants).unwrap_or_else(|| "needs none".to_owned());
     print(&format!(
@@ -77,6 +77,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         inspection.sha256
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to do where a file cannot be written: a folder may be missing.
+fn hint(out: &Path) -> String {
+    let is_folder = out.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let folder = if is_folder { Some(out) } else { out.parent().filter(|folder| !folder.as_os_str().is_empty()) };
+    match folder.filter(|folder| !folder.exists()) {
+        Some(folder) => format!("\n  hint: there is no folder `{}`: make it, or name another file", folder.display()),
+        None => String::new(),
+    }
 }
 
 /// Where the component goes; never over the module.

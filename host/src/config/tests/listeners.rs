@@ -88,8 +88,10 @@ fn mistakes_in_listeners_are_errors() {
     check_origin("https://*.example", parts);
     check_origin("*", "it begins with `https://` or the like; without the key, any origin will do");
     check_origin("https://app.example:443", "browsers leave out the scheme's own port");
-    let error = parse("listeners:\n  a:\n    bind: [::1]:1883\n").expect_err("is a list or no YAML").to_string();
-    assert!(error.contains("hint: quote an address in brackets"), "{error}");
+    for text in ["listeners:\n  a:\n    bind: [::1]:1883\n", "listeners: {a: {bind: [::1]:1883}}\n"] {
+        let error = parse(text).expect_err("is a list or no YAML").to_string();
+        assert!(error.contains("hint: quote an address in brackets"), "{error}");
+    }
 }
 
 #[test]

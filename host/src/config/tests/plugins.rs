@@ -27,7 +27,11 @@ fn lists_of_plugins_have_one_form() {
         "plugins:",
         "amqtt.yaml:2:1: key `plugins`: found nothing, wanted a list of plugins\n  hint: write `[]` for none",
     );
-    check_error("plugins: auth_file", "amqtt.yaml:2:10: key `plugins`: found `auth_file`, wanted a list of plugins");
+    check_error(
+        "plugins: auth_file",
+        "amqtt.yaml:2:10: key `plugins`: found `auth_file`, wanted a list of plugins\n  \
+         hint: write `['auth_file']` for a list of one",
+    );
     check_error(
         "plugins: [1]",
         "amqtt.yaml:2:11: key `plugins`: found `1`, wanted the name of a plugin\n  hint: quote it if it is meant as text",

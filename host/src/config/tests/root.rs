@@ -21,11 +21,42 @@ fn a_file_that_is_no_configuration_starts_nothing() {
         "amqtt.yaml:2:2: tabs disallowed within this context (block indentation)\n  \
          hint: indent with spaces, not with tabs",
     );
+    let columns = "hint: look at the spaces before this line and those above: what belongs to one list or mapping begins \
+                   in one column";
+    check_whole_error(
+        "listeners:\n  default:\n    type: tcp\n   bind: 1883\n",
+        &format!("amqtt.yaml:4:4: while parsing a block mapping, did not find expected key\n  {columns}"),
+    );
+    check_whole_error(
+        "plugins:\n  - a\n - b\n",
+        &format!("amqtt.yaml:3:2: while parsing a block mapping, did not find expected key\n  {columns}"),
+    );
+    check_whole_error(
+        "auth: plugins: []\n",
+        "amqtt.yaml:1:14: mapping values are not allowed in this context\n  \
+         hint: a key stands on a line of its own, indented like the others beside it; quote a text with `: ` in it",
+    );
     check_whole_error(
         "plugins: []",
         "amqtt.yaml:1:1: key `listeners` is missing\n  \
          hint: a broker needs one, for example `listeners: {default: {bind: 0.0.0.0:1883}}`",
     );
+}
+
+#[test]
+fn a_configuration_of_mosquitto_is_known() {
+    let hint = "\n  hint: this is a `mosquitto.conf`, which is not read: a configuration is YAML, and `amqtt config` prints \
+                one to begin with";
+    check_whole_error(
+        "# mosquitto.conf\nlistener 1883\nallow_anonymous true\n",
+        &format!("amqtt.yaml:2:1: the file is no YAML mapping{hint}"),
+    );
+    let error = parse("listener 1883\n# a comment\nlog_type all\nx: 1\n").expect_err("is no YAML").to_string();
+    assert!(error.ends_with(hint), "{error}");
+    for yaml in ["listener : [a\n", "listener: 1883 x: y\n"] {
+        let error = parse(yaml).expect_err(yaml).to_string();
+        assert!(!error.contains("mosquitto.conf"), "{error}");
+    }
 }
 
 #[test]
@@ -281,7 +312,7 @@ fn the_number_of_errors_told_is_bounded() {
     assert_eq!(problems.len(), 1_000);
     assert_eq!(problems[0].place, Some(Place { line: 5, column: 9 }));
     let error = error.to_string();
-    assert_eq!(error.lines().count(), 21, "{error}");
+    assert_eq!(error.lines().count(), 2 * 20 + 1, "{error}");
     assert!(error.ends_with("\nand 980 more: `amqtt check` lists them"), "{error}");
 }
 

@@ -37,7 +37,11 @@ fn rules_are_topics_of_users() {
         "[a]",
         "amqtt.yaml:2:42: key `topic-check.acl`: found a list, wanted a mapping of user names to lists of topics",
     );
-    check("{u: a/b}", "amqtt.yaml:2:46: key `topic-check.acl.u`: found `a/b`, wanted a list of topics");
+    check(
+        "{u: a/#}",
+        "amqtt.yaml:2:46: key `topic-check.acl.u`: found `a/#`, wanted a list of topics\n  \
+         hint: write `['a/#']` for a list of one",
+    );
     check(
         "{u: }",
         "amqtt.yaml:2:43: key `topic-check.acl.u`: found nothing, wanted a list of topics\n  hint: write `[]` for none",

@@ -63,14 +63,17 @@ impl ResourceLimiter for Limits {
 
 /// The error that interrupts a call that asks for more memory than there is for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it wanted {:.1} MiB, and its `memory` is {:.1} MiB", mebibytes(*wanted), mebibytes(*limit))]
+#[error("it wanted {}, and its `memory` is {}", in_units(*wanted), in_units(*limit))]
 pub(crate) struct OutOfMemory {
     wanted: usize,
     limit: usize,
 }
 
-fn mebibytes(bytes: usize) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+fn in_units(bytes: usize) -> String {
+    match bytes {
+        ..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub struct WebSocketSettings {
     pub message_bytes_max: u64,
 }
 
+/// The first byte of a client that speaks TLS: the type of a record.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Why a request did not become a WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
@@ -42,6 +45,11 @@ pub enum HandshakeError {
     /// What came first is no request.
     #[error("no HTTP request")]
     NotHttp,
+    /// The handshake of TLS comes where a request should be.
+    #[error(
+        "the client speaks TLS, and this listener does not; hint: connect it with `ws://`, or set `ssl: on` for the listener"
+    )]
+    Tls,
     /// The request was answered with an error.
     #[error("HTTP request refused: {}", .0.why)]
     Refused(Refusal),
@@ -105,7 +113,7 @@ async fn read_request<S: AsyncRead + Unpin>(io: &mut S) -> Result<Result<Vec<u8>
         }
         // Every method begins so. No other protocol that comes to a wrong port does.
         if !head[0].is_ascii_uppercase() {
-            return Err(HandshakeError::NotHttp);
+            return Err(if head[0] == TLS_HANDSHAKE { HandshakeError::Tls } else { HandshakeError::NotHttp });
         }
         let new = &head[before.saturating_sub(3)..];
         if new.windows(4).any(|window| window == b"\r\n\r\n") {
