@@ -85,6 +85,10 @@ pub(super) fn open(core: &Arc<Core>, client_id: &str, link_id: u64) -> Client {
     let (expiry, link) = (SessionExpiry::NEVER, link(&info, link_id));
     let open = Open { client: &info, clean_start: false, expiry, link, generation: 1 };
     let session = core.directory.open(open, &core.limits, Instant::now()).expect("has room").session;
+    client_of(core, info, session, link_id)
+}
+
+fn client_of(core: &Arc<Core>, info: Arc<ClientInfo>, session: Arc<SessionHandle>, link_id: u64) -> Client {
     Client {
         info,
         session,
@@ -248,19 +252,7 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     let open = |id| Open { client: &info, clean_start: true, expiry, link: link(&info, id), generation: 1 };
     let opened = core.directory.open(open(1), &core.limits, Instant::now()).expect("has room");
     core.totals.connect();
-    let client = Client {
-        info: Arc::clone(&info),
-        session: opened.session,
-        link_id: 1,
-        terms: ClientTerms::default(),
-        told: Arc::clone(&core),
-        verdicts: VerdictCache::default(),
-        review: None,
-        asking: None,
-        owed: None,
-        receiving: None,
-        proven: None,
-    };
+    let client = client_of(&core, Arc::clone(&info), opened.session, 1);
     let connected = Connected { worker: Rc::clone(&worker), client, end: End::Panic };
     let turn = catch_unwind(AssertUnwindSafe(move || {
         let mut worker = connected.worker.borrow_mut();
