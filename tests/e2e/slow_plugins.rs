@@ -385,6 +385,16 @@ fn a_question_without_an_end_does_not_keep_the_broker_from_ending() {
     broker.wait_for_log("not all plugins ended within 8 s: one is in a call");
 }
 
+/// A tick may take seconds where files are granted, and others wait for it.
+#[test]
+fn a_plugin_whose_tick_runs_out_of_time_is_in_nobodys_way_from_then_on() {
+    let plugins =
+        "plugins:\n  - auth_anonymous\n  - guest_misbehaves: {hook: ticks, does: spin, grants: {publish: ['bad/#']}}\n";
+    let mut broker = Setup::new(plugins).plugin_dir_with(guests::MISBEHAVES).start();
+    broker.wait_for_log("guest_misbehaves\" 0.1.0 takes much time for its events or ticks");
+    assert_eq!(broker.log_so_far().matches("timed out after 100ms in ticks").count(), 1);
+}
+
 /// It is told of everything in order, on a thread that leaves the core to whoever wants it.
 #[test]
 fn a_plugin_that_takes_long_for_events_is_told_where_it_is_in_nobodys_way() {

@@ -123,8 +123,9 @@ impl Observer {
         self.look_at_cost();
     }
 
-    /// Looks at the call that has just ended.
+    /// Looks at the call that has just ended. One that has run out of time is enough: that may be seconds, and others wait.
     fn look_at_cost(&mut self) {
+        self.is_busy |= self.warm.timed_out();
         self.is_busy |= self.share.note(self.warm.last_ran(), self.warm.failed(), Instant::now);
     }
 }
