@@ -148,6 +148,8 @@ fn a_certificate_that_cannot_be_read_for_want_of_file_descriptors_is_read_later(
 #[test]
 fn connections_that_find_no_file_descriptor_are_told_of_with_what_can_be_done() {
     let mut broker = Broker::start(OPEN);
+    // The socket is listened on before a worker watches it, which takes a descriptor too.
+    drop(crate::client::Client::connect(&broker, "first"));
     broker.limit_open_files(0);
     let waiting = std::net::TcpStream::connect(("127.0.0.1", broker.port)).expect("the kernel takes it");
     let line = broker.wait_for_log("cannot accept: Too many open files");
