@@ -1,4 +1,5 @@
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
 use amqtt_tests::guests;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
@@ -11,6 +12,9 @@ use crate::protocol::open;
 
 /// User `test`, password `test`: the line that amqtt's documentation shows.
 const PASSWORDS: &str = "# users\n\ntest:$6$l4zQEHEcowc1Pnv4$HHrh8xnsZoLItQ8BmpFHM4r6q5UqK3DnXp2GaTm5zp5buQ7NheY3Xt9f6godVKbEtA.hOC7IEDwnok3pbAOip.\n";
+
+/// The same with 20 times the rounds: some 40 ms of each login.
+const EXPENSIVE_PASSWORDS: &str = "test:$6$rounds=100000$/DW2eUojJmuIG7zI$Ygz5EKK0p4.ZirhhwMtq2wY4dhPA.BRAvFb5R//wlThydRWqpGGcCrK03VxVkkOy7A01W1Ok.nXR.1OkvAHKE.\n";
 
 fn connect_as(broker: &Broker, client_id: &str, username: &str, password: &str) -> Result<Client, ConnectReturnCode> {
     let mut options = options(broker, client_id);
@@ -36,6 +40,29 @@ fn a_password_file_decides_who_connects() {
     assert_eq!(anonymous, Err(ConnectReturnCode::NotAuthorized));
     // None of them touched the session of the client whose identifier they named.
     assert!(client.receive_all().is_empty());
+}
+
+/// The time of a CONNECT is for whoever sends it, and a plugin's deadline for a plugin: after a restart of a broker, hundreds
+/// of clients wait for one core that hashes their passwords.
+#[test]
+fn waiting_for_the_hashes_of_others_is_not_held_against_a_login() {
+    const LOGINS: u8 = 75;
+    let config = "auth:\n  password-file: passwords\nplugins:\n  - auth_file: {instances: 1, deadline: 1 s}\nlimits: \
+                  {connect-timeout-secs: 1}\n";
+    let broker = Setup::new(config).file("passwords", EXPENSIVE_PASSWORDS).start();
+    let began = Instant::now();
+    let mut clients: Vec<_> = (0..LOGINS).map(|_| open(&broker)).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let client_id = format!("{number:03}");
+        let connect = [b"\x10\x1b\0\x04MQTT\x04\xc2\0\0\0\x03", client_id.as_bytes(), b"\0\x04test\0\x04test"];
+        client.write_all(&connect.concat()).expect("is open");
+    }
+    for client in &mut clients {
+        let mut connack = [0; 4];
+        client.read_exact(&mut connack).expect("an answer");
+        assert_eq!(connack, *b"\x20\x02\0\0");
+    }
+    assert!(began.elapsed() > Duration::from_secs(1), "nobody had to wait for as long as a limit");
 }
 
 /// Names of any length come from whoever can connect.

@@ -165,7 +165,7 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     opened
 }
 
-/// Asks the plugins aside, within the time for a CONNECT or, where that is longer, the time that they have for an answer.
+/// Asks the plugins aside, within the time for a CONNECT or, where that is longer, the time that an answer may take.
 async fn authenticate(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
@@ -175,8 +175,14 @@ async fn authenticate(
     let now = Instant::now();
     let deadline = wire.protocol.poll_timeout().unwrap_or(now).max(now + hooks.auth_patience());
     let asked = hooks.authenticate(Arc::clone(&request.client), request.credentials.clone());
-    let outcome = timeout_at(deadline.into(), while_there(worker, wire, asked)).await;
-    outcome.unwrap_or(Ok(AuthOutcome::Failed))
+    timeout_at(deadline.into(), while_there(worker, wire, asked)).await.unwrap_or_else(|_| {
+        let why = format!(
+            "client {:?}: too many others wait for auth: no answer after {:.0} s",
+            request.client.client_id,
+            now.elapsed().as_secs_f32()
+        );
+        Err(Rejected::Connack(request.terms.version, ReasonCode::ServerUnavailable, why))
+    })
 }
 
 /// Waits for what plugins say of a client for as long as it is there: the question of one that has gone is not put. What

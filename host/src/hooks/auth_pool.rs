@@ -14,8 +14,8 @@ use super::combine::{AuthOutcome, combine_auth};
 use super::exchange::{Exchange, Step};
 use super::faults::Call;
 use super::limits::{
-    AUTH_DEADLINE, AUTH_INSTANCES_MAX, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_THREADS_USUAL_MAX,
-    FRESH_INSTANCE_PATIENCE,
+    AUTH_DEADLINE, AUTH_INSTANCES_MAX, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_QUEUE_WAIT_MAX,
+    AUTH_THREADS_USUAL_MAX, FRESH_INSTANCE_PATIENCE,
 };
 use super::lines::Lines;
 use super::loaded::Loaded;
@@ -114,9 +114,9 @@ impl AuthPool {
         }
     }
 
-    /// How long its plugins may take for one answer, all together.
+    /// How long an answer may take to come: what its plugins may take for it, all together, and the wait for its turn.
     pub(crate) fn patience(&self) -> Duration {
-        self.patience
+        self.patience + AUTH_QUEUE_WAIT_MAX
     }
 
     /// The first plugin that serves an authentication method, by its place.

@@ -235,6 +235,10 @@ pub(crate) const AUTH_QUEUE_MAX: usize = 1_024;
 /// Bytes of credentials that wait for an auth thread, divided up in the same way.
 pub(crate) const AUTH_QUEUE_BYTES_MAX: usize = 8 << 20;
 
+/// How long a CONNECT may wait for its turn to be asked about, beside the time that plugins have for it: as long as clients
+/// wait for their CONNACK as a rule (30 s by default in mqtt.js and in paho's libraries for C and Java).
+pub(crate) const AUTH_QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// How often plugins may be loaded anew while they are asked about one client, before it is refused.
 pub(crate) const OUTDATED_MAX: u32 = 8;
 

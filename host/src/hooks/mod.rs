@@ -299,7 +299,7 @@ impl Hooks {
         AuthOutcome::Failed
     }
 
-    /// How long plugins may take to say who may connect, once they are asked.
+    /// How long plugins may take to say who may connect, once they are asked, with the wait for their turn.
     pub fn auth_patience(&self) -> Duration {
         self.generation().auth.patience()
     }
