@@ -17,7 +17,10 @@ pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
     loop {
         look.tick().await;
         let now = Instant::now();
-        core.retained.drop_expired(now);
+        // A million messages take their time: others go first.
+        while core.retained.drop_some_expired(now) {
+            tokio::task::yield_now().await;
+        }
         for shard in 0..core.directory.shards() {
             let due = core.directory.due(shard, now);
             if due.is_empty() {
@@ -40,7 +43,7 @@ pub(super) async fn end_expired(core: Arc<Core>, hooks: Arc<Hooks>) {
                     drop(core.internal.send(Internal::Will(client, will)).await);
                 }
             }
-            // A million sessions take their time: messages go first.
+            // So do a million sessions.
             tokio::task::yield_now().await;
         }
     }

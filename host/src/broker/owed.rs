@@ -18,6 +18,7 @@ use super::verdicts::VerdictCache;
 use super::worker::Worker;
 use crate::hooks::{Action, CacheFor, Verdict};
 use crate::queue::{Queued, Standing};
+use crate::routing::Progress;
 use crate::types::{ClientInfo, TopicFilter};
 
 /// Messages that a plugin is asked about together in place: where there are more, the client asks while it waits for them.
@@ -27,7 +28,7 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 /// `[MQTT-3.8.4-3]`.
 ///
 /// A few bytes of a SUBSCRIBE may ask for all that there are, many times over, and the right to each of them may have to be
-/// found out. So they are looked up a filter at a time, in the turns of the connection, and its next packet waits for them.
+/// found out. So they are looked up some at a time, in the turns of the connection, and its next packet waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     subscriptions: VecDeque<Due>,
@@ -36,7 +37,7 @@ pub(super) struct Owed {
     found: Option<Matched>,
     /// How often those of the first were found anew because permissions have changed meanwhile.
     restarts: u32,
-    /// Set if there are so many for the first that they wait for room.
+    /// Set if those of the first wait for room.
     waits: Option<Place>,
 }
 
@@ -47,10 +48,12 @@ struct Due {
     wanted: Wanted,
     /// The number of the last message that was stored before it: those after it come to it as they are published.
     last: u64,
+    /// What it has been sent.
+    progress: Progress,
 }
 
-/// Filters of subscriptions whose retained messages a client is yet to have.
-pub(super) type OwedFor = Box<[TopicFilter]>;
+/// Filters of subscriptions whose retained messages a client is yet to have, or the rest of them.
+pub(super) type OwedFor = Box<[(TopicFilter, Progress)]>;
 
 /// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
 /// payload, which may have been replaced meanwhile. One look-up more is begun below that.
@@ -131,6 +134,8 @@ impl Drop for Taken {
 #[derive(Debug)]
 struct Matched {
     due: Due,
+    /// From where to go on, if that is not all.
+    then: Option<Progress>,
     /// Of the verdicts, before any was asked for.
     generation: u64,
     rest: vec::IntoIter<Found>,
@@ -156,18 +161,19 @@ impl fmt::Debug for Asking {
 
 impl Owed {
     /// The client is to have what an earlier connection has left as well, each but once.
-    pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Wanted)>) {
+    pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Progress, Wanted)>) {
         let owed = self.subscriptions.iter().map(|due| due.filter.clone());
         let owed: HashSet<_, ahash::RandomState> = owed.collect();
-        let left = left.into_iter().filter(|(filter, _)| !owed.contains(filter));
+        let left = left.into_iter().filter(|(filter, ..)| !owed.contains(filter));
         // What was published meanwhile may not have come.
-        self.subscriptions.extend(left.map(|(filter, wanted)| Due { filter, wanted, last: u64::MAX }));
+        let due = |(filter, progress, wanted)| Due { filter, wanted, last: u64::MAX, progress };
+        self.subscriptions.extend(left.map(due));
     }
 
     /// For the next connection: what was begun is begun anew by that.
     pub(super) fn leave(mut self) -> OwedFor {
         self.begin_anew();
-        self.subscriptions.into_iter().map(|due| due.filter).collect()
+        self.subscriptions.into_iter().map(|due| (due.filter, due.progress)).collect()
     }
 
     /// The client is to have what there is for a subscription, of what was stored up to the message of number `last`.
@@ -175,7 +181,7 @@ impl Owed {
         if !self.renewed.is_empty() {
             self.renewed.remove(&filter);
         }
-        self.subscriptions.push_back(Due { filter, wanted, last });
+        self.subscriptions.push_back(Due { filter, wanted, last, progress: Progress::default() });
     }
 
     /// A subscription was renewed by which the client is to have nothing more: what it is owed of that, if anything, it is to
@@ -232,6 +238,9 @@ impl Worker {
                         return Poll::Ready(sent);
                     }
                     owed.restarts = 0;
+                    if let Some(progress) = matched.then {
+                        owed.subscriptions.push_front(Due { progress, ..matched.due });
+                    }
                 } else {
                     // What was said of the right to them holds no more.
                     owed.found = Some(matched);
@@ -268,7 +277,8 @@ impl Worker {
     /// The subscription again if there is no room for what it matches.
     fn look_up(&mut self, client: &Client, due: Due) -> Result<Matched, Due> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
-        let mut found = self.core.retained.matches(&due.filter, due.last, generation);
+        let from = due.progress.clone();
+        let (mut found, then) = self.core.retained.some_matches(&due.filter, due.last, from, generation);
         self.turn.spend_much();
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].
@@ -278,6 +288,7 @@ impl Worker {
         }
         Ok(Matched {
             due,
+            then,
             generation,
             publishable: Vec::new(),
             _taken: Taken::new(&self.found_room, found.len()),

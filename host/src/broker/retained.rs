@@ -8,8 +8,11 @@ use std::time::Instant;
 use parking_lot::RwLock;
 
 use super::connect::logged;
-use crate::routing::RetainedTree;
+use crate::routing::{Progress, RetainedTree};
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
+
+/// Topic levels that are looked at in one go, while nobody stores a message: some hundred microseconds.
+const LOOKS_MAX: usize = 1_024;
 
 #[cfg(test)]
 thread_local! {
@@ -176,17 +179,21 @@ impl Retained {
         Stored::Done
     }
 
-    /// Drops what has expired at `now` `[MQTT-3.3.2-5]`.
-    pub(super) fn drop_expired(&self, now: Instant) {
+    /// Drops some of what has expired at `now` `[MQTT-3.3.2-5]`. Says whether there may be more.
+    pub(super) fn drop_some_expired(&self, now: Instant) -> bool {
         // Mostly there is none, and publishers are not kept out for that.
         if self.inner.read().expiring.first().is_none_or(|(expires, _)| *expires > now) {
-            return;
+            return false;
         }
         let mut inner = self.inner.write();
-        while let Some((_, topic)) = inner.expiring.first().filter(|(expires, _)| *expires <= now).cloned() {
+        for _ in 0..LOOKS_MAX {
+            let Some((_, topic)) = inner.expiring.first().filter(|(expires, _)| *expires <= now).cloned() else {
+                break;
+            };
             inner.remove(&topic);
         }
         self.full.store(false, Ordering::Relaxed);
+        true
     }
 
     /// The number of the last message that was stored. Whoever has subscribed before asking gets those after it as they are
@@ -195,11 +202,17 @@ impl Retained {
         self.inner.read().stored
     }
 
-    /// The retained messages whose topics `filter` matches and that were stored up to the one of number `last`, in this
-    /// generation of verdicts.
-    pub(super) fn matches(&self, filter: &TopicFilter, last: u64, generation: u64) -> Vec<Found> {
+    /// Some of the retained messages whose topics `filter` matches and that were stored up to the one of number `last`, in
+    /// this generation of verdicts, and from where to go on for the rest, if this is not all.
+    pub(super) fn some_matches(
+        &self,
+        filter: &TopicFilter,
+        last: u64,
+        from: Progress,
+        generation: u64,
+    ) -> (Vec<Found>, Option<Progress>) {
         let mut found = Vec::new();
-        self.inner.read().tree.matches(filter, |entry| {
+        let rest = self.inner.read().tree.matches_on(filter, from, LOOKS_MAX, |entry| {
             if entry.number > last {
                 return;
             }
@@ -207,7 +220,7 @@ impl Retained {
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });
         });
-        found
+        (found, rest)
     }
 
     /// Remembers that the publisher of a message was found to be allowed to publish it, as long as the generation lasts.
@@ -266,6 +279,10 @@ mod tests {
         Arc::new(message)
     }
 
+    fn drop_expired(retained: &Retained, now: Instant) {
+        while retained.drop_some_expired(now) {}
+    }
+
     #[test]
     fn expired_messages_make_room() {
         let limits = Limits { retained_messages_max: 3, ..Limits::default() };
@@ -277,12 +294,12 @@ mod tests {
             assert_eq!(retained.store(&message(topic, expires), None, &limits), Stored::Done);
         }
         assert_eq!(retained.store(&message("d", None), None, &limits), Stored::Refused);
-        retained.drop_expired(now);
+        drop_expired(&retained, now);
         assert_eq!(retained.len(), 3);
-        retained.drop_expired(now + Duration::from_secs(2));
+        drop_expired(&retained, now + Duration::from_secs(2));
         assert_eq!(retained.len(), 2, "a has been replaced by one that lasts longer");
         assert_eq!(retained.store(&message("d", None), None, &limits), Stored::Done);
-        retained.drop_expired(now + Duration::from_secs(9));
+        drop_expired(&retained, now + Duration::from_secs(9));
         let inner = retained.inner.read();
         assert_eq!((inner.tree.len(), inner.bytes, inner.expiring.len()), (2, 4, 0));
     }

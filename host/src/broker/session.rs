@@ -16,6 +16,7 @@ use super::subscriptions::Wanted;
 use super::will::Will;
 use crate::protocol::{ClientTerms, Delivered, Delivery, Session, Terms, Undelivered};
 use crate::queue::{Outgoing, Queued, Standing};
+use crate::routing::Progress;
 use crate::types::{
     ClientId, ClientInfo, Few, Identity, Limits, SessionExpiry, TopicFilter, counted_connect_bytes, levels,
 };
@@ -559,7 +560,7 @@ pub(super) struct Turn {
     /// Whether what waits longest is to be judged.
     pub(super) unjudged: bool,
     /// What an earlier connection has left.
-    pub(super) owed: Option<Vec<(TopicFilter, Wanted)>>,
+    pub(super) owed: Option<Vec<(TopicFilter, Progress, Wanted)>>,
     pub(super) close: bool,
 }
 

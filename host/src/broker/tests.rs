@@ -30,6 +30,7 @@ use crate::codec::{Packet, ProtocolVersion, decode, next_frame};
 use crate::hooks::{Action, HookSpec, Hooks, PluginSpec, TopicFacts};
 use crate::protocol::ClientTerms;
 use crate::queue::Queued;
+use crate::routing::{Progress, RetainedTree};
 use crate::types::{
     Capabilities, ClientId, ClientInfo, ConnectFacts, Identity, Limits, Message, MessageProperties, Overlapping, Peer,
     QoS, SessionExpiry, SubscriptionOptions, TopicFilter, TopicName, visits,
@@ -164,17 +165,24 @@ fn what_connections_leave_to_the_next_is_bounded_by_the_subscriptions() {
     let session = core.directory.open(open, &core.limits, now).expect("has room").session;
     let wanted = |qos| Wanted { options: SubscriptionOptions::new(qos), id: None };
     let filter = |text| TopicFilter::new(text).expect("valid filter");
-    for text in ["a", "b"] {
+    for text in ["a", "b", "c"] {
         let subscribed = session.subscribe(1, &filter(text), wanted(QoS::AtMostOnce), &core.limits, || ());
         assert!(subscribed.is_ok());
     }
+    let mut tree = RetainedTree::new();
+    ["1", "2"].iter().for_each(|topic| drop(tree.insert(&TopicName::new(topic).expect("valid topic"), ())));
+    let begun = tree.matches_on(&filter("#"), Progress::default(), 1, |()| {}).expect("there is more");
     for _ in 0..3 {
-        session.leave_owed(["a", "a", "b", "gone"].map(filter).into());
+        session.leave_owed(["a", "a", "b", "gone"].map(|text| (filter(text), begun.clone())).into());
     }
+    session.leave_owed([(filter("c"), begun.clone())].into());
     // As it is wanted by now [MQTT-3.8.4-3].
     assert!(session.subscribe(1, &filter("b"), wanted(QoS::AtLeastOnce), &core.limits, || ()).is_ok());
     let turn = session.take_turn(1, Waker::noop(), &core.limits, now, 0).expect("is its own");
-    let expected = [("a", QoS::AtMostOnce), ("b", QoS::AtLeastOnce)].map(|(text, qos)| (filter(text), wanted(qos)));
+    // What several have left is begun anew.
+    let anew = Progress::default();
+    let expected = [("a", &anew, QoS::AtMostOnce), ("b", &anew, QoS::AtLeastOnce), ("c", &begun, QoS::AtMostOnce)];
+    let expected = expected.map(|(text, progress, qos)| (filter(text), progress.clone(), wanted(qos)));
     assert_eq!(turn.owed.as_deref(), Some(&expected[..]));
 }
 

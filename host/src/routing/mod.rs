@@ -11,5 +11,5 @@ mod tree;
 #[cfg(test)]
 mod properties;
 
-pub use retained::RetainedTree;
+pub use retained::{Progress, RetainedTree};
 pub use tree::SubscriptionTree;

@@ -54,6 +54,47 @@ fn subscriptions_agree_with_a_list() {
     });
 }
 
+/// Whatever comes and goes between two parts of a lookup.
+#[test]
+fn a_lookup_in_parts_finds_what_is_there_all_the_time_once() {
+    let (mut parts, mut longest) = (0, 0);
+    for_each_seed(2_000, |seed| {
+        let random = &mut Random::new(seed);
+        let (mut tree, mut list) = (RetainedTree::new(), BTreeMap::new());
+        let mut change = |tree: &mut RetainedTree<i32>, step: i32, random: &mut Random| {
+            let topic = topic(random);
+            if random.one_in(3) {
+                assert_eq!(tree.remove(&topic), list.remove(&topic));
+            } else {
+                assert_eq!(tree.insert(&topic, step), list.insert(topic, step));
+            }
+            list.clone()
+        };
+        let mut staying = (0..60).map(|step| change(&mut tree, step, random)).last().expect("some steps");
+        let filter = filter(random);
+        let (mut found, mut progress, mut of_one) = (Vec::new(), Some(Progress::default()), 0);
+        for part in 1.. {
+            let Some(from) = progress else { break };
+            let looks_max = 1 + random.below(3);
+            progress = tree.matches_on(&filter, from, looks_max, |value| found.push(*value));
+            of_one = part;
+            for one in 0..random.below(4) as i32 {
+                let after = change(&mut tree, 100 * part + one, random);
+                staying.retain(|topic, value| after.get(topic) == Some(value));
+            }
+        }
+        (parts, longest) = (parts + of_one, longest.max(of_one));
+        let matching = staying.iter().filter(|(topic, _)| filter.matches(topic.as_str()));
+        for (topic, value) in matching {
+            let times = found.iter().filter(|found| *found == value).count();
+            assert_eq!(times, 1, "{topic:?} by {filter:?}: {found:?} of {staying:?}");
+        }
+        found.sort_unstable();
+        assert!(found.windows(2).all(|pair| pair[0] != pair[1]), "{filter:?}: {found:?}");
+    });
+    assert!(parts > 2 * 2_000 && longest > 5, "{parts} parts, {longest} at most");
+}
+
 #[test]
 fn retained_values_agree_with_a_list() {
     for_each_seed(1_000, |seed| {

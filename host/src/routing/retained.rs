@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use super::children::Children;
 use super::level::hidden_from_wildcards;
 #[cfg(test)]
@@ -13,6 +15,19 @@ pub struct RetainedTree<V> {
     len: usize,
     /// Nodes below the root.
     levels: usize,
+}
+
+/// How far a lookup has come: the places, from the root on, of the node that comes next. Nothing has been looked at by
+/// default.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Progress(Vec<u32>);
+
+/// A lookup that is under way.
+struct Walk<'f, F> {
+    /// The places of the node that it is at.
+    at: Vec<u32>,
+    looks_left: usize,
+    found: &'f mut F,
 }
 
 #[derive(Debug)]
@@ -59,8 +74,25 @@ impl<V> RetainedTree<V> {
     }
 
     /// Calls `found` with the value of every topic that `filter` matches.
-    pub fn matches<'a>(&'a self, filter: &TopicFilter, mut found: impl FnMut(&'a V)) {
-        self.root.matches(Some(filter.as_str()), true, &mut found);
+    pub fn matches<'a>(&'a self, filter: &TopicFilter, found: impl FnMut(&'a V)) {
+        self.matches_on(filter, Progress::default(), usize::MAX, found);
+    }
+
+    /// The same a part at a time: goes on from what has been looked at, and looks at so many nodes at most below wildcards.
+    /// Says how far it has come, or nothing where that is the end.
+    ///
+    /// Values that are there all the time are found once, whatever becomes of others between two parts. Those that come
+    /// meanwhile may be found or not.
+    pub fn matches_on<'a>(
+        &'a self,
+        filter: &TopicFilter,
+        from: Progress,
+        looks_max: usize,
+        mut found: impl FnMut(&'a V),
+    ) -> Option<Progress> {
+        let mut walk = Walk { at: Vec::new(), looks_left: looks_max, found: &mut found };
+        let walked = self.root.walk(Some(filter.as_str()), true, &from.0, &mut walk);
+        walked.is_break().then_some(Progress(walk.at))
     }
 
     /// How many levels their topics have, what several begin with counted once: the memory that the tree takes is in
@@ -105,39 +137,62 @@ impl<V> Node<V> {
         removed
     }
 
-    /// `rest` is what of the filter lies below this node; none where the filter ends here.
-    fn matches<'a>(&'a self, rest: Option<&str>, at_root: bool, found: &mut impl FnMut(&'a V)) {
+    /// `rest` is what of the filter lies below this node; none where the filter ends here. What lies before `from` has been
+    /// looked at, and so has this node if that is not empty.
+    fn walk<'a, F: FnMut(&'a V)>(
+        &'a self,
+        rest: Option<&str>,
+        at_root: bool,
+        from: &[u32],
+        walk: &mut Walk<'_, F>,
+    ) -> ControlFlow<()> {
+        let is_new = from.is_empty();
         #[cfg(test)]
-        visits::count();
+        if is_new {
+            visits::count();
+        }
         let Some(rest) = rest else {
-            self.value.iter().for_each(found);
-            return;
+            self.value.iter().for_each(&mut *walk.found);
+            return ControlFlow::Continue(());
         };
         let (level, below) = match rest.split_once('/') {
             Some((level, below)) => (level, Some(below)),
             None => (rest, None),
         };
-        let children = self.children.iter();
-        let visible = |name: &str| !(at_root && hidden_from_wildcards(name));
-        match level {
+        let below = match level {
+            "+" => below,
             "#" => {
-                self.value.iter().for_each(&mut *found);
-                children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.all(found));
-            }
-            "+" => children.filter(|(name, _)| visible(name)).for_each(|(_, child)| child.matches(below, false, found)),
-            level => {
-                if let Some(child) = self.children.get(level) {
-                    child.matches(below, false, found);
+                if is_new {
+                    self.value.iter().for_each(&mut *walk.found);
                 }
+                Some(rest)
             }
+            level => {
+                let Some(child) = self.children.get(level) else { return ControlFlow::Continue(()) };
+                walk.at.push(0);
+                child.walk(below, false, from.get(1..).unwrap_or_default(), walk)?;
+                walk.at.pop();
+                return ControlFlow::Continue(());
+            }
+        };
+        let begin = from.first().copied().unwrap_or(0);
+        for place in begin..self.children.places() as u32 {
+            walk.at.push(place);
+            let from = if place == begin { from.get(1..).unwrap_or_default() } else { &[] };
+            if from.is_empty() {
+                if walk.looks_left == 0 {
+                    return ControlFlow::Break(());
+                }
+                walk.looks_left -= 1;
+            }
+            if let Some((name, child)) = self.children.at(place as usize)
+                && !(at_root && hidden_from_wildcards(name))
+            {
+                child.walk(below, false, from, walk)?;
+            }
+            walk.at.pop();
         }
-    }
-
-    fn all<'a>(&'a self, found: &mut impl FnMut(&'a V)) {
-        #[cfg(test)]
-        visits::count();
-        self.value.iter().for_each(&mut *found);
-        self.children.iter().for_each(|(_, child)| child.all(found));
+        ControlFlow::Continue(())
     }
 }
 
@@ -181,6 +236,18 @@ mod tests {
             assert_eq!(tree.remove(&name), None);
         }
         assert!(tree.is_empty() && tree.root.children.is_empty());
+    }
+
+    /// A sensor that has another name after each start.
+    #[test]
+    fn topics_that_come_and_go_take_no_more_room() {
+        let mut tree = tree();
+        let topic = |number: u32| TopicName::new(&format!("device-{number}")).expect("valid topic");
+        for number in 0..1_000 {
+            tree.insert(&topic(number), "");
+            assert_eq!(tree.remove(&topic(number)), Some(""));
+        }
+        assert!(tree.root.children.places() <= TOPICS.len() + 1, "{}", tree.root.children.places());
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Random {
 
 /// Runs `check` with one seed after the other, `default` of them or as many as `AMQTT_SEEDS` says; a failure names the
 /// seed, and `AMQTT_SEED` runs that one alone.
-pub(crate) fn for_each_seed(default: u64, check: impl Fn(u64)) {
+pub(crate) fn for_each_seed(default: u64, mut check: impl FnMut(u64)) {
     let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse().expect("a number"));
     let seeds = match setting("AMQTT_SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,12 +1,14 @@
 //! The retained messages of a session's subscriptions.
 
-use std::collections::HashSet;
 use std::time::Instant;
+
+use indexmap::IndexMap;
 
 use super::{Displaced, SessionHandle, Shared};
 use crate::broker::owed::OwedFor;
 use crate::broker::subscriptions::Wanted;
 use crate::queue::{Queued, Standing};
+use crate::routing::Progress;
 use crate::types::{Limits, TopicFilter};
 
 impl SessionHandle {
@@ -18,10 +20,13 @@ impl SessionHandle {
             return;
         }
         let before = shared.owed.take().map_or(Vec::new(), Vec::from);
-        let (subscriptions, mut kept) = (&shared.subscriptions, HashSet::with_hasher(ahash::RandomState::new()));
-        let still = |filter: &TopicFilter| subscriptions.get(filter).is_some();
-        let all = before.into_iter().chain(owed).filter(still).filter(|filter| kept.insert(filter.clone())).collect();
-        shared.owed = Some(all);
+        let (subscriptions, mut all) = (&shared.subscriptions, IndexMap::with_hasher(ahash::RandomState::new()));
+        let still = |(filter, _): &(TopicFilter, Progress)| subscriptions.get(filter).is_some();
+        for (filter, progress) in before.into_iter().chain(owed).filter(still) {
+            // One that both have left is begun anew.
+            all.entry(filter).and_modify(|both| *both = Progress::default()).or_insert(progress);
+        }
+        shared.owed = Some(all.into_iter().collect());
         shared.link.iter().for_each(|link| link.waker.wake_by_ref());
     }
 
@@ -53,9 +58,12 @@ impl SessionHandle {
 
 impl Shared {
     /// What a connection has left, as the one that the session has now wants it.
-    pub(super) fn take_owed(&mut self) -> Option<Vec<(TopicFilter, Wanted)>> {
+    pub(super) fn take_owed(&mut self) -> Option<Vec<(TopicFilter, Progress, Wanted)>> {
         let left = Vec::from(self.owed.take()?);
-        let wanted = |filter: TopicFilter| self.subscriptions.get(&filter).copied().map(|wanted| (filter, wanted));
+        let wanted = |(filter, progress)| {
+            let wanted = self.subscriptions.get(&filter).copied()?;
+            Some((filter, progress, wanted))
+        };
         Some(left.into_iter().filter_map(wanted).collect())
     }
 }

@@ -26,6 +26,60 @@ fn what_is_owed_is_left_to_a_connection_that_takes_over() {
     assert_eq!(received(&core, &new), ["a x r", "b x r"]);
 }
 
+/// A turn as it is when it has lasted long before it gets to what is owed.
+fn one_turn(worker: &mut Worker, client: &mut Client) -> usize {
+    worker.now = Instant::now().checked_sub(Duration::from_secs(1)).expect("the machine runs");
+    worker.turn = Turn::default();
+    visits::of(|| {
+        let _ = worker.poll_owed(client, &mut Context::from_waker(Waker::noop()));
+    })
+}
+
+fn many_retained(worker: &mut Worker, many: usize) -> Vec<String> {
+    (0..many).for_each(|number| publish(worker, &format!("{}/{number}", number % 7), "x", true));
+    let mut all: Vec<_> = (0..many).map(|number| format!("{}/{number} x r", number % 7)).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Three bytes of a client that ask for all that there is.
+#[test]
+fn one_filter_that_matches_very_many_is_looked_up_in_many_turns() {
+    let (core, mut worker) = worker();
+    let expected = many_retained(&mut worker, 20_000);
+    let mut client = open(&core, "c", 1);
+    subscribe(&mut worker, &mut client, &[("#", 0)]);
+    let (mut turns, mut messages) = (0, Vec::new());
+    while client.owed.is_some() {
+        let looks = one_turn(&mut worker, &mut client);
+        assert!(looks <= 2_000, "{looks} in one turn");
+        turns += 1;
+        messages.extend(received(&core, &client));
+    }
+    messages.sort_unstable();
+    assert!(turns >= 10 && messages == expected, "{turns} turns, {} messages", messages.len());
+}
+
+/// What the connection before has been sent comes no more, and the rest does.
+#[test]
+fn a_connection_that_takes_over_goes_on_with_what_a_filter_matches() {
+    let (core, mut worker) = worker();
+    let expected = many_retained(&mut worker, 5_000);
+    let mut old = open(&core, "c", 1);
+    subscribe(&mut worker, &mut old, &[("#", 0)]);
+    one_turn(&mut worker, &mut old);
+    let mut messages = received(&core, &old);
+    assert!(!messages.is_empty() && messages.len() < 5_000, "{}", messages.len());
+    let mut new = open(&core, "c", 2);
+    drop(Connected { worker: Rc::new(RefCell::new(another(&core))), client: old, end: End::Displaced });
+    let turn = new.session.take_turn(2, Waker::noop(), &core.limits, Instant::now(), 0).expect("is its own");
+    new.owed.get_or_insert_default().take_over(turn.owed.expect("was left"));
+    send_owed(&mut worker, &mut new);
+    messages.extend(received(&core, &new));
+    messages.sort_unstable();
+    assert!(messages == expected, "{}", messages.len());
+}
+
 /// One client that matches much and takes nothing, and others of its worker.
 #[test]
 fn who_subscribes_to_little_waits_for_nobody_and_who_does_not_read_keeps_nobody_waiting() {
