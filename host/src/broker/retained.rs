@@ -304,6 +304,16 @@ mod tests {
         assert_eq!((inner.tree.len(), inner.bytes, inner.expiring.len()), (2, 4, 0));
     }
 
+    /// Meanwhile nobody can store any.
+    #[test]
+    fn very_many_that_expire_at_once_are_dropped_in_parts() {
+        let (retained, now) = (Retained::default(), Instant::now());
+        let store = |number| retained.store(&message(&format!("t/{number}"), Some(now)), None, &Limits::default());
+        assert!((0..2 * LOOKS_MAX + 1).all(|number| store(number) == Stored::Done));
+        let left = std::iter::from_fn(|| retained.drop_some_expired(now).then(|| retained.len()));
+        assert_eq!(left.collect::<Vec<_>>(), [LOOKS_MAX + 1, 1, 0]);
+    }
+
     /// A message of a byte keeps a CONNECT of many from being forgotten.
     #[test]
     fn what_is_known_of_publishers_is_counted_once_for_each() {

@@ -170,8 +170,10 @@ fn what_connections_leave_to_the_next_is_bounded_by_the_subscriptions() {
         assert!(subscribed.is_ok());
     }
     let mut tree = RetainedTree::new();
-    ["1", "2"].iter().for_each(|topic| drop(tree.insert(&TopicName::new(topic).expect("valid topic"), ())));
-    let begun = tree.matches_on(&filter("#"), Progress::default(), 1, |()| {}).expect("there is more");
+    for topic in ["1", "2"] {
+        tree.insert(&TopicName::new(topic).expect("valid topic"), topic);
+    }
+    let begun = tree.matches_on(&filter("#"), Progress::default(), 1, |_| {}).expect("there is more");
     for _ in 0..3 {
         session.leave_owed(["a", "a", "b", "gone"].map(|text| (filter(text), begun.clone())).into());
     }
