@@ -11,8 +11,14 @@ use super::connect::logged;
 use crate::routing::{Progress, RetainedTree};
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
-/// Topic levels that are looked at in one go, while nobody stores a message: some hundred microseconds.
+/// Topic levels that are looked at in one go, while nobody can store a message: some hundred microseconds.
 const LOOKS_MAX: usize = 1_024;
+
+/// Bytes of messages that count as one look, so that what is found at once stays small.
+const BYTES_PER_LOOK: usize = 64;
+
+/// Expired messages that are dropped in one go, while nobody can look any up.
+const DROPPED_MAX: usize = 1_024;
 
 #[cfg(test)]
 thread_local! {
@@ -186,7 +192,7 @@ impl Retained {
             return false;
         }
         let mut inner = self.inner.write();
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..DROPPED_MAX {
             let Some((_, topic)) = inner.expiring.first().filter(|(expires, _)| *expires <= now).cloned() else {
                 break;
             };
@@ -214,11 +220,12 @@ impl Retained {
         let mut found = Vec::new();
         let rest = self.inner.read().tree.matches_on(filter, from, LOOKS_MAX, |entry| {
             if entry.number > last {
-                return;
+                return 0;
             }
             let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });
+            entry.message.bytes() / BYTES_PER_LOOK
         });
         (found, rest)
     }
@@ -309,9 +316,9 @@ mod tests {
     fn very_many_that_expire_at_once_are_dropped_in_parts() {
         let (retained, now) = (Retained::default(), Instant::now());
         let store = |number| retained.store(&message(&format!("t/{number}"), Some(now)), None, &Limits::default());
-        assert!((0..2 * LOOKS_MAX + 1).all(|number| store(number) == Stored::Done));
+        assert!((0..2 * DROPPED_MAX + 1).all(|number| store(number) == Stored::Done));
         let left = std::iter::from_fn(|| retained.drop_some_expired(now).then(|| retained.len()));
-        assert_eq!(left.collect::<Vec<_>>(), [LOOKS_MAX + 1, 1, 0]);
+        assert_eq!(left.collect::<Vec<_>>(), [DROPPED_MAX + 1, 1, 0]);
     }
 
     /// A message of a byte keeps a CONNECT of many from being forgotten.

@@ -4,6 +4,9 @@ use hashbrown::HashTable;
 
 use crate::types::SharedKeys;
 
+/// Children that may be remembered after they have gone, however few there are.
+const GONE_MAX: usize = 16;
+
 /// The children of a node, by topic level.
 ///
 /// There are as many nodes as subscriptions, or more, and most have one child or none: for those it needs no table.
@@ -82,32 +85,45 @@ impl<N> Children<N> {
         }
     }
 
-    /// Places of children, some of which may be empty. A child stays where it is for as long as it is there.
-    pub(super) fn places(&self) -> usize {
-        match self.0.as_deref() {
-            None => 0,
-            Some(Family::One(..)) => 1,
-            Some(Family::Many(children)) => children.places.len(),
-        }
-    }
-
-    /// The child at this place, and its level.
-    pub(super) fn at(&self, place: usize) -> Option<(&str, &N)> {
-        match self.0.as_deref()? {
-            Family::One(name, child) => (place == 0).then_some((&**name, child)),
-            Family::Many(children) => children.places.get(place)?.as_ref().map(|(name, child)| (&**name, child)),
-        }
+    /// The children from this number on, by number; none where one has gone. A child has its number for as long as it is
+    /// there, and those that come have greater ones than all that are.
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (u64, Option<(&str, &N)>)> {
+        let (one, many) = match self.0.as_deref() {
+            None => (None, &[][..]),
+            Some(Family::One(name, child)) => ((number == 0).then_some((0, Some((&**name, child)))), &[][..]),
+            Some(Family::Many(children)) => (None, children.from(number)),
+        };
+        let named = |slot| {
+            let Slot { number, child }: &Slot<N> = slot;
+            (*number, child.as_ref().map(|(name, child)| (&**name, child)))
+        };
+        one.into_iter().chain(many.iter().map(named))
     }
 }
 
-/// Children that each keep their place, so that who goes through them can go on after others have come and gone.
+/// Children in the order in which they have come, so that who goes through them can go on after others have come and gone.
 #[derive(Debug)]
 struct Table<N> {
-    /// The place of each level.
-    by_level: HashTable<u32>,
-    places: Vec<Option<(Box<str>, N)>>,
-    /// Those that are empty.
-    empty: Vec<u32>,
+    /// Where in `slots` each level is.
+    by_level: HashTable<usize>,
+    /// By number. Those whose child has gone stay until they are more than half.
+    slots: Vec<Slot<N>>,
+}
+
+#[derive(Debug)]
+struct Slot<N> {
+    number: u64,
+    child: Option<(Box<str>, N)>,
+}
+
+impl<N> Slot<N> {
+    fn has(&self, level: &str) -> bool {
+        self.child.as_ref().is_some_and(|(name, _)| **name == *level)
+    }
+
+    fn hash(&self) -> u64 {
+        self.child.as_ref().map_or(0, |(name, _)| hash(name))
+    }
 }
 
 fn hash(level: &str) -> u64 {
@@ -116,45 +132,51 @@ fn hash(level: &str) -> u64 {
 
 impl<N> Table<N> {
     fn new() -> Self {
-        Self { by_level: HashTable::new(), places: Vec::new(), empty: Vec::new() }
+        Self { by_level: HashTable::new(), slots: Vec::new() }
     }
 
-    fn place(&self, level: &str) -> Option<usize> {
-        self.by_level.find(hash(level), |place| self.has(*place, level)).map(|place| *place as usize)
-    }
-
-    fn has(&self, place: u32, level: &str) -> bool {
-        self.places[place as usize].as_ref().is_some_and(|(name, _)| **name == *level)
+    fn find(&self, level: &str) -> Option<usize> {
+        self.by_level.find(hash(level), |index| self.slots[*index].has(level)).copied()
     }
 
     fn get(&self, level: &str) -> Option<&N> {
-        self.places[self.place(level)?].as_ref().map(|(_, child)| child)
+        self.slots[self.find(level)?].child.as_ref().map(|(_, child)| child)
     }
 
     fn get_mut(&mut self, level: &str) -> Option<&mut N> {
-        let place = self.place(level)?;
-        self.places[place].as_mut().map(|(_, child)| child)
+        let index = self.find(level)?;
+        self.slots[index].child.as_mut().map(|(_, child)| child)
+    }
+
+    fn from(&self, number: u64) -> &[Slot<N>] {
+        let before = if number == 0 { 0 } else { self.slots.partition_point(|slot| slot.number < number) };
+        &self.slots[before..]
     }
 
     fn insert(&mut self, level: Box<str>, child: N) {
-        let hash_of_level = hash(&level);
-        let place = self.empty.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            u32::try_from(self.places.len() - 1).expect("no memory holds as many")
-        });
-        self.places[place as usize] = Some((level, child));
-        let places = &self.places;
-        let rehash = |place: &u32| places[*place as usize].as_ref().map_or(0, |(name, _)| hash(name));
-        self.by_level.insert_unique(hash_of_level, place, rehash);
+        let number = self.slots.last().map_or(0, |last| last.number + 1);
+        let slot = Slot { number, child: Some((level, child)) };
+        let (hash, index) = (slot.hash(), self.slots.len());
+        self.slots.push(slot);
+        self.by_level.insert_unique(hash, index, |index| self.slots[*index].hash());
     }
 
     fn remove(&mut self, level: &str) {
-        let places = &mut self.places;
-        let is_it = |place: &u32| places[*place as usize].as_ref().is_some_and(|(name, _)| **name == *level);
-        if let Ok(entry) = self.by_level.find_entry(hash(level), is_it) {
-            let (place, _) = entry.remove();
-            self.places[place as usize] = None;
-            self.empty.push(place);
+        let Ok(entry) = self.by_level.find_entry(hash(level), |index| self.slots[*index].has(level)) else { return };
+        let (index, _) = entry.remove();
+        self.slots[index].child = None;
+        if self.slots.len() > GONE_MAX && self.by_level.len() < self.slots.len() / 2 {
+            self.forget_gone();
+        }
+    }
+
+    /// Gives back the memory of those that have gone.
+    fn forget_gone(&mut self) {
+        self.slots.retain(|slot| slot.child.is_some());
+        self.slots.shrink_to(2 * self.slots.len());
+        self.by_level = HashTable::with_capacity(self.slots.len());
+        for (index, slot) in self.slots.iter().enumerate() {
+            self.by_level.insert_unique(slot.hash(), index, |index| self.slots[*index].hash());
         }
     }
 }

@@ -54,38 +54,43 @@ fn subscriptions_agree_with_a_list() {
     });
 }
 
-/// Whatever comes and goes between two parts of a lookup.
+/// Whatever comes and goes between two parts of a lookup: among few topics of several levels, and among many beside each
+/// other.
 #[test]
 fn a_lookup_in_parts_finds_what_is_there_all_the_time_once() {
     let (mut parts, mut longest) = (0, 0);
     for_each_seed(2_000, |seed| {
         let random = &mut Random::new(seed);
         let (mut tree, mut list) = (RetainedTree::new(), BTreeMap::new());
+        let is_wide = random.one_in(2);
+        let (steps, changes_max, work_max, filter) =
+            if is_wide { (200, 60, 30, TopicFilter::new("+").expect("valid")) } else { (60, 3, 3, filter(random)) };
         let mut change = |tree: &mut RetainedTree<i32>, step: i32, random: &mut Random| {
-            let topic = topic(random);
-            if random.one_in(3) {
+            let wide = |random: &mut Random| TopicName::new(&random.below(100).to_string()).expect("valid");
+            let topic = if is_wide { wide(random) } else { topic(random) };
+            if random.one_in(2) {
                 assert_eq!(tree.remove(&topic), list.remove(&topic));
             } else {
                 assert_eq!(tree.insert(&topic, step), list.insert(topic, step));
             }
             list.clone()
         };
-        let mut staying = (0..60).map(|step| change(&mut tree, step, random)).last().expect("some steps");
-        let filter = filter(random);
-        let (mut found, mut progress, mut of_one) = (Vec::new(), Some(Progress::default()), 0);
+        let mut staying = (0..steps).map(|step| change(&mut tree, step, random)).last().expect("some steps");
+        let (mut found, mut progress) = (Vec::new(), Some(Progress::default()));
         for part in 1.. {
             let Some(from) = progress else { break };
-            let looks_max = 1 + random.below(3);
-            progress = tree.matches_on(&filter, from, looks_max, |value| found.push(*value));
-            of_one = part;
-            for one in 0..random.below(4) as i32 {
-                let after = change(&mut tree, 100 * part + one, random);
+            let (work_max, work) = (1 + random.below(work_max), random.below(2));
+            progress = tree.matches_on(&filter, from, work_max, |value| {
+                found.push(*value);
+                work
+            });
+            (parts, longest) = (parts + 1, longest.max(part));
+            for one in 0..random.below(changes_max + 1) as i32 {
+                let after = change(&mut tree, 1_000 * part + one, random);
                 staying.retain(|topic, value| after.get(topic) == Some(value));
             }
         }
-        (parts, longest) = (parts + of_one, longest.max(of_one));
-        let matching = staying.iter().filter(|(topic, _)| filter.matches(topic.as_str()));
-        for (topic, value) in matching {
+        for (topic, value) in staying.iter().filter(|(topic, _)| filter.matches(topic.as_str())) {
             let times = found.iter().filter(|found| *found == value).count();
             assert_eq!(times, 1, "{topic:?} by {filter:?}: {found:?} of {staying:?}");
         }

@@ -17,17 +17,36 @@ pub struct RetainedTree<V> {
     levels: usize,
 }
 
-/// How far a lookup has come: the places, from the root on, of the node that comes next. Nothing has been looked at by
-/// default.
+/// How far a lookup has come: the numbers, from the root on, of the node that comes next, among those beside it; 0 where the
+/// filter has a name. Nothing has been looked at by default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Progress(Vec<u32>);
+pub struct Progress(Vec<u64>);
+
+/// Bytes of a level in a filter that are looked for at the cost of one look at a node.
+const BYTES_PER_LOOK: usize = 64;
 
 /// A lookup that is under way.
-struct Walk<'f, F> {
-    /// The places of the node that it is at.
-    at: Vec<u32>,
-    looks_left: usize,
-    found: &'f mut F,
+struct Walk<F> {
+    /// The numbers of the node that it is at.
+    at: Vec<u64>,
+    work_left: usize,
+    found: F,
+}
+
+impl<F> Walk<F> {
+    fn spend(&mut self, work: usize) {
+        self.work_left = self.work_left.saturating_sub(work);
+    }
+
+    fn tell<'a, V>(&mut self, value: Option<&'a V>)
+    where
+        F: FnMut(&'a V) -> usize,
+    {
+        if let Some(value) = value {
+            let work = (self.found)(value);
+            self.spend(work);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -74,12 +93,17 @@ impl<V> RetainedTree<V> {
     }
 
     /// Calls `found` with the value of every topic that `filter` matches.
-    pub fn matches<'a>(&'a self, filter: &TopicFilter, found: impl FnMut(&'a V)) {
+    pub fn matches<'a>(&'a self, filter: &TopicFilter, mut found: impl FnMut(&'a V)) {
+        let found = |value| {
+            found(value);
+            0
+        };
         self.matches_on(filter, Progress::default(), usize::MAX, found);
     }
 
-    /// The same a part at a time: goes on from what has been looked at, and looks at so many nodes at most below wildcards.
-    /// Says how far it has come, or nothing where that is the end.
+    /// The same a part at a time: goes on from what has been looked at, and ends after so much work, in units of one topic
+    /// level that is looked at. `found` says how much it has added to that. Says how far it has come, or nothing where that
+    /// is the end.
     ///
     /// Values that are there all the time are found once, whatever becomes of others between two parts. Those that come
     /// meanwhile may be found or not.
@@ -87,10 +111,10 @@ impl<V> RetainedTree<V> {
         &'a self,
         filter: &TopicFilter,
         from: Progress,
-        looks_max: usize,
-        mut found: impl FnMut(&'a V),
+        work_max: usize,
+        found: impl FnMut(&'a V) -> usize,
     ) -> Option<Progress> {
-        let mut walk = Walk { at: Vec::new(), looks_left: looks_max, found: &mut found };
+        let mut walk = Walk { at: Vec::new(), work_left: work_max.max(1), found };
         let walked = self.root.walk(Some(filter.as_str()), true, &from.0, &mut walk);
         walked.is_break().then_some(Progress(walk.at))
     }
@@ -139,12 +163,12 @@ impl<V> Node<V> {
 
     /// `rest` is what of the filter lies below this node; none where the filter ends here. What lies before `from` has been
     /// looked at, and so has this node if that is not empty.
-    fn walk<'a, F: FnMut(&'a V)>(
+    fn walk<'a, F: FnMut(&'a V) -> usize>(
         &'a self,
         rest: Option<&str>,
         at_root: bool,
-        from: &[u32],
-        walk: &mut Walk<'_, F>,
+        from: &[u64],
+        walk: &mut Walk<F>,
     ) -> ControlFlow<()> {
         let is_new = from.is_empty();
         #[cfg(test)]
@@ -152,40 +176,44 @@ impl<V> Node<V> {
             visits::count();
         }
         let Some(rest) = rest else {
-            self.value.iter().for_each(&mut *walk.found);
+            walk.tell(self.value.as_ref());
             return ControlFlow::Continue(());
         };
         let (level, below) = match rest.split_once('/') {
             Some((level, below)) => (level, Some(below)),
             None => (rest, None),
         };
+        let after = from.get(1..).unwrap_or_default();
         let below = match level {
             "+" => below,
             "#" => {
                 if is_new {
-                    self.value.iter().for_each(&mut *walk.found);
+                    walk.tell(self.value.as_ref());
                 }
                 Some(rest)
             }
             level => {
+                if is_new {
+                    walk.spend(1 + level.len() / BYTES_PER_LOOK);
+                }
                 let Some(child) = self.children.get(level) else { return ControlFlow::Continue(()) };
                 walk.at.push(0);
-                child.walk(below, false, from.get(1..).unwrap_or_default(), walk)?;
+                child.walk(below, false, after, walk)?;
                 walk.at.pop();
                 return ControlFlow::Continue(());
             }
         };
         let begin = from.first().copied().unwrap_or(0);
-        for place in begin..self.children.places() as u32 {
-            walk.at.push(place);
-            let from = if place == begin { from.get(1..).unwrap_or_default() } else { &[] };
+        for (number, child) in self.children.from(begin) {
+            walk.at.push(number);
+            let from = if number == begin { after } else { &[] };
             if from.is_empty() {
-                if walk.looks_left == 0 {
+                if walk.work_left == 0 {
                     return ControlFlow::Break(());
                 }
-                walk.looks_left -= 1;
+                walk.spend(1);
             }
-            if let Some((name, child)) = self.children.at(place as usize)
+            if let Some((name, child)) = child
                 && !(at_root && hidden_from_wildcards(name))
             {
                 child.walk(below, false, from, walk)?;
@@ -247,7 +275,30 @@ mod tests {
             tree.insert(&topic(number), "");
             assert_eq!(tree.remove(&topic(number)), Some(""));
         }
-        assert!(tree.root.children.places() <= TOPICS.len() + 1, "{}", tree.root.children.places());
+        let looked_at = tree.root.children.from(0).count();
+        assert!(looked_at <= 2 * TOPICS.len(), "{looked_at}");
+    }
+
+    /// Below a wildcard, what a filter names is looked at for each child.
+    #[test]
+    fn a_part_of_a_lookup_is_bounded_however_deep_the_filter_is() {
+        let (mut tree, below) = (RetainedTree::new(), "/a".repeat(100));
+        for number in 0..100 {
+            tree.insert(&TopicName::new(&format!("{number}{below}")).expect("valid topic"), ());
+        }
+        let filter = TopicFilter::new(&format!("+{below}")).expect("valid filter");
+        let (mut progress, mut found) = (Some(Progress::default()), 0);
+        while let Some(from) = progress {
+            let part = || {
+                progress = tree.matches_on(&filter, from, 50, |()| {
+                    found += 1;
+                    0
+                })
+            };
+            let visited = visits::of(part);
+            assert!(visited <= 50 + 102, "{visited}");
+        }
+        assert_eq!(found, 100);
     }
 
     #[test]
