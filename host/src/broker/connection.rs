@@ -67,7 +67,7 @@ pub(super) struct Client {
     pub(super) review: Option<Box<Review>>,
     /// What has to be answered before its next packet is dealt with.
     pub(super) asking: Option<Box<Asking>>,
-    /// Retained messages that it is to have before its next packet is dealt with.
+    /// Retained messages that it is to have, as a rule before its next packet is dealt with.
     pub(super) owed: Option<Box<Owed>>,
     /// What is asked about messages that wait for it.
     pub(super) receiving: Option<Box<Receiving>>,
@@ -79,7 +79,10 @@ impl Client {
     /// What the next packet has to wait for.
     fn poll_ahead(&mut self, worker: &mut Worker, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         if self.owed.is_some() {
-            ready!(worker.poll_owed(self, cx))?;
+            let sent = worker.poll_owed(self, cx)?;
+            if sent.is_pending() && !self.owed.as_ref().is_some_and(|owed| owed.waits_for_client()) {
+                return Poll::Pending;
+            }
         }
         if let Some(asking) = &mut self.asking {
             ready!(asking.poll_answer(worker, &mut self.verdicts, cx));
@@ -232,6 +235,7 @@ fn take_turn(
             let is_paused = read(worker, wire, client, cx)?;
             client.poll_exchange(worker, wire.writer.replies(), cx)?;
             let has_unjudged = flush(worker, wire, client, is_paused, cx)?;
+            worker.wake_owed(client, cx)?;
             if is_paused && wire.writer.len() <= WRITING_BYTES_PAUSE {
                 // Nothing was asked of the socket by which this task would hear of it again.
                 cx.waker().wake_by_ref();
@@ -308,7 +312,8 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
                     handle_frame(worker, protocol, client, frame, shared, writer.replies())?;
                     client.verdicts.forget_answers();
                     worker.turn.spend(1);
-                    is_stopped = client.owed.is_some() || worker.turn.is_over(now);
+                    let waits = client.owed.as_ref().is_some_and(|owed| !owed.waits_for_client());
+                    is_stopped = waits || worker.turn.is_over(now);
                     if is_stopped {
                         break;
                     }

@@ -28,7 +28,8 @@ const JUDGED_IN_PLACE_MAX: usize = 64;
 /// `[MQTT-3.8.4-3]`.
 ///
 /// A few bytes of a SUBSCRIBE may ask for all that there are, many times over, and the right to each of them may have to be
-/// found out. So they are looked up some at a time, in the turns of the connection, and its next packet waits for them.
+/// found out. So they are looked up some at a time, in the turns of the connection, and its next packet waits for them,
+/// unless they wait for the client themselves: then it is heard, as it is to acknowledge what it has.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     subscriptions: VecDeque<Due>,
@@ -39,7 +40,14 @@ pub(super) struct Owed {
     restarts: u32,
     /// Set if those of the first wait for room.
     waits: Option<Place>,
+    /// Whether they wait until the client has taken what it has been sent.
+    waits_for_client: bool,
+    /// What was said of the publisher of the message before, who mostly is the same.
+    asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
 }
+
+/// Bytes that may wait in the session when more messages are looked up.
+const QUEUED_BYTES_MAX: usize = 256 << 10;
 
 /// A subscription that retained messages are owed for.
 #[derive(Debug)]
@@ -48,7 +56,7 @@ struct Due {
     wanted: Wanted,
     /// The number of the last message that was stored before it: those after it come to it as they are published.
     last: u64,
-    /// What it has been sent.
+    /// What its session has been given. Of that, a connection that ends may not have sent what is of QoS 0.
     progress: Progress,
 }
 
@@ -162,8 +170,8 @@ impl fmt::Debug for Asking {
 impl Owed {
     /// The client is to have what an earlier connection has left as well, each but once.
     pub(super) fn take_over(&mut self, left: Vec<(TopicFilter, Progress, Wanted)>) {
-        let owed = self.subscriptions.iter().map(|due| due.filter.clone());
-        let owed: HashSet<_, ahash::RandomState> = owed.collect();
+        let owed = self.found.iter().map(|matched| &matched.due).chain(&self.subscriptions);
+        let owed: HashSet<_, ahash::RandomState> = owed.map(|due| due.filter.clone()).collect();
         let left = left.into_iter().filter(|(filter, ..)| !owed.contains(filter));
         // What was published meanwhile may not have come.
         let due = |(filter, progress, wanted)| Due { filter, wanted, last: u64::MAX, progress };
@@ -181,6 +189,9 @@ impl Owed {
         if !self.renewed.is_empty() {
             self.renewed.remove(&filter);
         }
+        // What is under way is begun anew.
+        self.found.take_if(|matched| matched.due.filter == filter);
+        self.subscriptions.pop_front_if(|due| due.filter == filter && due.progress != Progress::default());
         self.subscriptions.push_back(Due { filter, wanted, last, progress: Progress::default() });
     }
 
@@ -193,6 +204,11 @@ impl Owed {
     /// The peer does not take what is written: until it does, nothing is held for it that was found.
     pub(super) fn pause(&mut self) {
         self.begin_anew();
+    }
+
+    /// Whether the client is to be heard before it has all of them.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.waits_for_client
     }
 
     fn begin_anew(&mut self) {
@@ -232,14 +248,23 @@ impl Worker {
                     return Poll::Pending;
                 }
                 if matched.generation == self.hooks.verdict_number() || owed.restarts >= RESTARTS_MAX {
-                    let sent = self.send_retained(client, &mut matched);
-                    if sent.is_err() {
-                        owed.found = Some(matched);
-                        return Poll::Ready(sent);
-                    }
-                    owed.restarts = 0;
-                    if let Some(progress) = matched.then {
-                        owed.subscriptions.push_front(Due { progress, ..matched.due });
+                    let is_subscribed = match self.send_retained(client, &mut matched) {
+                        Ok(is_subscribed) => is_subscribed,
+                        Err(end) => {
+                            owed.found = Some(matched);
+                            return Poll::Ready(Err(end));
+                        }
+                    };
+                    (owed.restarts, owed.asked_before) = (0, matched.asked_before);
+                    match matched.then {
+                        Some(progress) if is_subscribed => {
+                            owed.subscriptions.push_front(Due { progress, ..matched.due });
+                        }
+                        // The same messages again, as they are wanted now.
+                        _ if owed.renewed.contains_key(&matched.due.filter) => {
+                            owed.subscriptions.push_front(matched.due);
+                        }
+                        _ => {}
                     }
                 } else {
                     // What was said of the right to them holds no more.
@@ -255,6 +280,10 @@ impl Worker {
             if owed.subscriptions.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            owed.waits_for_client = self.has_much_to_take(client, owed)?;
+            if owed.waits_for_client {
+                return Poll::Pending;
+            }
             if let Some(place) = &owed.waits {
                 ready!(place.poll_room(cx));
                 owed.waits = None;
@@ -264,7 +293,7 @@ impl Worker {
                 first.wanted = wanted;
             }
             match self.look_up(client, first) {
-                Ok(found) => owed.found = Some(found),
+                Ok(found) => owed.found = Some(Matched { asked_before: owed.asked_before.take(), ..found }),
                 Err(first) => {
                     owed.subscriptions.push_front(first);
                     owed.waits = Some(Place { room: Rc::clone(&self.found_room), link_id: client.link_id });
@@ -272,6 +301,27 @@ impl Worker {
             }
             has_begun = true;
         }
+    }
+
+    /// Whether a client has to take what waits for it before there is more. Where it asks for ever more meanwhile, it has to
+    /// see to that itself.
+    fn has_much_to_take(&self, client: &Client, owed: &Owed) -> Result<bool, End> {
+        let limits = &self.core.limits;
+        if owed.subscriptions.len() + owed.renewed.len() > 2 * limits.subscriptions_max {
+            return Ok(false);
+        }
+        let waiting = client.session.with(client.link_id, |session| session.outbound.queue_bytes())?;
+        Ok(waiting > QUEUED_BYTES_MAX.min(limits.queue_bytes_max / 2))
+    }
+
+    /// Has the connection go on with what a client is owed once that has taken enough.
+    pub(super) fn wake_owed(&self, client: &Client, cx: &Context<'_>) -> Result<(), End> {
+        if let Some(owed) = client.owed.as_ref().filter(|owed| owed.waits_for_client)
+            && !self.has_much_to_take(client, owed)?
+        {
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
     }
 
     /// The subscription again if there is no room for what it matches.
@@ -379,8 +429,9 @@ impl Worker {
         matched.publishable.push(found);
     }
 
-    /// Sends what was found, as far as the client may receive it.
-    fn send_retained(&mut self, client: &Client, matched: &mut Matched) -> Result<(), End> {
+    /// Sends what was found, as far as the client may receive it. Says whether it still has the subscription, as far as that
+    /// was looked at.
+    fn send_retained(&mut self, client: &Client, matched: &mut Matched) -> Result<bool, End> {
         let (Due { filter, wanted, .. }, generation) = (&matched.due, matched.generation);
         let mut found = std::mem::take(&mut matched.publishable);
         let mut standing = Standing::Judged;
@@ -394,7 +445,7 @@ impl Worker {
             }
         }
         if found.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         self.turn.spend(found.len());
         // Who has another message of the topic by now is not to have this one after it. Looked at while the session is locked:
@@ -408,11 +459,11 @@ impl Worker {
         });
         let (session, link_id) = (&client.session, client.link_id);
         let of = (filter, *wanted);
-        let dropped = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
-        if dropped > 0 {
+        let delivered = session.deliver_retained(link_id, of, queued, standing, &self.core.limits, self.now)?;
+        if let Some(dropped @ 1..) = delivered {
             count_dropped(self.stats(), dropped, filter.as_str(), session.client_id.as_str());
         }
-        Ok(())
+        Ok(delivered.is_some())
     }
 
     /// Which of these a client may receive. Most are under a few rules: what a plugin has said of a topic filter it is not

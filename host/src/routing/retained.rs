@@ -288,7 +288,7 @@ mod tests {
         }
         let filter = TopicFilter::new(&format!("+{below}")).expect("valid filter");
         let (mut progress, mut found) = (Some(Progress::default()), 0);
-        while let Some(from) = progress {
+        while let Some(from) = progress.take() {
             let part = || {
                 progress = tree.matches_on(&filter, from, 50, |()| {
                     found += 1;

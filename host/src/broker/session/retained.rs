@@ -30,8 +30,8 @@ impl SessionHandle {
         shared.link.iter().for_each(|link| link.waker.wake_by_ref());
     }
 
-    /// Takes retained messages for a subscription of the connection `link_id`, if it has that still, and says how many had
-    /// no room.
+    /// Takes retained messages for a subscription of the connection `link_id`, and says how many had no room; none where it
+    /// does not have that any more.
     pub(in crate::broker) fn deliver_retained(
         &self,
         link_id: u64,
@@ -40,19 +40,20 @@ impl SessionHandle {
         standing: Standing,
         limits: &Limits,
         now: Instant,
-    ) -> Result<usize, Displaced> {
+    ) -> Result<Option<usize>, Displaced> {
         let mut shared = self.lock();
         if shared.link.as_ref().is_none_or(|link| link.id != link_id) {
             return Err(Displaced);
         }
         if shared.subscriptions.get(filter) != Some(&wanted) {
-            return Ok(0);
+            return Ok(None);
         }
         let room_in_all = limits.queue_total_bytes_max.saturating_sub(self.queued.value());
         let always = limits.past_total(shared.connect_bytes).queue_bytes_max;
         let outbound = &mut shared.session.outbound;
         let queue_bytes_max = limits.queue_bytes_max.min(outbound.queue_bytes() + room_in_all).max(always);
-        Ok(outbound.deliver_retained(messages, standing, &Limits { queue_bytes_max, ..limits.clone() }, now))
+        let limits = Limits { queue_bytes_max, ..limits.clone() };
+        Ok(Some(outbound.deliver_retained(messages, standing, &limits, now)))
     }
 }
 

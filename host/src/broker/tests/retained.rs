@@ -74,10 +74,81 @@ fn a_connection_that_takes_over_goes_on_with_what_a_filter_matches() {
     drop(Connected { worker: Rc::new(RefCell::new(another(&core))), client: old, end: End::Displaced });
     let turn = new.session.take_turn(2, Waker::noop(), &core.limits, Instant::now(), 0).expect("is its own");
     new.owed.get_or_insert_default().take_over(turn.owed.expect("was left"));
-    send_owed(&mut worker, &mut new);
-    messages.extend(received(&core, &new));
+    while new.owed.is_some() {
+        one_turn(&mut worker, &mut new);
+        messages.extend(received(&core, &new));
+    }
     messages.sort_unstable();
     assert!(messages == expected, "{}", messages.len());
+}
+
+/// Of what a client does not take little waits for it, and nothing is dropped.
+#[test]
+fn retained_messages_wait_until_the_client_takes_them() {
+    let (core, mut worker) = worker();
+    let payload = "x".repeat(10_000);
+    (0..1_000).for_each(|number| publish(&mut worker, &number.to_string(), &payload, true));
+    let mut client = open(&core, "c", 1);
+    subscribe(&mut worker, &mut client, &[("#", 0)]);
+    let queued =
+        |client: &Client| client.session.with(1, |session| session.outbound.queue_bytes()).expect("is its own");
+    for _ in 0..100 {
+        one_turn(&mut worker, &mut client);
+        assert!(queued(&client) < 500_000, "{}", queued(&client));
+    }
+    assert!(client.owed.as_ref().is_some_and(|owed| owed.waits_for_client()));
+    let mut count = 0;
+    while client.owed.is_some() {
+        one_turn(&mut worker, &mut client);
+        count += received(&core, &client).len();
+    }
+    assert_eq!(count, 1_000);
+}
+
+/// While they wait for it, a client is heard: it may want something else by now `[MQTT-3.8.4-3]` `[MQTT-3.10.4-2]`.
+#[test]
+fn a_subscription_may_change_while_its_retained_messages_wait() {
+    let check = |then: &mut dyn FnMut(&mut Worker, &mut Client), expected: std::ops::RangeInclusive<usize>| {
+        let (core, mut worker) = worker();
+        let payload = "x".repeat(1_000);
+        (0..2_000).for_each(|number| publish(&mut worker, &number.to_string(), &payload, true));
+        let mut client = open(&core, "c", 1);
+        subscribe(&mut worker, &mut client, &[("#", 0)]);
+        for _ in 0..100 {
+            one_turn(&mut worker, &mut client);
+        }
+        assert!(client.owed.as_ref().is_some_and(|owed| owed.waits_for_client()));
+        let before = received(&core, &client).len();
+        assert!(before > 100 && before < 1_000, "{before}");
+        then(&mut worker, &mut client);
+        let (mut messages, mut turns) = (Vec::new(), 0);
+        while client.owed.is_some() {
+            one_turn(&mut worker, &mut client);
+            messages.extend(received(&core, &client));
+            turns += 1;
+            assert!(turns < 10_000);
+        }
+        assert!(expected.contains(&(before + messages.len())), "{before} and {}", messages.len());
+        messages.sort_unstable();
+        assert!(messages.windows(2).all(|pair| pair[0] != pair[1]), "each comes once");
+    };
+    let unsubscribe = |worker: &mut Worker, client: &mut Client| {
+        let packet = b"\xa2\x06\0\x02\0\0\x01#";
+        let frame = next_frame(packet, packet.len()).expect("valid").expect("whole");
+        let Ok(Packet::Unsubscribe(unsubscribe)) = decode(ProtocolVersion::V5, frame) else { panic!("UNSUBSCRIBE") };
+        worker.unsubscribe(client, &unsubscribe, &mut BytesMut::new()).expect("is its own");
+    };
+    check(&mut |_, _| {}, 2_000..=2_000);
+    // What has been looked up comes, or does not.
+    check(&mut |worker, client| unsubscribe(worker, client), 100..=1_500);
+    check(&mut |worker, client| subscribe(worker, client, &[("#", IF_NEW | 1)]), 2_000..=2_000);
+    // From the beginning.
+    check(&mut |worker, client| subscribe(worker, client, &[("#", 0)]), 2_100..=3_000);
+    let mut anew = |worker: &mut Worker, client: &mut Client| {
+        unsubscribe(worker, client);
+        subscribe(worker, client, &[("#", 0)]);
+    };
+    check(&mut anew, 2_100..=3_000);
 }
 
 /// One client that matches much and takes nothing, and others of its worker.
