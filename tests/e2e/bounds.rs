@@ -1,5 +1,6 @@
 //! Every bound on what a client may make the broker hold: what happens past it, and that it is counted.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
@@ -207,7 +208,8 @@ fn retained_messages_that_wait_in_a_session() {
     for qos in [AtMostOnce, AtLeastOnce] {
         let mut late = Client::connect(&broker, "late");
         late.subscribe("kept/#", qos);
-        assert_eq!(late.receive_all().len(), 500);
+        let topics: HashSet<_> = (0..500).map(|_| late.receive().topic).collect();
+        assert_eq!(topics.len(), 500);
     }
     // Meanwhile nothing was dropped for the other one, whose last subscription gets all of them.
     let mut rest: usize = 500 * (2 + 2 + 1 + 1_000);

@@ -46,8 +46,11 @@ pub(super) struct Owed {
     asked_before: Option<(Arc<ClientInfo>, VerdictCache)>,
 }
 
-/// Bytes that may wait in the session when more messages are looked up.
+/// Bytes that may wait in the session when more messages are looked up, if a fourth of what it may hold is not less.
 const QUEUED_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of messages that are looked up in one go, but for the last of them, within the same limit.
+const FOUND_BYTES_MAX: usize = 64 << 10;
 
 /// A subscription that retained messages are owed for.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ pub(super) type OwedFor = Box<[(TopicFilter, Progress)]>;
 
 /// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
 /// payload, which may have been replaced meanwhile. One look-up more is begun below that.
-const FOUND_MAX: usize = if cfg!(test) { 1_000 } else { 1 << 18 };
+const FOUND_MAX: usize = if cfg!(test) { 500 } else { 1 << 18 };
 
 /// Messages found for one subscription that count as none, and wait for no room: who subscribes to little does not wait for
 /// those who subscribe to all.
@@ -311,7 +314,7 @@ impl Worker {
             return Ok(false);
         }
         let waiting = client.session.with(client.link_id, |session| session.outbound.queue_bytes())?;
-        Ok(waiting > QUEUED_BYTES_MAX.min(limits.queue_bytes_max / 2))
+        Ok(waiting > QUEUED_BYTES_MAX.min(limits.queue_bytes_max / 4))
     }
 
     /// Has the connection go on with what a client is owed once that has taken enough.
@@ -327,8 +330,8 @@ impl Worker {
     /// The subscription again if there is no room for what it matches.
     fn look_up(&mut self, client: &Client, due: Due) -> Result<Matched, Due> {
         let (now, generation) = (self.now, self.hooks.verdict_number());
-        let from = due.progress.clone();
-        let (mut found, then) = self.core.retained.some_matches(&due.filter, due.last, from, generation);
+        let (from, bytes_max) = (due.progress.clone(), FOUND_BYTES_MAX.min(self.core.limits.queue_bytes_max / 4));
+        let (mut found, then) = self.core.retained.some_matches(&due.filter, (due.last, from), generation, bytes_max);
         self.turn.spend_much();
         let own = |found: &Found| found.publisher.as_ref().is_some_and(|by| by.client_id == client.info.client_id);
         // No Local speaks of the publisher's identifier, and makes no exception for messages that were kept [MQTT-3.8.3-3].

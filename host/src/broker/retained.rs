@@ -8,14 +8,12 @@ use std::time::Instant;
 use parking_lot::RwLock;
 
 use super::connect::logged;
+use crate::queue::queued_bytes;
 use crate::routing::{Progress, RetainedTree};
 use crate::types::{ClientInfo, Limits, Message, TopicFilter, TopicName, levels};
 
 /// Topic levels that are looked at in one go, while nobody can store a message: some hundred microseconds.
 const LOOKS_MAX: usize = 1_024;
-
-/// Bytes of messages that count as one look, so that what is found at once stays small.
-const BYTES_PER_LOOK: usize = 64;
 
 /// Expired messages that are dropped in one go, while nobody can look any up.
 const DROPPED_MAX: usize = 1_024;
@@ -209,13 +207,14 @@ impl Retained {
     }
 
     /// Some of the retained messages whose topics `filter` matches and that were stored up to the one of number `last`, in
-    /// this generation of verdicts, and from where to go on for the rest, if this is not all.
+    /// this generation of verdicts, and from where to go on for the rest, if this is not all. Where they are not small, they
+    /// are so many that they have up to `bytes_max` without the last of them.
     pub(super) fn some_matches(
         &self,
         filter: &TopicFilter,
-        last: u64,
-        from: Progress,
+        (last, from): (u64, Progress),
         generation: u64,
+        bytes_max: usize,
     ) -> (Vec<Found>, Option<Progress>) {
         let mut found = Vec::new();
         let rest = self.inner.read().tree.matches_on(filter, from, LOOKS_MAX, |entry| {
@@ -225,7 +224,7 @@ impl Retained {
             let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });
-            entry.message.bytes() / BYTES_PER_LOOK
+            queued_bytes(&entry.message) * LOOKS_MAX / bytes_max.max(1)
         });
         (found, rest)
     }

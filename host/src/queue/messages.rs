@@ -25,8 +25,13 @@ const ENTRY_BYTES: usize = 64;
 
 impl Queued {
     fn bytes(&self) -> usize {
-        ENTRY_BYTES + self.message.bytes()
+        queued_bytes(&self.message)
     }
+}
+
+/// What a message is counted as where it waits for a client.
+pub fn queued_bytes(message: &Message) -> usize {
+    ENTRY_BYTES + message.bytes()
 }
 
 /// What a message is counted as that is bounded by its number unless it is large: 0 for a small one.
