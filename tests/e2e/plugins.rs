@@ -1,10 +1,18 @@
+#[cfg(target_os = "linux")]
+use std::io::{Read, Write};
+#[cfg(target_os = "linux")]
+use std::net::{SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::process::Command;
 
 use amqtt_tests::guests;
 use rumqttc::ConnectReturnCode;
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
 
+#[cfg(target_os = "linux")]
+use crate::broker::PATIENCE;
 use crate::broker::{Broker, Setup, amqtt};
 use crate::client::{Client, options};
 
@@ -33,6 +41,44 @@ fn a_plugin_that_traps_in_auth_refuses_and_the_broker_lives_on() {
     }
     broker.wait_for_log("guest_trap_auth");
     assert!(broker.is_running());
+}
+
+/// Logs in with a clean session as a client from an address of this machine; the CONNACK's return code.
+#[cfg(target_os = "linux")]
+fn login_from(broker: &Broker, address: [u8; 4], client_id: &str) -> u8 {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((address, 0)).into()).expect("Linux has all of 127.0.0.0/8");
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], broker.port)).into()).expect("the broker listens");
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("can set");
+    let rest = u8::try_from(client_id.len()).expect("short");
+    let connect = [&[0x10, 12 + rest], &b"\0\x04MQTT\x04\x02\0\0\0"[..], &[rest], client_id.as_bytes()].concat();
+    stream.write_all(&connect).expect("it reads");
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).expect("it answers");
+    connack[3]
+}
+
+/// As many as the addresses that they come from.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_few_crafted_logins_lock_nobody_out() {
+    const CRAFTED: u8 = 9;
+    let config = "plugins:\n  - guest_misbehaves: {hook: auth, does: trap, grants: {publish: ['bad/#']}}\n";
+    let mut broker = Setup::new(config).plugin_dir_with(guests::MISBEHAVES).start();
+    for round in 1..6 {
+        for number in 0..CRAFTED {
+            assert_eq!(login_from(&broker, [127, 1, round, number], "bad-login"), 3);
+        }
+        for number in 0..3 {
+            assert_eq!(login_from(&broker, [127, 2, round, number], "good"), 0, "{round}, {number}");
+        }
+    }
+    let line = broker.wait_for_log("(5th fault in 10 s)");
+    assert!(
+        line.contains("): called only for addresses that have not made it fail, for 1s: requests of 127.1.1.4"),
+        "{line}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -138,8 +139,8 @@ impl AuthPool {
 
     /// Whether there was room for the question.
     fn push(&self, client: Arc<ClientInfo>, question: Question, bytes: usize) -> Result<bool, Closed> {
-        let network = network(client.address());
-        match self.queue.push(network, Job { client, asked: Instant::now(), question }, bytes) {
+        let line = self.line(client.address());
+        match self.queue.push(line, Job { client, asked: Instant::now(), question }, bytes) {
             Ok(()) => Ok(true),
             Err(Refused::Closed(_)) => Err(Closed),
             Err(Refused::Full(_)) => {
@@ -147,6 +148,12 @@ impl AuthPool {
                 Ok(false)
             }
         }
+    }
+
+    /// The line that a question waits in: that of its network. Those who have made plugins fail have one together, as each of
+    /// their questions may take a thread for seconds: others wait for one of them at a time, however many they are.
+    fn line(&self, address: IpAddr) -> IpAddr {
+        if self.tally.suspects.contains(address) { Ipv6Addr::UNSPECIFIED.into() } else { network(address) }
     }
 
     /// How many instances of a plugin the threads have.
@@ -266,7 +273,6 @@ fn step(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, exchange: Exchange, d
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::mpsc;
 
     use super::*;
@@ -304,37 +310,63 @@ mod tests {
         assert_eq!((threads(&several), threads(&[])), (3, 0), "threads share what there is less of");
     }
 
+    /// Where nobody answers.
+    fn pool(common: &Common) -> AuthPool {
+        let queue = Arc::new(Lines::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX, Job::is_closed));
+        let (tally, patience) = (Arc::clone(&common.tally), Duration::ZERO);
+        AuthPool { queue, threads: None, methods: Vec::new(), patience, tally }
+    }
+
+    /// Whether a question of an address finds room, and what waits for the answer.
+    fn ask(pool: &AuthPool, address: [u8; 4]) -> (bool, oneshot::Receiver<Result<AuthOutcome, NotPut>>) {
+        let peer = Peer::tcp((address, 49_152).into(), "default".into());
+        let (client_id, connect) = (ClientId::new("client"), ConnectFacts::default());
+        let client = ClientInfo { client_id, identity: Identity::Anonymous, peer, connect };
+        let (answer, outcome) = oneshot::channel();
+        let pushed = pool.push(client.into(), Question::Credentials(Credentials::default(), answer), 0);
+        (pushed == Ok(true), outcome)
+    }
+
+    fn next(pool: &AuthPool) -> IpAddr {
+        match pool.queue.pop(None) {
+            Popped::Item(job) => job.client.address(),
+            Popped::Nothing | Popped::Closed => unreachable!("somebody waits"),
+        }
+    }
+
     /// Whoever asks much waits in a line of its own, and there is always room for others.
     #[test]
     fn one_address_cannot_keep_others_from_asking() {
         let common = Common::start(Arc::<StandIn>::default()).expect("an engine");
-        let queue = Arc::new(Lines::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX, Job::is_closed));
-        // Nobody answers.
-        let (tally, patience) = (Arc::clone(&common.tally), Duration::ZERO);
-        let pool = AuthPool { queue, threads: None, methods: Vec::new(), patience, tally };
+        let pool = pool(&common);
         let mut waiting = Vec::new();
         let mut ask = |address: [u8; 4]| {
-            let peer = Peer::tcp((address, 49_152).into(), "default".into());
-            let (client_id, connect) = (ClientId::new("client"), ConnectFacts::default());
-            let client = ClientInfo { client_id, identity: Identity::Anonymous, peer, connect };
-            let (answer, outcome) = oneshot::channel();
+            let (pushed, outcome) = ask(&pool, address);
             waiting.push(outcome);
-            pool.push(client.into(), Question::Credentials(Credentials::default(), answer), 0) == Ok(true)
+            pushed
         };
         let taken = (0..AUTH_QUEUE_MAX).filter(|_| ask([192, 0, 2, 1])).count();
         assert_eq!(taken, AUTH_QUEUE_MAX / 2);
         assert!(ask([192, 0, 2, 2]));
-        let pop = || match pool.queue.pop(None) {
-            Popped::Item(job) => job.client,
-            Popped::Nothing | Popped::Closed => unreachable!("somebody waits"),
-        };
-        let next = || pop().address();
-        assert_eq!([next(), next()], [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
+        assert_eq!([next(&pool), next(&pool)], [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
         // Those that have gone take no room.
         drop(waiting);
-        let (answer, _outcome) = oneshot::channel();
-        let client = pop();
-        assert_eq!(pool.push(client, Question::Credentials(Credentials::default(), answer), 0), Ok(true));
+        assert!(self::ask(&pool, [192, 0, 2, 1]).0);
+    }
+
+    /// A question that makes a plugin run out of time takes a thread for seconds.
+    #[test]
+    fn who_has_made_plugins_fail_waits_in_one_line_with_the_others_who_have() {
+        let common = Common::start(Arc::<StandIn>::default()).expect("an engine");
+        let pool = pool(&common);
+        let bad = [1, 2, 3].map(|number| [192, 0, 2, number]);
+        for address in bad {
+            common.tally.suspects.blame(address.into(), AUTH_DEADLINE, Instant::now());
+        }
+        let good = [198, 51, 100, 1];
+        let _waiting = [bad[0], bad[1], bad[2], good, good].map(|address| ask(&pool, address));
+        let asked: Vec<_> = (0..5).map(|_| next(&pool)).collect();
+        assert_eq!(asked, [bad[0], good, bad[1], good, bad[2]].map(IpAddr::from));
     }
 
     #[test]

@@ -80,10 +80,11 @@ impl Faults {
         }
         let mut conclusions = String::new();
         if let Some(wait) = plugin.circuit(call).failed(address, now) {
-            let what = if call.decides() { "" } else { " for events and ticks" };
-            let _ = write!(conclusions, ": not called{what} for {wait:?}");
+            let what = if call.decides() { "called only for" } else { "no ticks, and events only of" };
+            let _ = write!(conclusions, ": {what} addresses that have not made it fail, for {wait:?}");
         }
-        // Also whose call was to show whether the plugin works again: who knows one that fails must not keep it from that.
+        // Also while the circuit is open: who knows a call that fails must not be the one to find out, time and again, whether
+        // the plugin works.
         if let Some(address) = address.filter(|_| call.decides()) {
             let took = if let Fault::TimedOut(limit) = fault { *limit } else { Duration::ZERO };
             let wait = self.suspects.blame(address, took, now);

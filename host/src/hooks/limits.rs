@@ -124,10 +124,15 @@ pub(crate) const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// Longest time between two tries to initialise a plugin.
 pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 
-/// Faults in a row, each caused by another address, after which a plugin is not called for a while.
+/// Faults in a row, each caused by another address, after which a plugin is called for a while only for addresses that have
+/// caused none.
 ///
-/// What no client causes, a tick for example, counts each time.
+/// What no client causes, a tick for example, counts each time, and is not called then.
 pub(crate) const CIRCUIT_SOURCES: usize = 5;
+
+/// Addresses that find out one after the other that a plugin fails, without an answer of it between; then it is called for
+/// nobody for that while. A trap costs some 0.1 ms with the instance: a second for all of them.
+pub(crate) const CIRCUIT_SITES_MAX: usize = 10_000;
 
 /// Bits of an IPv6 address that tell those apart: providers give a customer at most the rest.
 pub(crate) const SITE_BITS: u32 = 48;

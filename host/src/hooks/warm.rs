@@ -71,8 +71,8 @@ impl Warm {
         &self.plugin
     }
 
-    /// Calls the instance, unless nothing comes of it lately, in a matter of `client`. A fault is reported here, and
-    /// costs the instance.
+    /// Calls the instance in a matter of `client`, unless nothing comes of that lately. A fault is reported here, and costs
+    /// the instance.
     pub(crate) fn call<R>(
         &mut self,
         call: Call,
@@ -80,7 +80,7 @@ impl Warm {
         act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
         (self.last_ran, self.failed) = (None, false);
-        if !self.plugin.circuit(call).lets_through() {
+        if !self.plugin.circuit(call).lets_through(client.map(ClientInfo::address)) {
             return Err(NoAnswer);
         }
         self.replace_if_stale();
@@ -88,7 +88,6 @@ impl Warm {
             self.recover(self.wait);
         }
         let State::Ready(instance) = &mut self.state else {
-            self.plugin.circuit(call).was_not_tried();
             return Err(NoAnswer);
         };
         match act(instance) {

@@ -121,9 +121,13 @@ fn whose_fault_opens_the_circuit_waits_as_well() {
     let fixture = fixture(Guest { topic_check: Some(Does::Answer(0)), ..Guest::default() });
     report(&fixture.hooks, Call::TopicCheck, (0..CIRCUIT_SOURCES as u8).map(Some));
     let generation = fixture.hooks.generation();
-    assert!(!generation.plugins[0].circuit(Call::TopicCheck).lets_through());
+    let circuit = generation.plugins[0].circuit(Call::TopicCheck);
     let suspects = &fixture.hooks.common.tally.suspects;
-    assert!((0..CIRCUIT_SOURCES as u8).all(|number| suspects.contains([192, 0, 2, number].into())));
+    let is_kept_waiting = |number| {
+        let address = [192, 0, 2, number].into();
+        suspects.contains(address) && !circuit.lets_through(Some(address))
+    };
+    assert!((0..CIRCUIT_SOURCES as u8).all(is_kept_waiting));
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn what_fails_where_nobody_waits_denies_nobody() {
     for call in [Call::Ticks, Call::Events] {
         report(&fixture.hooks, call, [None; 2 * CIRCUIT_SOURCES]);
     }
-    assert!(!fixture.hooks.generation().plugins[0].circuit(Call::Events).lets_through());
+    assert!(!fixture.hooks.generation().plugins[0].circuit(Call::Events).lets_through(None));
     assert!(publish(&mut fixture.hooks.topic_checker(), &client(None)).allowed);
 }
 
@@ -154,24 +158,60 @@ fn who_does_not_come_back_is_forgotten() {
     assert!(suspects.contains([192, 0, 2, 2].into()));
 }
 
+/// Requests that make a plugin fail, each of another address, and between them those of others.
 #[test]
-fn one_address_does_not_open_the_circuit_and_many_do() {
+fn a_few_crafted_requests_lock_nobody_out() {
+    let guest = Guest {
+        auth: Some(Does::TrapLater),
+        topic_check: Some(Does::TrapLater),
+        actions: vec![Action::Publish],
+        ..Guest::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    for asks_auth in [true, false] {
+        let fixture = fixture(guest.clone());
+        let (hooks, uptime) = (&fixture.hooks, &fixture.broker.uptime_secs);
+        let mut checker = hooks.topic_checker();
+        let mut is_allowed = |address, uptime_secs| {
+            uptime.store(uptime_secs, Ordering::Relaxed);
+            if asks_auth {
+                runtime.block_on(ask(hooks, address)) == AuthOutcome::Allowed
+            } else {
+                publish(&mut checker, &client_at(address)).allowed
+            }
+        };
+        let crafted = 2 * CIRCUIT_SOURCES as u8;
+        for round in 0..5 {
+            for number in 0..crafted {
+                assert!(!is_allowed([192, 0, 2, round * crafted + number], 1));
+            }
+            for number in 0..3 {
+                assert!(is_allowed([198, 51, 100, round * 3 + number], 0), "auth {asks_auth}, {round}, {number}");
+            }
+        }
+        assert_eq!(faults(hooks), u64::from(5 * crafted), "each of them had made it fail");
+    }
+}
+
+#[test]
+fn where_every_call_fails_each_address_finds_out_once() {
+    const ADDRESSES: u8 = 40;
     let fixture = fixture(Guest { topic_check: Some(Does::Trap), actions: vec![Action::Publish], ..Guest::default() });
     let mut checker = fixture.hooks.topic_checker();
     let mut check = |number| checker.check(&client_at([192, 0, 2, number]), Action::Publish, "a", FACTS);
-    for count in 1..=20 {
-        eventually("it is called with each fresh instance", || {
-            assert_eq!(check(1), Verdict::FAULT);
-            faults(&fixture.hooks) >= count
-        });
-    }
-    let before = faults(&fixture.hooks);
-    for number in 0..200 {
-        let called = faults(&fixture.hooks);
-        eventually("there is a fresh instance, or the circuit is open", || {
+    let mut check_until_called = |number| {
+        let before = faults(&fixture.hooks);
+        eventually("it is called with a fresh instance", || {
             assert_eq!(check(number), Verdict::FAULT);
-            faults(&fixture.hooks) > called || number > 3
+            faults(&fixture.hooks) > before
         });
+    };
+    // One alone is called each time.
+    (0..20).for_each(|_| check_until_called(0));
+    (1..ADDRESSES).for_each(&mut check_until_called);
+    let before = faults(&fixture.hooks);
+    for number in (0..ADDRESSES).cycle().take(200) {
+        assert_eq!(check(number), Verdict::FAULT);
     }
     let called = faults(&fixture.hooks) - before;
     assert!(called < 20, "called {called} times, although every call fails");
