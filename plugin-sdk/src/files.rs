@@ -130,7 +130,7 @@ mod host {
 pub use host::stand_in;
 
 #[cfg(test)]
-pub(crate) use host::{fail_to_read, load_again};
+pub(crate) use host::{fail_to_read, load_again, stand_in_half_written};
 
 #[cfg(not(target_family = "wasm"))]
 mod host {
@@ -164,6 +164,12 @@ mod host {
             file.content = content;
             file.stamp += 1;
         });
+    }
+
+    /// Sets the content alone: what is being written is no change to the broker yet.
+    #[cfg(test)]
+    pub(crate) fn stand_in_half_written(key: &str, content: &[u8]) {
+        FILES.with_borrow_mut(|files| files.get_mut(key).expect("is set").content = Ok(content.to_vec()));
     }
 
     /// Has the file be read no more, as it is, until that is over.

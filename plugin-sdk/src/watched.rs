@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::files::{self, FileError};
 use crate::log;
@@ -7,7 +8,9 @@ use crate::log;
 ///
 /// All instances of the plugin go by the same content: one that was read and understood. [`look`](Self::look) for a new
 /// one in [`Ticks`](crate::Ticks), which one instance has; [`follow`](Self::follow) what it has found before each answer.
-/// A file that cannot be read or understood leaves the one before in force, for instances that start later too.
+/// A file that cannot be read or understood leaves the one before in force, for instances that start later too, and over
+/// a reload of the plugin. Another content takes its place when two looks in a row agree on it, so that none is taken
+/// half-written.
 ///
 /// ```
 /// use amqtt_plugin_sdk::Watched;
@@ -32,10 +35,13 @@ pub struct Watched<T> {
     value: T,
     /// Of the content that `value` was made of.
     number: u64,
-    /// Of the file when it was last read; none where the broker could not tell, and before this instance has read it.
+    /// Of the file when its content was last judged: another one says that two looks agree on a change. None before this
+    /// instance has judged any, and after the file could not be read: then nothing says so but what the looks read.
     stamp: Option<u64>,
-    /// Why a change could not be read, as it was told.
-    unread: Option<String>,
+    /// What the last look has read, where there is no stamp.
+    read_last: Option<u64>,
+    /// Why a change is not in force, as it was told.
+    told: Option<String>,
 }
 
 /// Makes something of the content of a file. An error says what is wrong with it. The second argument is what is in
@@ -72,31 +78,29 @@ impl<T> Watched<T> {
     /// Takes what is in force; reads the file that a settings key names if nothing is yet. The configuration has to
     /// grant the key.
     ///
-    /// Where the plugin is loaded again, the file has to do in place of what was in force before: otherwise that is an
-    /// error, and the plugins that were there go on.
+    /// Where the plugin is loaded again, what was in force before is so still, until it is looked for something new:
+    /// somebody may be writing the file at this moment. The file is read all the same where this plugin does not
+    /// understand what was in force, as another build of it may.
     ///
     /// # Errors
     ///
     /// The text names the key and says what is wrong with the file.
     pub fn open(key: &'static str, parse: Parse<T>) -> Result<Self, String> {
         let named = |reason: String| format!("`{key}`: {reason}");
+        let opened = |value, number, stamp| Watched { key, parse, value, number, stamp, read_last: None, told: None };
         let number = files::accepted_number(key).map_err(|err| named(unreadable(&err)))?;
         let in_force = files::accepted(key).map_err(|err| named(unreadable(&err)))?;
-        let before = match in_force {
-            Some(content) if number > 0 => {
-                let value = parse(&content, None).map_err(named)?;
-                // What the file says now is not known: the instance before this one may have failed with a change of it.
-                return Ok(Watched { key, parse, value, number, stamp: None, unread: None });
-            }
-            // Of the plugin in whose place this one is loaded, which may have understood other files.
-            Some(content) => parse(&content, None).ok(),
-            None => None,
-        };
+        match in_force.map(|content| parse(&content, None)) {
+            // What the file says now is not known: the instance before this one may have failed with a change of it.
+            Some(Ok(value)) => return Ok(opened(value, number, None)),
+            Some(Err(reason)) if number > 0 => return Err(named(reason)),
+            _ => {}
+        }
         // Before the content: a change in between is found at the next look.
         let stamp = files::stamp(key).ok();
         let content = files::read(key).map_err(|err| named(unreadable(&err)))?;
-        let (value, number) = understand(key, parse, &content, before.as_ref()).map_err(named)?;
-        Ok(Watched { key, parse, value, number, stamp, unread: None })
+        let (value, number) = understand(key, parse, &content, None).map_err(named)?;
+        Ok(opened(value, number, stamp))
     }
 
     /// What is in force for all instances at this moment.
@@ -114,40 +118,47 @@ impl<T> Watched<T> {
         &self.value
     }
 
-    /// Reads the file if it has changed, and puts it in force for all instances.
+    /// Reads the file if it has changed, and puts it in force for all instances. Looks have to be a second or so apart, as
+    /// ticks are: what has not changed from one to the next counts as written.
     ///
     /// # Errors
     ///
     /// [`Unusable`] if the file cannot be read or understood.
     pub fn look(&mut self) -> Result<Looked, Unusable> {
         self.follow();
-        let stamp = files::stamp(self.key).ok();
-        if stamp == self.stamp {
-            self.unread = None;
+        let key = self.key;
+        let stamp = files::stamp(key).ok();
+        if stamp.is_some() && stamp == self.stamp {
             return Ok(Looked::Same);
         }
-        let unusable = |reason| Unusable { key: self.key, reason };
-        let content = match files::read(self.key) {
+        let content = match files::read(key) {
             Ok(content) => content,
             Err(err) => {
-                // What it says is not known yet: the stamp stays the old one, and the next look tries again.
+                // Tried again at the next look: what fails may be other than the file.
+                (self.stamp, self.read_last) = (None, None);
                 let reason = unreadable(&err);
-                if self.unread.as_ref() == Some(&reason) {
-                    return Ok(Looked::Same);
-                }
-                self.unread = Some(reason.clone());
-                return Err(unusable(reason));
+                let is_told = self.told.as_ref() == Some(&reason);
+                return if is_told { Ok(Looked::Same) } else { Err(self.unusable(reason)) };
             }
         };
-        let is_first = self.stamp.is_none();
-        (self.stamp, self.unread) = (stamp, None);
         // To accept it again would have all instances read it again, at each start of one.
-        if is_first && files::accepted(self.key).is_ok_and(|accepted| accepted.as_ref() == Some(&content)) {
+        if self.told.is_none() && files::accepted(key).is_ok_and(|accepted| accepted.as_ref() == Some(&content)) {
+            self.stamp = stamp;
             return Ok(Looked::Same);
         }
-        let understood = understand(self.key, self.parse, &content, Some(&self.value));
-        (self.value, self.number) = understood.map_err(unusable)?;
+        if self.stamp.is_none() && self.read_last.replace(hash(&content)) != Some(hash(&content)) {
+            return Ok(Looked::Same);
+        }
+        (self.stamp, self.read_last) = (stamp, None);
+        let understood = understand(key, self.parse, &content, Some(&self.value));
+        (self.value, self.number) = understood.map_err(|reason| self.unusable(reason))?;
+        self.told = None;
         Ok(Looked::Changed)
+    }
+
+    fn unusable(&mut self, reason: String) -> Unusable {
+        self.told = Some(reason.clone());
+        Unusable { key: self.key, reason }
     }
 
     /// The same, and says in the log what came of it: that the file has changed and what is in force now, or why it cannot
@@ -176,6 +187,13 @@ fn understand<T>(key: &str, parse: Parse<T>, content: &[u8], in_force: Option<&T
     let value = parse(content, in_force)?;
     let number = files::accept(key).map_err(|err| unreadable(&err))?;
     Ok((value, number))
+}
+
+/// By which one content is told from another without keeping it: a file may take much of the plugin's memory.
+fn hash(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn unreadable(error: &FileError) -> String {
@@ -216,7 +234,12 @@ mod tests {
         drop(open());
         write("2");
         let mut fresh = open();
-        assert_eq!((*fresh.follow(), fresh.look(), *fresh.follow()), (1, Ok(Looked::Changed), 2));
+        assert_eq!(
+            (*fresh.follow(), fresh.look(), *fresh.follow()),
+            (1, Ok(Looked::Same), 1),
+            "it may be half-written"
+        );
+        assert_eq!((fresh.look(), *fresh.follow()), (Ok(Looked::Changed), 2));
         let mut another = open();
         let accepted = files::accepted_number(KEY);
         assert_eq!((another.look(), another.look()), (Ok(Looked::Same), Ok(Looked::Same)));
@@ -245,6 +268,7 @@ mod tests {
         files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
         assert!(looking.look().expect_err("gone").to_string().ends_with("cannot read the file: gone"));
         write("3");
+        assert!(!looking.look_and_log(u32::to_string), "it may be half-written");
         assert!(looking.look_and_log(|value| {
             assert_eq!(log::take_written(), [], "what is to be done before the log says so");
             value.to_string()
@@ -265,26 +289,72 @@ mod tests {
         };
         let failed = |reason: &str| Err(format!("cannot read the file: {reason}"));
         assert_eq!([look(Some("a")), look(Some("a")), look(Some("b"))], [failed("a"), Ok(Looked::Same), failed("b")]);
-        assert_eq!([look(None), look(None)], [Ok(Looked::Changed), Ok(Looked::Same)]);
+        assert_eq!([look(None), look(None), look(None)], [Ok(Looked::Same), Ok(Looked::Changed), Ok(Looked::Same)]);
         assert_eq!(file.follow(), &2);
     }
 
-    /// A plugin that is loaded again refuses what it would have refused as a change.
+    /// Has a file that is being written looked at after each piece: its stamp is another one once it is whole.
+    fn look_at_pieces(file: &mut Watched<u32>, in_force: u32) {
+        for piece in ["3", "33", "", "333"] {
+            files::stand_in_half_written(KEY, piece.as_bytes());
+            assert_eq!((file.look(), *file.follow()), (Ok(Looked::Same), in_force), "{piece:?}");
+        }
+        assert_eq!((file.look(), *file.follow()), (Ok(Looked::Changed), 333), "two looks have found the same");
+        // It has not changed since, whenever the broker sees that.
+        write("333");
+        assert_eq!((file.look(), files::accepted_number(KEY)), (Ok(Looked::Same), Ok(2)));
+    }
+
     #[test]
-    fn what_was_in_force_before_a_reload_is_what_the_file_takes_the_place_of() {
+    fn what_is_written_in_pieces_after_it_was_gone_is_taken_when_two_looks_agree() {
+        write("1");
+        let mut file = Watched::open(KEY, number).expect("a number");
+        files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
+        assert!(file.look().is_err());
+        look_at_pieces(&mut file, 1);
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_while_an_instance_starts_is_taken_when_two_looks_agree() {
+        write("1");
+        drop(Watched::open(KEY, number).expect("a number"));
+        files::stand_in_half_written(KEY, b"");
+        look_at_pieces(&mut Watched::open(KEY, number).expect("a number"), 1);
+    }
+
+    #[test]
+    fn what_is_put_back_as_it_was_is_in_force_again() {
+        write("1");
+        let mut file = Watched::open(KEY, number).expect("a number");
+        files::stand_in(KEY, Err(FileError::Failed("gone".to_owned())));
+        assert!(file.look().is_err());
+        write("1");
+        assert_eq!([file.look(), file.look(), file.look()], [Ok(Looked::Same), Ok(Looked::Changed), Ok(Looked::Same)]);
+        write("1");
+        assert_eq!(file.look(), Ok(Looked::Same), "it was put there again, and nobody was told of anything else");
+    }
+
+    #[test]
+    fn what_was_in_force_before_a_reload_is_so_until_two_looks_agree_on_another() {
         let rising = |content: &[u8], in_force: Option<&u32>| match number(content, None)? {
             value if in_force.is_some_and(|before| value < *before) => Err(format!("less than {in_force:?}")),
             value => Ok(value),
         };
         write("2");
-        let mut file = Watched::open(KEY, rising).expect("is the first");
-        write("1");
-        assert!(file.look().is_err());
-        files::load_again(KEY);
-        assert_eq!(Watched::open(KEY, rising).map(drop), Err("`file`: less than Some(2)".to_owned()));
+        drop(Watched::open(KEY, rising).expect("is the first"));
+        // Whatever becomes of the file, also for a second instance and a second reload.
+        for content in [Ok(b"1".to_vec()), Ok(Vec::new()), Err(FileError::Failed("gone".to_owned()))] {
+            files::load_again(KEY);
+            files::stand_in(KEY, content);
+            let open = || Watched::open(KEY, rising).expect("2 is understood");
+            let (mut file, mut another) = (open(), open());
+            let problems = [file.look(), file.look(), file.look()].into_iter().filter(Result::is_err).count();
+            assert_eq!((*file.follow(), *another.follow(), problems), (2, 2, 1));
+        }
         write("3");
-        let mut file = Watched::open(KEY, rising).expect("is more");
-        assert_eq!((*file.follow(), file.look(), files::accepted_number(KEY)), (3, Ok(Looked::Same), Ok(1)));
+        let mut file = Watched::open(KEY, rising).expect("2 is understood");
+        assert_eq!([file.look(), file.look(), file.look()], [Ok(Looked::Same), Ok(Looked::Changed), Ok(Looked::Same)]);
+        assert_eq!((*file.follow(), files::accepted_number(KEY)), (3, Ok(1)));
         // Another build of the plugin may not understand what was in force.
         files::load_again(KEY);
         write("0");

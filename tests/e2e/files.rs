@@ -1,14 +1,19 @@
 //! Files that are none, that cannot be read, or that somebody else has.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use amqtt_tests::guests;
+use rumqttc::QoS::AtLeastOnce;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, OPEN_FILES, Setup, amqtt};
 use crate::certificates::Authority;
+use crate::client::Client;
 use crate::included::connect_as;
 
 const OPEN: &str = "plugins: [auth_anonymous]\n";
@@ -105,6 +110,30 @@ fn what_cannot_be_read_for_want_of_file_descriptors_is_read_later() {
     broker.wait_for_log("`password-file` has changed and is in force: 1 users");
     assert!(connect_as(&broker, "bob", "secret").is_err());
     assert_eq!(broker.log_so_far().matches("is not used").count(), 1);
+}
+
+/// A file that was gone is no reason to take the first half of another.
+#[test]
+fn rules_that_are_written_in_pieces_after_they_were_removed_are_taken_whole() {
+    let config = "plugins: [auth_anonymous, topic_acl]\ntopic-check: {acl-file: rules}\n";
+    let mut broker = Setup::new(config).file("rules", "topic #\ntopic deny secret/#\n").start();
+    let (mut reader, mut writer) = (Client::connect(&broker, "reader"), Client::connect(&broker, "writer"));
+    reader.subscribe("#", AtLeastOnce);
+    std::fs::remove_file(broker.path("rules")).expect("can remove");
+    broker.wait_for_log("`acl-file` has changed and is not used");
+    let mut rules = File::create(broker.path("rules")).expect("can write");
+    // So slowly that there are several looks, and no two of them without a piece in between.
+    let comments = std::iter::repeat_n("# and so on\n", 12);
+    for piece in ["topic #\n"].into_iter().chain(comments).chain(["topic deny secret/#\n"]) {
+        rules.write_all(piece.as_bytes()).expect("can write");
+        std::thread::sleep(Duration::from_millis(300));
+        writer.publish("secret/1", AtLeastOnce, false, "while it is written");
+    }
+    broker.wait_for_log("`acl-file` has changed and is in force: 2 rules");
+    writer.publish("secret/1", AtLeastOnce, false, "after");
+    writer.publish("open", AtLeastOnce, false, "after");
+    assert_eq!(reader.receive_words(), "open after");
+    assert_eq!(broker.log_so_far().matches("is in force").count(), 1);
 }
 
 /// Nor is it where the plugin has failed with it: its next instance reads it.

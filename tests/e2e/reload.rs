@@ -57,6 +57,7 @@ fn plugins_and_their_files_are_taken_anew_and_connections_stay() {
     let mut client = login(&broker, "test", "one").expect("is right");
     broker.rewrite("users", TWO);
     reload(&mut broker, str::to_owned, TAKEN);
+    broker.wait_for_log("`password-file` has changed and is in force");
     assert_eq!(login(&broker, "other", "two").err(), Some(BadUserNamePassword));
     assert!(login(&broker, "test", "one").is_err_and(|code| code == BadUserNamePassword));
     client.subscribe("a", AtLeastOnce);
@@ -108,18 +109,39 @@ fn an_emptied_file_of_users_or_rules_is_not_taken() {
         ("rules", rules, "# to be written\n", "no rule in it"),
     ] {
         broker.rewrite(file, bad);
-        let line = reload(&mut broker, str::to_owned, NOT_TAKEN);
+        reload(&mut broker, str::to_owned, TAKEN);
+        let line = broker.wait_for_log("has changed and is not used");
         assert!(line.contains(reason), "{bad:?}: {line}");
         let mut client = login(&broker, "test", "one").expect("is right");
         assert_eq!(client.subscribe("a", AtMostOnce), Success(AtMostOnce), "{bad:?}");
         broker.rewrite(file, good);
     }
-    reload(&mut broker, str::to_owned, TAKEN);
     broker.rewrite("rules", "pattern deny #\n");
     broker.rewrite("users", TWO);
     reload(&mut broker, str::to_owned, TAKEN);
+    broker.wait_for_log("`acl-file` has changed and is in force");
+    broker.wait_for_log("`password-file` has changed and is in force");
     let mut client = login(&broker, "test", "two").expect("is right");
     assert_eq!(client.subscribe("a", AtMostOnce), Failure);
+}
+
+/// SIGHUP may be about something else, while somebody writes the rules.
+#[test]
+fn rules_that_are_half_written_are_not_taken_by_a_reload() {
+    let config = "plugins: [auth_anonymous, topic_acl]\ntopic-check: {acl-file: rules}\n";
+    let rules = "topic #\ntopic deny secret/#\n";
+    let mut broker = Setup::new(config).file("rules", rules).start();
+    let (mut reader, mut writer) = (Client::connect(&broker, "reader"), Client::connect(&broker, "writer"));
+    reader.subscribe("#", AtLeastOnce);
+    broker.rewrite("rules", "topic #\n");
+    reload(&mut broker, str::to_owned, TAKEN);
+    writer.publish("secret/1", AtLeastOnce, false, "while it is written");
+    broker.rewrite("rules", format!("{rules}topic deny keys\n"));
+    broker.wait_for_log("`acl-file` has changed and is in force: 3 rules");
+    for topic in ["secret/1", "keys", "open"] {
+        writer.publish(topic, AtLeastOnce, false, "after");
+    }
+    assert_eq!(reader.receive_words(), "open after");
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::directory::Directory;
 use super::process;
@@ -93,7 +94,11 @@ impl Core {
 
 impl BrokerServices for Core {
     fn publish(&self, message: Message) -> Result<(), Overloaded> {
-        self.internal.try_send(Internal::FromPlugin(message)).map_err(|_| Overloaded)
+        match self.internal.try_send(Internal::FromPlugin(message)) {
+            Err(TrySendError::Full(_)) => Err(Overloaded),
+            // The broker ends, and nobody is connected any more.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
     }
 
     fn version(&self) -> &str {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::BrokerServices;
-use super::limits::SUSPECT_LOOK;
+use super::limits::{EXCESS_LOOK, SUSPECT_LOOK};
 use super::tally::Tally;
 use super::verdict_number::VerdictNumber;
 use super::wasm::Runtime;
@@ -20,13 +20,19 @@ impl Common {
     pub(crate) fn start(broker: Arc<dyn BrokerServices>) -> io::Result<Self> {
         let (verdict_number, tally) = (Arc::<VerdictNumber>::default(), Arc::<Tally>::default());
         let (settled, suspects) = (Arc::clone(&verdict_number), Arc::clone(&tally.suspects));
-        let mut forgot = Instant::now();
+        // Not all of the tally, which may know of plugins: the thread ends with the last of them.
+        let excesses = Arc::clone(&tally.excesses);
+        let (mut forgot, mut told) = (Instant::now(), Instant::now());
         let runtime = Runtime::start(move || {
             let now = Instant::now();
             settled.settle(now);
             if now.saturating_duration_since(forgot) >= SUSPECT_LOOK {
                 suspects.forget_old(now);
                 forgot = now;
+            }
+            if now.saturating_duration_since(told) >= EXCESS_LOOK {
+                excesses.tell_rest(now);
+                told = now;
             }
         })?;
         Ok(Self { runtime, broker, tally, verdict_number })

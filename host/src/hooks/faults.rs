@@ -29,7 +29,8 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    fn name(self) -> &'static str {
+    /// The hook in the plugin interface.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
             Self::EnhancedAuth => "enhanced-auth",

@@ -298,6 +298,12 @@ pub(crate) const LOGGER_BURST: u32 = 100_000;
 /// default.
 pub(crate) const LOGGER_PER_SECOND: u32 = 20_000;
 
+/// Time between two lines in the log about what one plugin does past one of its rates.
+pub(crate) const EXCESS_TOLD_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time between two looks at whether there is more of that to tell.
+pub(crate) const EXCESS_LOOK: Duration = Duration::from_secs(1);
+
 /// Faults of one plugin that are written to the log at once.
 pub(crate) const FAULT_LOG_BURST: u32 = 20;
 

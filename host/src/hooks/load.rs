@@ -184,13 +184,15 @@ fn start(
         |reason| LoadError::Unusable { plugin: Arc::clone(name), origin: origin.clone(), reason: Box::new(reason) };
     let files = Files::new(&grants.files, &spec.settings, Arc::clone(&tally.accepts));
     let is_logger = origin == Origin::BuiltIn && matches!(&**name, "event_logger" | "packet_logger");
+    let excess = tally.excesses.of(name);
+    let new_log = if is_logger { PluginLog::of_logger } else { PluginLog::new };
     let capabilities = Capabilities {
-        log: if is_logger { PluginLog::of_logger(Arc::clone(name)) } else { PluginLog::new(Arc::clone(name)) },
+        log: new_log(Arc::clone(name), Arc::clone(&excess)),
         files: match before {
             Some(before) => files.in_place_of(before.wasm.files()),
             None => files,
         },
-        publisher: Publisher::new(grants.publish, Arc::clone(broker)),
+        publisher: Publisher::new(grants.publish, Arc::clone(broker), excess),
         broker_info: BrokerInfo::new(Arc::clone(broker), Arc::clone(tally)),
         sessions: Sessions::new(Arc::clone(broker)),
         verdict_number: Arc::clone(verdict_number),

@@ -4,7 +4,7 @@
 //! its own, or in place by a `greeter` where that takes no time) → `warm`, one instance per thread and plugin → `wasm`; the
 //! votes are combined in `combine`. What happened goes through `event_queue` to the thread of `observers`. Faults lead to
 //! `faults`, which says them, to `suspects`, who are asked more slowly, and to a `circuit`, which keeps a plugin from being
-//! called in vain. What would hold up a worker is asked `aside`. All plugins of one loading are a `generation`; a reload
+//! called in vain; what a plugin does past its rates leads to `excess`. What would hold up a worker is asked `aside`. All plugins of one loading are a `generation`; a reload
 //! puts another in its place.
 
 mod aside;
@@ -18,6 +18,7 @@ mod common;
 mod deciders;
 mod event;
 mod event_queue;
+mod excess;
 mod exchange;
 mod faults;
 mod generation;
@@ -318,6 +319,7 @@ impl Hooks {
         self.observers.close();
         self.generation().stop();
         self.observers.stop();
+        self.common.tally.excesses.tell_all();
     }
 
     /// How many calls of each plugin failed since the start, whatever was loaded in between.

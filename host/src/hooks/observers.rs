@@ -116,8 +116,9 @@ impl Observer {
         if now < due {
             return;
         }
-        // Ticks that were missed are left out.
-        self.next = Some(if now < due + period { due + period } else { now + period });
+        // Ticks that were missed are left out, and none follows closely on a late one: who looks at a file in each is to see
+        // whether it is still being written.
+        self.next = Some(if now < due + period / 10 { due + period } else { now + period });
         // The fault is reported, and the next tick finds a fresh instance.
         let _ = self.warm.call(Call::Ticks, None, |instance| instance.tick());
         self.look_at_cost();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::event_queue::EventQueue;
+use super::excess::Excesses;
 use super::faults::Faults;
 use super::suspects::Suspects;
 
@@ -13,6 +14,7 @@ use super::suspects::Suspects;
 pub(crate) struct Tally {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) suspects: Arc<Suspects>,
+    pub(crate) excesses: Arc<Excesses>,
     /// Clients that were refused because too many waited for an answer of auth.
     pub(crate) auth_turned_away: AtomicU64,
     /// How often plugins had a content of a file accepted: instances that decide by another one are made anew.
@@ -47,6 +49,7 @@ impl Tally {
             ("addresses-slowed".to_owned(), self.suspects.count() as u64),
         ];
         counters.extend(faults.into_iter().map(|(plugin, count)| (format!("plugin-faults/{plugin}"), count)));
+        counters.extend(self.excesses.counters());
         counters
     }
 }

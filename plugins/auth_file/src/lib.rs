@@ -181,6 +181,9 @@ mod tests {
         }
         files::stand_in("password-file", Ok(SEED.into()));
         plugin.tick();
+        // After it was gone it may be half-written.
+        check(&mut other, Some("long"), Some(&long), Decision::Allow);
+        plugin.tick();
         check(&mut other, Some("long"), Some(&long), Decision::Deny);
         check(&mut other, Some("test"), Some("test"), Decision::Allow);
     }

@@ -17,7 +17,7 @@ enum Shape {
 use Shape::{Decimal, Span, Version, Whole};
 
 /// Every topic of the README below `$SYS/broker/` that has a name of its own.
-const TOPICS: [(&str, Shape); 48] = [
+const TOPICS: [(&str, Shape); 50] = [
     ("version", Version),
     ("time", Whole),
     ("uptime", Whole),
@@ -58,6 +58,8 @@ const TOPICS: [(&str, Shape); 48] = [
     ("cpu/maximum", Decimal(1)),
     ("counters/plugin-faults", Whole),
     ("counters/plugin-faults/broker_sys", Whole),
+    ("counters/plugin-log-lines-dropped/broker_sys", Whole),
+    ("counters/plugin-publishes-refused/broker_sys", Whole),
     ("counters/events-dropped", Whole),
     ("counters/publish-denied", Whole),
     ("load/messages/received/1min", Decimal(2)),

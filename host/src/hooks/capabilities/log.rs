@@ -5,6 +5,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tracing::Level;
 
+use crate::hooks::excess::{Cause, Limit, PluginExcess};
 use crate::hooks::limits::{LOG_BURST, LOG_MESSAGE_BYTES_MAX, LOG_PER_SECOND, LOGGER_BURST, LOGGER_PER_SECOND};
 use crate::types::TokenBucket;
 
@@ -14,12 +15,9 @@ pub(crate) type LogLevel = Level;
 /// The capability `log`: lines in the broker's log under the plugin's name.
 pub(crate) struct PluginLog {
     plugin: Arc<str>,
-    rate: Mutex<Rate>,
-}
-
-struct Rate {
-    bucket: TokenBucket,
-    left_out: u64,
+    limit: Limit,
+    rate: Mutex<TokenBucket>,
+    excess: Arc<PluginExcess>,
 }
 
 /// Writes with a level that is only known while running, which the macros of `tracing` do not take.
@@ -40,17 +38,18 @@ const TARGET: &str = "amqtt::plugin";
 
 impl PluginLog {
     /// For a plugin that writes a line now and then.
-    pub(crate) fn new(plugin: Arc<str>) -> Self {
-        Self::with_rate(plugin, TokenBucket::new(LOG_BURST, LOG_PER_SECOND))
+    pub(crate) fn new(plugin: Arc<str>, excess: Arc<PluginExcess>) -> Self {
+        Self::with_rate(plugin, LOG_BURST, LOG_PER_SECOND, excess)
     }
 
     /// For a plugin of the broker's own that does nothing but write lines.
-    pub(crate) fn of_logger(plugin: Arc<str>) -> Self {
-        Self::with_rate(plugin, TokenBucket::new(LOGGER_BURST, LOGGER_PER_SECOND))
+    pub(crate) fn of_logger(plugin: Arc<str>, excess: Arc<PluginExcess>) -> Self {
+        Self::with_rate(plugin, LOGGER_BURST, LOGGER_PER_SECOND, excess)
     }
 
-    fn with_rate(plugin: Arc<str>, bucket: TokenBucket) -> Self {
-        Self { plugin, rate: Mutex::new(Rate { bucket, left_out: 0 }) }
+    fn with_rate(plugin: Arc<str>, burst: u32, per_second: u32, excess: Arc<PluginExcess>) -> Self {
+        let rate = Mutex::new(TokenBucket::new(burst, per_second));
+        Self { plugin, limit: Limit::Rate { burst, per_second }, rate, excess }
     }
 
     /// Whether messages of this level are written at all.
@@ -58,23 +57,16 @@ impl PluginLog {
         at_level!(level, enabled!(plugin))
     }
 
-    /// Writes one message as one line. Beyond the rate, messages are left out and counted.
-    pub(crate) fn write(&self, level: LogLevel, message: &str) {
+    /// Writes one message as one line. Beyond the rate, messages are left out, counted, and told of with the hook that wrote
+    /// them.
+    pub(crate) fn write(&self, level: LogLevel, message: &str, hook: Option<&'static str>) {
         if !self.enabled(level) {
             return;
         }
-        let left_out = {
-            let mut rate = self.rate.lock();
-            if !rate.bucket.take(Instant::now()) {
-                rate.left_out += 1;
-                return;
-            }
-            std::mem::take(&mut rate.left_out)
-        };
-        let plugin = &*self.plugin;
-        if left_out > 0 {
-            tracing::warn!(target: TARGET, plugin, "{left_out} messages were left out: too many per second");
+        if !self.rate.lock().take(Instant::now()) {
+            return self.excess.log_line(Cause { hook, limit: self.limit });
         }
+        let plugin = &*self.plugin;
         let message = escape_within(message, LOG_MESSAGE_BYTES_MAX);
         at_level!(level, event!(plugin, "{message}"));
     }
@@ -163,9 +155,10 @@ mod tests {
         let left_out = |log: PluginLog| {
             let mut rate = log.rate.lock();
             let start = Instant::now();
-            (0..LOGGER_BURST).filter(|_| !rate.bucket.take(start)).count()
+            (0..LOGGER_BURST).filter(|_| !rate.take(start)).count()
         };
-        assert_eq!(left_out(PluginLog::of_logger("event_logger".into())), 0);
-        assert_eq!(left_out(PluginLog::new("other".into())), (LOGGER_BURST - LOG_BURST) as usize);
+        let excess = || Arc::new(PluginExcess::new("p".into()));
+        assert_eq!(left_out(PluginLog::of_logger("event_logger".into(), excess())), 0);
+        assert_eq!(left_out(PluginLog::new("other".into(), excess())), (LOGGER_BURST - LOG_BURST) as usize);
     }
 }

@@ -214,7 +214,7 @@ package wasi:cli@0.2.3 {
 "#;
 
 /// How often what is done in excess is done.
-const EXCESS: i32 = 5_000;
+pub(super) const EXCESS: i32 = 5_000;
 
 /// Bytes of a message that is too large to be handed over, and of the memory that has room for it.
 const HUGE_BYTES: i32 = (HANDOVER_BYTES_MAX + 1) as i32;

@@ -21,7 +21,7 @@ impl io::Write for Writer {
 }
 
 /// Begins to keep the log, if that has not begun.
-pub(super) fn keep() {
+pub(in crate::hooks) fn keep() {
     static KEPT: OnceLock<()> = OnceLock::new();
     KEPT.get_or_init(|| {
         tracing_subscriber::fmt().with_ansi(false).with_writer(|| Writer).init();
@@ -29,7 +29,7 @@ pub(super) fn keep() {
 }
 
 /// The lines that contain `text`.
-pub(super) fn lines(text: &str) -> Vec<String> {
+pub(in crate::hooks) fn lines(text: &str) -> Vec<String> {
     let log = LOG.lock();
     String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }

@@ -5,7 +5,7 @@ mod broker;
 mod compatibility;
 mod greeter;
 mod guest;
-mod log;
+pub(super) mod log;
 mod many;
 mod methods;
 mod reasons;

@@ -1,7 +1,7 @@
 //! What each misbehaviour in each hook leads to: a message that names plugin, hook and cause; a deny, or an event that is
 //! counted as lost; and nothing for others.
 
-use super::guest::misfit;
+use super::guest::{EXCESS, misfit};
 use super::*;
 use crate::hooks::limits::{LOG_BURST, LOG_PER_SECOND, PUBLISH_BURST, PUBLISH_PER_SECOND};
 
@@ -128,10 +128,26 @@ fn each_misbehaviour_in_each_hook_is_contained() {
     }
 }
 
+/// Each of them comes to something, or is counted and told of.
 #[test]
-fn what_is_done_in_excess_is_cut_down() {
+fn what_is_done_in_excess_is_cut_down_and_told() {
     log::keep();
-    for does in [Does::PublishStorm, Does::LogFlood] {
+    for (does, counter, told) in [
+        (
+            Does::PublishStorm,
+            "plugin-publishes-refused",
+            format!(
+                "publishes more in auth than it may, {PUBLISH_BURST} at once and then {PUBLISH_PER_SECOND} per second: "
+            ),
+        ),
+        (
+            Does::LogFlood,
+            "plugin-log-lines-dropped",
+            format!(
+                "writes more to the log in auth than it may, {LOG_BURST} at once and then {LOG_PER_SECOND} per second: "
+            ),
+        ),
+    ] {
         let folder = tempfile::tempdir().expect("a folder");
         let guest = Guest { auth: Some(does), ..Guest::default() };
         let mut spec = guest_spec(folder.path(), &[guest]);
@@ -148,7 +164,15 @@ fn what_is_done_in_excess_is_cut_down() {
         let logged = log::lines(&format!("plugin=\"{name}\"")).len();
         assert!(published <= PUBLISH_BURST as usize + secs * PUBLISH_PER_SECOND as usize, "{published}");
         assert!(logged <= LOG_BURST as usize + secs * LOG_PER_SECOND as usize, "{logged}");
-        assert!(published > 0 || logged > 0);
+        let of_plugin = format!("{counter}/{name}");
+        let counted = hooks.counters().into_iter().find(|(counter, _)| *counter == of_plugin).map_or(0, |(_, it)| it);
+        assert_eq!(published + logged + counted as usize, EXCESS as usize, "{does:?}");
+        let lines = || log::lines(&format!("plugin \"{name}\" {told}"));
+        let [first] = &lines()[..] else { panic!("{:?}", lines()) };
+        assert!(first.contains("WARN") && first.contains("hint: "), "{first}");
+        hooks.stop();
+        let [_, rest] = &lines()[..] else { panic!("{:?}", lines()) };
+        assert!(rest.contains(&format!("per second: {} more ", counted - 1)), "{rest}");
     }
 }
 

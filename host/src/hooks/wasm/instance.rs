@@ -11,6 +11,7 @@ use super::wasi::exit_status;
 use crate::hooks::capabilities::escape;
 use crate::hooks::combine::{AuthVote, Vote};
 use crate::hooks::exchange::{Exchange, StepVote};
+use crate::hooks::faults::Call;
 use crate::hooks::interests::Registration;
 use crate::hooks::limits::{
     AUTH_DEADLINE, CAUSE_CHARS_MAX, HANDOVER_BYTES_MAX, INIT_DEADLINE, OBSERVER_DEADLINE, TOPIC_CHECK_DEADLINE,
@@ -56,7 +57,7 @@ impl Instance {
         credentials: &Credentials,
         deadline: Duration,
     ) -> Result<AuthVote, Fault> {
-        self.begin(deadline);
+        self.begin(Call::Auth, deadline);
         self.store.data_mut().call.begin(client, None);
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let vote = self.hooks.authenticate(&mut self.store, username, password)?;
@@ -71,7 +72,7 @@ impl Instance {
         exchange: &Exchange,
         data: Option<&[u8]>,
     ) -> Result<StepVote, Fault> {
-        self.begin(AUTH_DEADLINE);
+        self.begin(Call::EnhancedAuth, AUTH_DEADLINE);
         self.store.data_mut().call.begin(client, None);
         let vote = self.hooks.step(&mut self.store, exchange.method(), exchange.state(), data)?;
         self.store.data_mut().call.end();
@@ -86,7 +87,7 @@ impl Instance {
         topic: &str,
         facts: TopicFacts,
     ) -> Result<Vote, Fault> {
-        self.begin(TOPIC_CHECK_DEADLINE);
+        self.begin(Call::TopicCheck, TOPIC_CHECK_DEADLINE);
         self.store.data_mut().call.begin(client, Some(facts));
         let vote = self.hooks.check(&mut self.store, client, action, topic)?;
         self.store.data_mut().call.end();
@@ -100,7 +101,7 @@ impl Instance {
         action: Action,
         topics: &[(&str, TopicFacts)],
     ) -> Result<Vec<Vote>, Fault> {
-        self.begin_times(TOPIC_CHECK_DEADLINE, topics.len());
+        self.begin_times(Call::TopicCheck, TOPIC_CHECK_DEADLINE, topics.len());
         self.store.data_mut().call.begin(client, topics.iter().map(|(_, facts)| *facts));
         let names: Vec<String> = topics.iter().map(|(topic, _)| (*topic).to_owned()).collect();
         let votes = self.hooks.check_many(&mut self.store, client, action, &names)?;
@@ -110,7 +111,7 @@ impl Instance {
 
     /// Tells of an event.
     pub(crate) fn handle(&mut self, event: &Arc<Event>) -> Result<(), Fault> {
-        self.begin(OBSERVER_DEADLINE);
+        self.begin(Call::Events, OBSERVER_DEADLINE);
         let call = &mut self.store.data_mut().call;
         call.client.clone_from(&event.client);
         call.event = Some(Arc::clone(event));
@@ -123,7 +124,7 @@ impl Instance {
     /// long as it may at the start: otherwise the change is never in force.
     pub(crate) fn tick(&mut self) -> Result<(), Fault> {
         let reads_files = self.store.data().capabilities.files.are_granted();
-        self.begin(if reads_files { INIT_DEADLINE } else { OBSERVER_DEADLINE });
+        self.begin(Call::Ticks, if reads_files { INIT_DEADLINE } else { OBSERVER_DEADLINE });
         Ok(self.hooks.tick(&mut self.store)?)
     }
 
@@ -141,17 +142,18 @@ impl Instance {
 
     /// Tells the plugin that it ends in good order.
     pub(crate) fn stop(mut self) -> Result<(), Fault> {
-        self.begin(OBSERVER_DEADLINE);
+        self.begin(Call::Stop, OBSERVER_DEADLINE);
         Ok(self.hooks.stop(&mut self.store)?)
     }
 
     /// Begins a call that may run for so long, unless the configuration has another limit.
-    fn begin(&mut self, limit: Duration) {
-        self.begin_times(limit, 1);
+    fn begin(&mut self, hook: Call, limit: Duration) {
+        self.begin_times(hook, limit, 1);
     }
 
     /// The same for so many things in one call.
-    fn begin_times(&mut self, limit: Duration, count: usize) {
+    fn begin_times(&mut self, hook: Call, limit: Duration, count: usize) {
+        self.store.data_mut().hook = hook;
         let limit = self.store.data().deadline_set.unwrap_or(limit);
         begin(&mut self.store, limit.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)));
     }

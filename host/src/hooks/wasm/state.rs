@@ -8,6 +8,7 @@ use wasmtime::component::ResourceTable;
 use super::room::Limits;
 use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
+use crate::hooks::faults;
 use crate::hooks::interests::Registration;
 use crate::hooks::limits::{DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX};
 use crate::hooks::{Event, PluginLimits, Reason, TopicFacts};
@@ -17,6 +18,8 @@ use crate::types::{ClientInfo, TopicFilter};
 pub(super) struct State {
     /// The file that the running call has read last: its settings key and its content.
     pub(super) last_read: Option<(String, Arc<[u8]>)>,
+    /// What it was called for last.
+    pub(super) hook: faults::Call,
     /// What the running call is about.
     pub(super) call: Call,
     /// What the plugin asks for; there while its `init` runs.
@@ -57,6 +60,7 @@ impl State {
         Self {
             accepts_known,
             last_read: None,
+            hook: faults::Call::Init,
             call: Call::default(),
             registration: None,
             payloads: false,

@@ -158,7 +158,7 @@ impl Lines {
 
     fn tell(&self, line: &[u8]) {
         if !self.quiet.load(Ordering::Relaxed) {
-            self.capabilities.log.write(self.level, String::from_utf8_lossy(line).trim_end());
+            self.capabilities.log.write(self.level, String::from_utf8_lossy(line).trim_end(), None);
         }
     }
 }

@@ -131,7 +131,7 @@ impl invalidate::Host for State {
 impl log::Host for State {
     fn write(&mut self, level: log::Level, message: String) {
         if !self.quiet {
-            self.capabilities.log.write(level.into(), &message);
+            self.capabilities.log.write(level.into(), &message, Some(self.hook.name()));
         }
     }
 
@@ -180,7 +180,7 @@ impl publisher::Host for State {
         qos: types::Qos,
         retain: bool,
     ) -> Result<(), publisher::PublishError> {
-        Ok(self.capabilities.publisher.publish(&topic, payload, qos.into(), retain)?)
+        Ok(self.capabilities.publisher.publish(&topic, payload, qos.into(), retain, self.hook.name())?)
     }
 }
 
@@ -241,16 +241,18 @@ mod tests {
 
     use super::*;
     use crate::hooks::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
+    use crate::hooks::excess::PluginExcess;
     use crate::hooks::stand_in::StandIn;
     use crate::hooks::{BrokerServices, PluginLimits};
 
     /// The state of an instance that is in its `init`, of which it is the first or not.
     fn state(first: bool) -> State {
         let broker: Arc<dyn BrokerServices> = Arc::<StandIn>::default();
+        let excess = Arc::new(PluginExcess::new("p".into()));
         let capabilities = Capabilities {
-            log: PluginLog::new("p".into()),
+            log: PluginLog::new("p".into(), Arc::clone(&excess)),
             files: Files::new(&[], &serde_json::Map::new(), Arc::default()),
-            publisher: Publisher::new(Vec::new(), Arc::clone(&broker)),
+            publisher: Publisher::new(Vec::new(), Arc::clone(&broker), excess),
             broker_info: BrokerInfo::new(Arc::clone(&broker), Arc::default()),
             sessions: Sessions::new(broker),
             verdict_number: Arc::default(),
