@@ -5,6 +5,7 @@ mod broker;
 mod compatibility;
 mod greeter;
 mod guest;
+mod interface;
 mod log;
 mod many;
 mod methods;
