@@ -9,7 +9,7 @@ use wasm_encoder::{
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use super::super::limits::HANDOVER_BYTES_MAX;
+use super::super::limits::{HANDOVER_BYTES_MAX, MEMORY_BYTES_MAX};
 use super::super::{Action, EventKind};
 
 /// The misbehaviours, and all of them in a list, so that none goes untested.
@@ -35,7 +35,7 @@ does! {
     Trap,
     /// Runs for ever.
     Spin,
-    /// Asks for more memory than there is.
+    /// Fills all the memory that it may have, and asks for more.
     Hog,
     /// Calls itself for ever.
     Recurse,
@@ -51,6 +51,9 @@ does! {
     LogFlood,
     /// Hands a message to the log that is larger than what may be handed over.
     HugeMessage,
+    /// Answers more than may be handed over, and has it all: `init` an error text of 12 MiB, `check-many` a
+    /// million verdicts. Others answer as they should.
+    HugeAnswer,
     /// Waits for an hour, by WASI.
     Wait,
     /// Ends the process, by WASI.
@@ -137,6 +140,10 @@ const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 const HEAP: i32 = 1024;
 /// Where the verdicts of `check-many` lie: the second page.
 const VERDICTS: i32 = 65_536;
+/// Where an answer lies that is too large: from the end of the first memory on.
+const HUGE_ANSWER: i32 = (MEMORY_PAGES as i32) << 16;
+const HUGE_ANSWER_BYTES: i32 = 12 << 20;
+const MANY_VERDICTS: i32 = 1_000_000;
 
 /// The functions that every guest imports, in order; the functions of the guest follow.
 const DROP_CLIENT: u32 = 0;
@@ -358,12 +365,17 @@ impl Guest {
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_TOPIC_REQUEST);
                         // Eight bytes for each topic, all the same: the decision, and some time that it may be kept.
                         code.i32_const(VERDICTS).i32_const(decision).local_get(9).i32_const(8).i32_mul().memory_fill(0);
-                        code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
-                        code.i32_const(VERDICT)
-                            .local_get(9)
-                            .i32_const(self.verdicts_left_out)
-                            .i32_sub()
-                            .i32_store(at(4));
+                        if does == Does::HugeAnswer {
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER).i32_store(at(0));
+                            code.i32_const(VERDICT).i32_const(MANY_VERDICTS).i32_store(at(4));
+                        } else {
+                            code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
+                            code.i32_const(VERDICT)
+                                .local_get(9)
+                                .i32_const(self.verdicts_left_out)
+                                .i32_sub()
+                                .i32_store(at(4));
+                        }
                         code.i32_const(VERDICT);
                     }
                     "handle" => {
@@ -413,9 +425,12 @@ impl Guest {
     /// The answer of `init`, `ok` or `err` with a text, and what else the guest needs.
     fn data(&self) -> DataSection {
         let text = self.refuses.unwrap_or_default();
-        let len = if self.init == Does::WrongAnswer { 1 << 31 } else { u32::try_from(text.len()).expect("short") };
-        let refuses = self.refuses.is_some() || self.init == Does::WrongAnswer;
-        let answer = [u32::from(refuses), TEXT as u32, len];
+        let (refuses, at, len) = match self.init {
+            Does::WrongAnswer => (true, TEXT, 1 << 31),
+            Does::HugeAnswer => (true, HUGE_ANSWER, HUGE_ANSWER_BYTES as u32),
+            _ => (self.refuses.is_some(), TEXT, u32::try_from(text.len()).expect("short")),
+        };
+        let answer = [u32::from(refuses), at as u32, len];
         let mut data = DataSection::new();
         data.active(
             0,
@@ -445,7 +460,10 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
             code.loop_(wasm_encoder::BlockType::Empty).br(0).end();
         }
         Does::Hog => {
-            code.i32_const(512).memory_grow(0).drop();
+            let more = MEMORY_BYTES_MAX as i32 - HUGE_ANSWER;
+            code.i32_const(more >> 16).memory_grow(0).drop();
+            code.i32_const(HUGE_ANSWER).i32_const(1).i32_const(more).memory_fill(0);
+            code.i32_const(1).memory_grow(0).drop();
         }
         Does::Publish => publish(code),
         Does::PublishStorm => in_excess(code, publish),
@@ -454,6 +472,11 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
         }),
         Does::HugeMessage => {
             code.i32_const(2).i32_const(0).i32_const(HUGE_BYTES).call(LOG);
+        }
+        Does::HugeAnswer => {
+            code.i32_const(HUGE_ANSWER_BYTES >> 16).memory_grow(0).drop();
+            // Verdicts are filled with `allow`.
+            code.i32_const(HUGE_ANSWER).i32_const(0).i32_const(HUGE_ANSWER_BYTES).memory_fill(0);
         }
         Does::Wait => {
             code.i64_const(3_600_000_000_000).call(SUBSCRIBE).call(BLOCK);
