@@ -51,8 +51,8 @@ does! {
     LogFlood,
     /// Hands a message to the log that is larger than what may be handed over.
     HugeMessage,
-    /// Answers more than may be handed over, and has it all: `init` an error text of 12 MiB, `check-many` a
-    /// million verdicts. Others answer as they should.
+    /// Answers more than may be handed over, and has it all: `init` an error text of 12 MiB, `enhanced-auth` a challenge of
+    /// so much, `check-many` a million verdicts. Others answer as they should.
     HugeAnswer,
     /// Waits for an hour, by WASI.
     Wait,
@@ -64,6 +64,9 @@ does! {
     Print,
 }
 
+/// The authentication method that a guest with `enhanced-auth` serves.
+pub(super) const METHOD: &str = "method";
+
 /// A plugin; the hooks that are `None` are not exported.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
@@ -72,6 +75,8 @@ pub(super) struct Guest {
     /// The error text of `init`.
     pub(super) refuses: Option<&'static str>,
     pub(super) auth: Option<Does>,
+    /// Of the method `METHOD`.
+    pub(super) enhanced_auth: Option<Does>,
     pub(super) topic_check: Option<Does>,
     pub(super) events: Option<Does>,
     pub(super) ticks: Option<Does>,
@@ -91,6 +96,7 @@ impl Default for Guest {
             stop: Does::Answer(0),
             refuses: None,
             auth: None,
+            enhanced_auth: None,
             topic_check: None,
             events: None,
             ticks: None,
@@ -135,6 +141,7 @@ const VERDICT: i32 = 512;
 const TOPIC: i32 = 768;
 const PRINTED: i32 = 800;
 const EXTENSION: i32 = 896;
+const METHOD_NAME: i32 = 960;
 const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 /// Where arguments are put.
 const HEAP: i32 = 1024;
@@ -158,7 +165,8 @@ const UPTIME: u32 = 8;
 const PUBLISH: u32 = 9;
 const LOG: u32 = 10;
 const EXTEND: u32 = 11;
-const IMPORTS: u32 = 12;
+const SERVE_METHOD: u32 = 12;
+const IMPORTS: u32 = 13;
 
 /// Those that a guest with WASI imports after these: interface, function, parameters, whether it has a result.
 const WASI: [(&str, &str, &[ValType], bool); 9] = [
@@ -262,15 +270,18 @@ impl Guest {
     }
 
     fn uses_wasi(&self) -> bool {
-        let hooks = [Some(self.init), Some(self.stop), self.auth, self.topic_check, self.events, self.ticks];
+        let hooks = [self.auth, self.enhanced_auth, self.topic_check, self.events, self.ticks];
+        let hooks = hooks.into_iter().chain([Some(self.init), Some(self.stop)]);
         let wasi = |does: &Does| matches!(does, Does::Wait | Does::Exit | Does::LookAround | Does::Print);
-        hooks.into_iter().flatten().any(|does| wasi(&does))
+        hooks.flatten().any(|does| wasi(&does))
     }
 
     /// Hook, function, number of parameters, whether it has a result, what it does.
     fn hooks(&self) -> Vec<(&'static str, &'static str, usize, bool, Does)> {
         [
             ("auth", "authenticate", 8, true, self.auth),
+            ("enhanced-auth", "start", 7, true, self.enhanced_auth),
+            ("enhanced-auth", "proceed", 9, true, self.enhanced_auth),
             ("topic-check", "check", 10, true, self.topic_check),
             ("topic-check", "check-many", 10, true, self.topic_check),
             ("events", "handle", 5, false, self.events),
@@ -308,6 +319,7 @@ impl Guest {
         imports.import("amqtt:plugin/publisher@1.0.0", "publish", EntityType::Function(2));
         imports.import("amqtt:plugin/log@1.0.0", "write", EntityType::Function(4));
         imports.import("amqtt:plugin/types@1.0.0", "[method]topic-request.extend-to", EntityType::Function(5));
+        imports.import("amqtt:plugin/types@1.0.0", "[method]registration.serve-method", EntityType::Function(4));
         for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
             imports.import(interface, function, EntityType::Function(types.len()));
             types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
@@ -347,6 +359,23 @@ impl Guest {
                 match function {
                     "authenticate" => {
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST).i32_const(decision);
+                    }
+                    "start" | "proceed" => {
+                        code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST);
+                        // An outcome: 0 a challenge, 1 an anonymous client, 2 a deny.
+                        let outcome = match does {
+                            Does::HugeAnswer => 0,
+                            Does::WrongAnswer => 99,
+                            _ if decision == 0 => 1,
+                            _ => 2,
+                        };
+                        code.i32_const(VERDICT).i32_const(0).i32_const(28).memory_fill(0);
+                        code.i32_const(VERDICT).i32_const(outcome).i32_store8(at(0));
+                        if does == Does::HugeAnswer {
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER).i32_store(at(4));
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER_BYTES).i32_store(at(8));
+                        }
+                        code.i32_const(VERDICT);
                     }
                     "check" => {
                         if let Some(filter) = self.extends_to {
@@ -420,6 +449,9 @@ impl Guest {
             place += len;
         }
         code.local_get(2).i32_const(self.tick_seconds.cast_signed()).call(TICK_EVERY);
+        if self.enhanced_auth.is_some() {
+            code.local_get(2).i32_const(METHOD_NAME).i32_const(METHOD.len() as i32).call(SERVE_METHOD);
+        }
     }
 
     /// The answer of `init`, `ok` or `err` with a text, and what else the guest needs.
@@ -445,6 +477,7 @@ impl Guest {
         );
         data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
         data.active(0, &ConstExpr::i32_const(EXTENSION), self.extends_to.unwrap_or_default().bytes());
+        data.active(0, &ConstExpr::i32_const(METHOD_NAME), METHOD.bytes());
         data.active(0, &ConstExpr::i32_const(PRINTED), PRINTED_TEXT.iter().copied());
         data
     }

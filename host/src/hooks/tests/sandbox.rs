@@ -1,7 +1,7 @@
 //! What each misbehaviour in each hook leads to: a message that names plugin, hook and cause; a deny, or an event that is
 //! counted as lost; and nothing for others.
 
-use super::guest::misfit;
+use super::guest::{METHOD, misfit};
 use super::*;
 use crate::hooks::limits::{LOG_BURST, LOG_PER_SECOND, PUBLISH_BURST, PUBLISH_PER_SECOND};
 
@@ -9,13 +9,15 @@ use crate::hooks::limits::{LOG_BURST, LOG_PER_SECOND, PUBLISH_BURST, PUBLISH_PER
 enum Hook {
     Init,
     Auth,
+    EnhancedAuth,
     TopicCheck,
     Events,
     Ticks,
     Stop,
 }
 
-const HOOKS: [Hook; 6] = [Hook::Init, Hook::Auth, Hook::TopicCheck, Hook::Events, Hook::Ticks, Hook::Stop];
+const HOOKS: [Hook; 7] =
+    [Hook::Init, Hook::Auth, Hook::EnhancedAuth, Hook::TopicCheck, Hook::Events, Hook::Ticks, Hook::Stop];
 
 impl Hook {
     /// As messages have it.
@@ -23,6 +25,7 @@ impl Hook {
         match self {
             Self::Init => "init",
             Self::Auth => "auth",
+            Self::EnhancedAuth => "enhanced-auth",
             Self::TopicCheck => "topic-check",
             Self::Events => "events",
             Self::Ticks => "ticks",
@@ -44,8 +47,10 @@ fn cause(does: Does, hook: Hook) -> Option<&'static str> {
         Does::Spin | Does::Wait => Some("timed out after 20ms"),
         Does::Hog => Some("MiB, and its `memory` is 16.0 MiB"),
         Does::Recurse => Some("its stack overflowed"),
-        Does::WrongAnswer if matches!(hook, Hook::Init | Hook::Auth | Hook::TopicCheck) => Some("trapped"),
-        Does::HugeAnswer if hook == Hook::Init => Some(TOO_MUCH),
+        Does::WrongAnswer if matches!(hook, Hook::Init | Hook::Auth | Hook::EnhancedAuth | Hook::TopicCheck) => {
+            Some("trapped")
+        }
+        Does::HugeAnswer if matches!(hook, Hook::Init | Hook::EnhancedAuth) => Some(TOO_MUCH),
         Does::HugeMessage => Some(TOO_MUCH),
         Does::Exit => Some("it called `exit` with status 1"),
         // The others answer; what they do in excess is bounded.
@@ -61,6 +66,7 @@ fn spec(folder: &Path, name: &str, hook: Hook, does: Does) -> HookSpec {
         init: in_hook(Hook::Init),
         stop: in_hook(Hook::Stop),
         auth: Some(in_hook(Hook::Auth)),
+        enhanced_auth: Some(in_hook(Hook::EnhancedAuth)),
         topic_check: Some(in_hook(Hook::TopicCheck)),
         events: Some(in_hook(Hook::Events)),
         ticks: Some(in_hook(Hook::Ticks)),
@@ -88,6 +94,13 @@ fn fault_line(name: &str) -> String {
     line().expect("was there")
 }
 
+/// The first step of an exchange.
+fn begin(hooks: &Arc<Hooks>) -> Step {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let exchange = hooks.begin_exchange(METHOD).expect("it serves the method");
+    runtime.block_on(hooks.step(client(None), exchange, None))
+}
+
 fn check(hook: Hook, does: Does) {
     let what = format!("{does:?} in {hook:?}");
     let folder = tempfile::tempdir().expect("a folder");
@@ -107,8 +120,10 @@ fn check(hook: Hook, does: Does) {
     hooks.start();
     hooks.emit(event(EventKind::ClientConnected));
     let (auth, verdict) = (authenticate(&hooks, None, ""), publish(&mut checker, &client(None)));
+    let step = begin(&hooks);
     let fails = |which| cause.is_some() && hook == which;
     assert_eq!(auth == AuthOutcome::Allowed, !fails(Hook::Auth), "{what}: {auth:?}");
+    assert_eq!(matches!(step, Step::Proven(_)), !fails(Hook::EnhancedAuth), "{what}: {step:?}");
     assert_eq!(verdict.allowed, !fails(Hook::TopicCheck), "{what}: {verdict:?}");
     let untold = |message: &&crate::types::Message| message.topic.as_str() == "t";
     let told = || broker.published.lock().iter().filter(untold).count();
