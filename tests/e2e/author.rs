@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Setup, amqtt};
 use crate::client::Client;
+use crate::examples::wasip2::skip;
 use crate::wasm_toolchain::{TARGET, Toolchain};
 
 /// Runs a command in a folder.
@@ -113,6 +114,39 @@ fn from_nothing_to_a_plugin_that_a_broker_goes_by() {
         let line = broker.wait_for_log(&format!("each client has its own topics below `{prefix}`"));
         assert!(line.contains(&format!("plugin=\"{name}\"")), "{line}");
     }
+}
+
+/// The README's other way to a component, which needs no `pack`.
+#[test]
+fn a_project_that_is_built_for_wasip2_is_a_plugin_as_it_is() {
+    const WASIP2: &str = "wasm32-wasip2";
+    let Some(toolchain) = Toolchain::with_target(WASIP2) else {
+        return skip("a project of `plugin new` for wasm32-wasip2");
+    };
+    let home = TempDir::new().expect("a folder");
+    succeed(&mut plugin(&["new", "own-topics"]), home.path());
+    let project = home.path().join("own-topics");
+    let mut build = cargo(&["build", "--target", WASIP2, "--release"]);
+    toolchain.apply(&mut build);
+    succeed(&mut build, &project);
+
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("author").join(WASIP2).join("release/own_topics.wasm");
+    std::fs::copy(built, project.join("own_topics.wasm")).expect("cargo has made it");
+    let checked = succeed(&mut plugin(&["check", "own_topics.wasm", "--settings", r#"{"prefix": "d/"}"#]), &project);
+    assert!(checked.starts_with("plugin \"own_topics\" 0.1.0: hooks topic-check; uses "), "{checked}");
+    assert!(checked.ends_with("\nOK\n"), "{checked}");
+    let tested = succeed(&mut plugin(&["test", "own_topics.wasm", "cases.yaml"]), &project);
+    assert!(tested.ends_with("6 passed, 0 failed\n"), "{tested}");
+
+    let config = "plugins:\n  - auth_anonymous\n  - own_topics: {prefix: d/}\n";
+    let mut broker = Setup::new(config).plugin_dir_with(&component_path(&project)).debug().start();
+    broker.wait_for_log("each client has its own topics below `d/`");
+    let mut client = Client::connect(&broker, "c1");
+    client.subscribe("d/c1/#", AtMostOnce);
+    client.publish("d/c2/a", AtLeastOnce, false, "not allowed");
+    broker.wait_for_log("Publish of `d/c2/a` is not for `c1`");
+    client.publish("d/c1/a", AtLeastOnce, false, "allowed");
+    assert_eq!(client.receive().topic, "d/c1/a");
 }
 
 fn component_path(project: &Path) -> String {

@@ -2,7 +2,7 @@
 
 mod built;
 mod faults;
-mod wasip2;
+pub(crate) mod wasip2;
 
 use std::path::Path;
 

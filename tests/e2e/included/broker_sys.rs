@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumqttc::QoS::{AtLeastOnce, AtMostOnce};
 
@@ -16,8 +16,11 @@ enum Shape {
 }
 use Shape::{Decimal, Span, Version, Whole};
 
-/// Every topic of the README below `$SYS/broker/` that has a name of its own.
-const TOPICS: [(&str, Shape); 50] = [
+/// The README of the plugin, which lists the topics.
+const README: &str = include_str!("../../../plugins/broker_sys/README.md");
+
+/// Every topic of the README below `$SYS/broker/` that has a name of its own, and some of `counters/NAME`.
+const TOPICS: [(&str, Shape); 45] = [
     ("version", Version),
     ("time", Whole),
     ("uptime", Whole),
@@ -47,6 +50,7 @@ const TOPICS: [(&str, Shape); 50] = [
     ("retained messages/count", Whole),
     ("messages/subscriptions/count", Whole),
     ("subscriptions/count", Whole),
+    ("shared_subscriptions/count", Whole),
     ("load/bytes/received", Whole),
     ("load/bytes/sent", Whole),
     ("bytes/received", Whole),
@@ -62,13 +66,26 @@ const TOPICS: [(&str, Shape); 50] = [
     ("counters/plugin-publishes-refused/broker_sys", Whole),
     ("counters/events-dropped", Whole),
     ("counters/publish-denied", Whole),
-    ("load/messages/received/1min", Decimal(2)),
-    ("load/messages/sent/5min", Decimal(2)),
-    ("load/bytes/received/15min", Decimal(2)),
-    ("load/publish/received/1min", Decimal(2)),
-    ("load/publish/dropped/1min", Decimal(2)),
-    ("load/connections/1min", Decimal(2)),
 ];
+
+/// What is averaged, and over which times: `load/NAME/SPAN`.
+const AVERAGED: [&str; 8] = [
+    "messages/received",
+    "messages/sent",
+    "bytes/received",
+    "bytes/sent",
+    "publish/received",
+    "publish/sent",
+    "publish/dropped",
+    "connections",
+];
+const SPANS: [&str; 3] = ["1min", "5min", "15min"];
+
+/// All of them.
+fn topics() -> Vec<(String, Shape)> {
+    let averages = AVERAGED.iter().flat_map(|name| SPANS.map(|span| (format!("load/{name}/{span}"), Decimal(2))));
+    TOPICS.iter().map(|(topic, shape)| ((*topic).to_owned(), *shape)).chain(averages).collect()
+}
 
 impl Shape {
     fn fits(self, text: &str) -> bool {
@@ -106,8 +123,8 @@ fn every_topic_is_retained_and_has_its_shape() {
         alice.receive();
     }
     let found = retained(&broker);
-    for (topic, shape) in TOPICS {
-        let text = found.get(topic).unwrap_or_else(|| panic!("no {topic} in {found:?}"));
+    for (topic, shape) in topics() {
+        let text = found.get(&topic).unwrap_or_else(|| panic!("no {topic} in {found:?}"));
         assert!(shape.fits(text), "{topic} {text}");
     }
     let value = |topic: &str| found[topic].parse::<f64>().expect("a number");
@@ -118,6 +135,35 @@ fn every_topic_is_retained_and_has_its_shape() {
     assert!(value("time") > 1_700_000_000.0);
     broker.signal("TERM");
     assert!(broker.wait().success());
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The topics of the README's table: its first cells and its last ones, those of the averages with what the cell between
+/// them says that NAME is.
+fn documented() -> BTreeSet<String> {
+    let mut topics = BTreeSet::new();
+    for row in README.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.split('|').collect();
+        let (first, between, last) = (cells[1], cells[2], cells[3]);
+        if first.contains("load/NAME/") {
+            let spans = quoted(first).filter_map(|topic| topic.rsplit('/').next());
+            let of_span = |span| quoted(between).map(move |name| format!("load/{name}/{span}"));
+            topics.extend(spans.flat_map(of_span));
+        } else if !first.contains("counters/NAME") {
+            topics.extend(quoted(first).chain(quoted(last)).map(str::to_owned));
+        }
+    }
+    topics
+}
+
+#[test]
+fn the_topics_are_those_of_the_readme() {
+    let ours = topics().into_iter().map(|(topic, _)| topic).filter(|topic| !topic.starts_with("counters/"));
+    assert_eq!(ours.collect::<BTreeSet<_>>(), documented());
 }
 
 #[test]

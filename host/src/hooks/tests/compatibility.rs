@@ -10,7 +10,9 @@ use std::sync::Once;
 use semver::Version;
 
 use super::*;
-use crate::types::{SubscriptionId, SubscriptionOptions, TopicFilter, UserProperty};
+use crate::types::{
+    CertificateFacts, SubscriptionId, SubscriptionOptions, TlsFacts, TopicFilter, TransportKind, UserProperty,
+};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/compatibility");
 
@@ -21,15 +23,15 @@ const RECORDED: [(&str, &str); 2] = [
 ];
 
 /// A line of the manifest.
-struct Entry {
-    version: Version,
+pub(super) struct Entry {
+    pub(super) version: Version,
     sha256: String,
     /// Below the folder, with `/`.
-    file: String,
+    pub(super) file: String,
 }
 
 impl Entry {
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         Path::new(FOLDER).join(&self.file)
     }
 
@@ -38,7 +40,7 @@ impl Entry {
     }
 }
 
-fn entries() -> Vec<Entry> {
+pub(super) fn entries() -> Vec<Entry> {
     let manifest = fs::read_to_string(Path::new(FOLDER).join("manifest")).unwrap_or_default();
     let lines = manifest.lines().filter(|line| !line.starts_with('#'));
     let entry = |line: &str| {
@@ -66,7 +68,7 @@ fn told_to_authors() -> BTreeSet<Version> {
 }
 
 /// Writes the plugins of this version down, where that is asked for and was not done yet.
-fn record() {
+pub(super) fn record() {
     static ONCE: Once = Once::new();
     ONCE.call_once(record_once);
 }
@@ -173,7 +175,7 @@ fn replaced(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
     bytes
 }
 
-fn all_grants() -> Grants {
+pub(super) fn all_grants() -> Grants {
     Grants {
         files: vec!["file".into()],
         publish: vec![TopicFilter::new("everything/#").expect("valid")],
@@ -183,7 +185,7 @@ fn all_grants() -> Grants {
     }
 }
 
-fn spec_of(path: &Path, grants: Grants, settings: Value) -> HookSpec {
+pub(super) fn spec_of(path: &Path, grants: Grants, settings: Value) -> HookSpec {
     let plugin = PluginSpec { path: Some(path.to_owned()), grants, ..embedded("guest", settings) };
     HookSpec { plugins: vec![plugin], ..HookSpec::default() }
 }
@@ -266,12 +268,11 @@ fn everything_answers(path: &Path) {
         eventually(&full, || found().is_some());
         String::from_utf8(found().expect("was there").payload.to_vec()).expect("text")
     };
-    let payload = Some(bytes::Bytes::from_static(b"12345"));
-    hooks.emit(event(EventKind::ClientConnected));
-    hooks.emit(Event { payload, payload_len: Some(5), ..event(EventKind::MessageReceived) });
-    hooks.emit(event(EventKind::ClientDisconnected));
-    assert_eq!(told("connected"), "c1  127.0.0.1:1 default tcp 0 false 0");
-    assert_eq!(told("payload-bytes"), "5");
+    // A plugin of an earlier version does not know the kinds that have come since.
+    for &kind in EventKind::ALL.iter().filter(|kind| hooks.wants(**kind)) {
+        hooks.emit(full_event(kind));
+        assert_eq!(told(&format!("event/{}", kind.name())), FULL_EVENT);
+    }
 
     let number = hooks.verdict_number();
     hooks.start();
@@ -289,6 +290,43 @@ fn everything_answers(path: &Path) {
     assert_eq!(told("stopped"), "");
     assert_eq!(faults(&hooks), 0);
 }
+
+/// An event with all that there may be of one, of a client with all that there may be of one.
+fn full_event(kind: EventKind) -> Event {
+    let property = |name: &str, value: &str| UserProperty { name: name.into(), value: value.into() };
+    let certificate = CertificateFacts {
+        subject: "CN=sensor,O=Example".into(),
+        common_name: Some("sensor".into()),
+        serial: "0a1b".into(),
+        sha256: [0xab; 32],
+    };
+    let tls = TlsFacts { version: "1.3", certificate: Some(certificate) };
+    let mut info = (*client(Some("alice"))).clone();
+    info.peer = Peer { transport: TransportKind::Wss, tls: Some(Arc::new(tls)), ..info.peer };
+    info.connect = ConnectFacts {
+        protocol_level: 5,
+        clean_start: true,
+        keep_alive_secs: 30,
+        user_properties: [property("a", "b")].into_iter().collect(),
+    };
+    Event {
+        topic: Some("t/a".into()),
+        qos: Some(QoS::AtLeastOnce),
+        retain: Some(true),
+        payload_len: Some(5),
+        payload: Some(bytes::Bytes::from_static(b"12345")),
+        packet: Some(PacketFacts { packet_type: 3, flags: 10, packet_id: Some(7), len: 20 }),
+        reason_code: Some(0x8e),
+        reason: Some("taken over".into()),
+        user_properties: [property("c", "d"), property("e", "")].into(),
+        ..Event::of_client(kind, &Arc::new(info))
+    }
+}
+
+/// What `guest_everything` tells of it.
+const FULL_EVENT: &str = "c1 alice 127.0.0.1:1 default wss 5 true 30 [a=b] Some(\"1.3\") Some((\"CN=sensor,O=Example\", \
+    Some(\"sensor\"), \"0a1b\", \"abababababababababababababababababababababababababababababababab\")); Some(\"t/a\") \
+    Some(AtLeastOnce) Some(true) Some(5) Some(\"12345\") Some((3, 10, Some(7), 20)) Some(142) Some(\"taken over\") [c=d,e=]";
 
 /// Asks its `enhanced-auth`: two steps, to both ends.
 fn everything_exchanges(hooks: &Arc<Hooks>) {

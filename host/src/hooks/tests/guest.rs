@@ -9,7 +9,7 @@ use wasm_encoder::{
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use super::super::limits::HANDOVER_BYTES_MAX;
+use super::super::limits::{HANDOVER_BYTES_MAX, MEMORY_BYTES_MAX};
 use super::super::{Action, EventKind};
 
 /// The misbehaviours, and all of them in a list, so that none goes untested.
@@ -35,7 +35,7 @@ does! {
     Trap,
     /// Runs for ever.
     Spin,
-    /// Asks for more memory than there is.
+    /// Fills all the memory that it may have, and asks for more.
     Hog,
     /// Calls itself for ever.
     Recurse,
@@ -51,6 +51,9 @@ does! {
     LogFlood,
     /// Hands a message to the log that is larger than what may be handed over.
     HugeMessage,
+    /// Answers more than may be handed over, and has it all: `init` an error text of 12 MiB, `enhanced-auth` a challenge of
+    /// so much, `check-many` a million verdicts. Others answer as they should.
+    HugeAnswer,
     /// Waits for an hour, by WASI.
     Wait,
     /// Ends the process, by WASI.
@@ -61,6 +64,9 @@ does! {
     Print,
 }
 
+/// The authentication method that a guest with `enhanced-auth` serves.
+pub(super) const METHOD: &str = "method";
+
 /// A plugin; the hooks that are `None` are not exported.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
@@ -69,6 +75,8 @@ pub(super) struct Guest {
     /// The error text of `init`.
     pub(super) refuses: Option<&'static str>,
     pub(super) auth: Option<Does>,
+    /// Of the method `METHOD`.
+    pub(super) enhanced_auth: Option<Does>,
     pub(super) topic_check: Option<Does>,
     pub(super) events: Option<Does>,
     pub(super) ticks: Option<Does>,
@@ -88,6 +96,7 @@ impl Default for Guest {
             stop: Does::Answer(0),
             refuses: None,
             auth: None,
+            enhanced_auth: None,
             topic_check: None,
             events: None,
             ticks: None,
@@ -132,11 +141,16 @@ const VERDICT: i32 = 512;
 const TOPIC: i32 = 768;
 const PRINTED: i32 = 800;
 const EXTENSION: i32 = 896;
+const METHOD_NAME: i32 = 960;
 const PRINTED_TEXT: &[u8] = b"printed\nhalf";
 /// Where arguments are put.
 const HEAP: i32 = 1024;
 /// Where the verdicts of `check-many` lie: the second page.
 const VERDICTS: i32 = 65_536;
+/// Where an answer lies that is too large: from the end of the first memory on.
+const HUGE_ANSWER: i32 = (MEMORY_PAGES as i32) << 16;
+const HUGE_ANSWER_BYTES: i32 = 12 << 20;
+const MANY_VERDICTS: i32 = 1_000_000;
 
 /// The functions that every guest imports, in order; the functions of the guest follow.
 const DROP_CLIENT: u32 = 0;
@@ -151,7 +165,8 @@ const UPTIME: u32 = 8;
 const PUBLISH: u32 = 9;
 const LOG: u32 = 10;
 const EXTEND: u32 = 11;
-const IMPORTS: u32 = 12;
+const SERVE_METHOD: u32 = 12;
+const IMPORTS: u32 = 13;
 
 /// Those that a guest with WASI imports after these: interface, function, parameters, whether it has a result.
 const WASI: [(&str, &str, &[ValType], bool); 9] = [
@@ -255,15 +270,18 @@ impl Guest {
     }
 
     fn uses_wasi(&self) -> bool {
-        let hooks = [Some(self.init), Some(self.stop), self.auth, self.topic_check, self.events, self.ticks];
+        let hooks = [self.auth, self.enhanced_auth, self.topic_check, self.events, self.ticks];
+        let hooks = hooks.into_iter().chain([Some(self.init), Some(self.stop)]);
         let wasi = |does: &Does| matches!(does, Does::Wait | Does::Exit | Does::LookAround | Does::Print);
-        hooks.into_iter().flatten().any(|does| wasi(&does))
+        hooks.flatten().any(|does| wasi(&does))
     }
 
     /// Hook, function, number of parameters, whether it has a result, what it does.
     fn hooks(&self) -> Vec<(&'static str, &'static str, usize, bool, Does)> {
         [
             ("auth", "authenticate", 8, true, self.auth),
+            ("enhanced-auth", "start", 7, true, self.enhanced_auth),
+            ("enhanced-auth", "proceed", 9, true, self.enhanced_auth),
             ("topic-check", "check", 10, true, self.topic_check),
             ("topic-check", "check-many", 10, true, self.topic_check),
             ("events", "handle", 5, false, self.events),
@@ -301,6 +319,7 @@ impl Guest {
         imports.import("amqtt:plugin/publisher@1.0.0", "publish", EntityType::Function(2));
         imports.import("amqtt:plugin/log@1.0.0", "write", EntityType::Function(4));
         imports.import("amqtt:plugin/types@1.0.0", "[method]topic-request.extend-to", EntityType::Function(5));
+        imports.import("amqtt:plugin/types@1.0.0", "[method]registration.serve-method", EntityType::Function(4));
         for (interface, function, params, result) in WASI.into_iter().filter(|_| self.uses_wasi()) {
             imports.import(interface, function, EntityType::Function(types.len()));
             types.ty().function(params.iter().copied(), result.then_some(ValType::I32));
@@ -341,6 +360,23 @@ impl Guest {
                     "authenticate" => {
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST).i32_const(decision);
                     }
+                    "start" | "proceed" => {
+                        code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_AUTH_REQUEST);
+                        // An outcome: 0 a challenge, 1 an anonymous client, 2 a deny.
+                        let outcome = match does {
+                            Does::HugeAnswer => 0,
+                            Does::WrongAnswer => 99,
+                            _ if decision == 0 => 1,
+                            _ => 2,
+                        };
+                        code.i32_const(VERDICT).i32_const(0).i32_const(28).memory_fill(0);
+                        code.i32_const(VERDICT).i32_const(outcome).i32_store8(at(0));
+                        if does == Does::HugeAnswer {
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER).i32_store(at(4));
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER_BYTES).i32_store(at(8));
+                        }
+                        code.i32_const(VERDICT);
+                    }
                     "check" => {
                         if let Some(filter) = self.extends_to {
                             code.local_get(1)
@@ -358,12 +394,17 @@ impl Guest {
                         code.local_get(0).call(DROP_CLIENT).local_get(1).call(DROP_TOPIC_REQUEST);
                         // Eight bytes for each topic, all the same: the decision, and some time that it may be kept.
                         code.i32_const(VERDICTS).i32_const(decision).local_get(9).i32_const(8).i32_mul().memory_fill(0);
-                        code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
-                        code.i32_const(VERDICT)
-                            .local_get(9)
-                            .i32_const(self.verdicts_left_out)
-                            .i32_sub()
-                            .i32_store(at(4));
+                        if does == Does::HugeAnswer {
+                            code.i32_const(VERDICT).i32_const(HUGE_ANSWER).i32_store(at(0));
+                            code.i32_const(VERDICT).i32_const(MANY_VERDICTS).i32_store(at(4));
+                        } else {
+                            code.i32_const(VERDICT).i32_const(VERDICTS).i32_store(at(0));
+                            code.i32_const(VERDICT)
+                                .local_get(9)
+                                .i32_const(self.verdicts_left_out)
+                                .i32_sub()
+                                .i32_store(at(4));
+                        }
                         code.i32_const(VERDICT);
                     }
                     "handle" => {
@@ -408,14 +449,20 @@ impl Guest {
             place += len;
         }
         code.local_get(2).i32_const(self.tick_seconds.cast_signed()).call(TICK_EVERY);
+        if self.enhanced_auth.is_some() {
+            code.local_get(2).i32_const(METHOD_NAME).i32_const(METHOD.len() as i32).call(SERVE_METHOD);
+        }
     }
 
     /// The answer of `init`, `ok` or `err` with a text, and what else the guest needs.
     fn data(&self) -> DataSection {
         let text = self.refuses.unwrap_or_default();
-        let len = if self.init == Does::WrongAnswer { 1 << 31 } else { u32::try_from(text.len()).expect("short") };
-        let refuses = self.refuses.is_some() || self.init == Does::WrongAnswer;
-        let answer = [u32::from(refuses), TEXT as u32, len];
+        let (refuses, at, len) = match self.init {
+            Does::WrongAnswer => (true, TEXT, 1 << 31),
+            Does::HugeAnswer => (true, HUGE_ANSWER, HUGE_ANSWER_BYTES as u32),
+            _ => (self.refuses.is_some(), TEXT, u32::try_from(text.len()).expect("short")),
+        };
+        let answer = [u32::from(refuses), at as u32, len];
         let mut data = DataSection::new();
         data.active(
             0,
@@ -430,6 +477,7 @@ impl Guest {
         );
         data.active(0, &ConstExpr::i32_const(TOPIC), *b"t");
         data.active(0, &ConstExpr::i32_const(EXTENSION), self.extends_to.unwrap_or_default().bytes());
+        data.active(0, &ConstExpr::i32_const(METHOD_NAME), METHOD.bytes());
         data.active(0, &ConstExpr::i32_const(PRINTED), PRINTED_TEXT.iter().copied());
         data
     }
@@ -445,7 +493,10 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
             code.loop_(wasm_encoder::BlockType::Empty).br(0).end();
         }
         Does::Hog => {
-            code.i32_const(512).memory_grow(0).drop();
+            let more = MEMORY_BYTES_MAX as i32 - HUGE_ANSWER;
+            code.i32_const(more >> 16).memory_grow(0).drop();
+            code.i32_const(HUGE_ANSWER).i32_const(1).i32_const(more).memory_fill(0);
+            code.i32_const(1).memory_grow(0).drop();
         }
         Does::Publish => publish(code),
         Does::PublishStorm => in_excess(code, publish),
@@ -454,6 +505,11 @@ fn write_body(code: &mut InstructionSink<'_>, own: u32, does: Does, params: usiz
         }),
         Does::HugeMessage => {
             code.i32_const(2).i32_const(0).i32_const(HUGE_BYTES).call(LOG);
+        }
+        Does::HugeAnswer => {
+            code.i32_const(HUGE_ANSWER_BYTES >> 16).memory_grow(0).drop();
+            // Verdicts are filled with `allow`.
+            code.i32_const(HUGE_ANSWER).i32_const(0).i32_const(HUGE_ANSWER_BYTES).memory_fill(0);
         }
         Does::Wait => {
             code.i64_const(3_600_000_000_000).call(SUBSCRIBE).call(BLOCK);

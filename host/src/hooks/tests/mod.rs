@@ -5,6 +5,7 @@ mod broker;
 mod compatibility;
 mod greeter;
 mod guest;
+mod interface;
 pub(super) mod log;
 mod many;
 mod methods;

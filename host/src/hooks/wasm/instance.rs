@@ -200,7 +200,14 @@ fn cause(error: &Error) -> String {
         Some(Trap::UnreachableCodeReached) => "it panicked or aborted (`unreachable` was executed)".to_owned(),
         Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),
         Some(trap) => shorten(&trap.to_string()),
-        None => shorten(&error.root_cause().to_string()),
+        None => {
+            let text = error.root_cause().to_string();
+            // wasmtime has words for it, and no type.
+            if text.starts_with("too much data is being copied between the host and the guest") {
+                return format!("it handed over more than {} MiB in one call", HANDOVER_BYTES_MAX >> 20);
+            }
+            shorten(&text)
+        }
     }
 }
 

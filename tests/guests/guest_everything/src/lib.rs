@@ -1,12 +1,13 @@
-//! Uses every hook and every capability, and tells what they say.
+//! Uses every hook and every capability, asks for every kind of event, and tells what they say.
 //!
 //! Lets `alice` in with the password `secret`, and refuses `mallory` with a reason. The first level of a topic says what
-//! a topic-check goes by. Events and ticks are told of below `everything/`.
+//! a topic-check goes by. Events and ticks are told of below `everything/`: all that there is to know of an event, and of
+//! its client, below `everything/event/`.
 
 use amqtt_plugin_sdk::{
     Action, Auth, CacheFor, Client, Decision, EnhancedAuth, Event, EventKind, Events, Interests, Plugin, Qos, Reason,
-    Step, Ticks, TopicCheck, TopicFilter, Verdict, broker_info, clock, files, invalidate, log, plugin, publisher,
-    random, sessions,
+    Step, Ticks, TopicCheck, TopicFilter, UserProperty, Verdict, broker_info, clock, files, invalidate, log, plugin,
+    publisher, random, sessions,
 };
 use serde::Deserialize;
 
@@ -14,23 +15,40 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Settings {}
 
-#[derive(Default)]
-struct Everything {
-    /// Bytes of the payloads so far.
-    payload_bytes: usize,
-}
+struct Everything;
+
+/// Every kind that there is.
+const EVENTS: [EventKind; 17] = [
+    EventKind::BrokerPreStart,
+    EventKind::BrokerPostStart,
+    EventKind::BrokerPreShutdown,
+    EventKind::BrokerPostShutdown,
+    EventKind::ClientConnected,
+    EventKind::ClientDisconnected,
+    EventKind::ClientSubscribed,
+    EventKind::ClientUnsubscribed,
+    EventKind::MessageReceived,
+    EventKind::MessageBroadcast,
+    EventKind::RetainedMessage,
+    EventKind::PacketReceived,
+    EventKind::PacketSent,
+    EventKind::WillSent,
+    EventKind::SessionExpired,
+    EventKind::MessageDropped,
+    EventKind::PluginFault,
+];
 
 impl Plugin for Everything {
     type Settings = Settings;
 
     fn new(_: Settings) -> Result<Self, String> {
-        Ok(Everything::default())
+        Ok(Everything)
     }
 
     fn interests(&self) -> Interests {
         Interests {
             actions: vec![Action::Publish, Action::Subscribe, Action::Receive],
-            events: vec![EventKind::ClientConnected, EventKind::ClientDisconnected, EventKind::MessageReceived],
+            events: EVENTS.to_vec(),
             payloads: true,
             tick_seconds: 60,
             methods: vec!["everything".into()],
@@ -118,31 +136,49 @@ impl TopicCheck for Everything {
 
 impl Events for Everything {
     fn handle(&mut self, event: &Event) {
-        match event.kind() {
-            EventKind::ClientConnected => {
-                let Some(client) = event.client() else { return };
-                tell(
-                    "everything/connected",
-                    &format!(
-                        "{} {} {} {} {} {} {} {}",
-                        client.client_id(),
-                        client.username().unwrap_or_default(),
-                        client.remote_address(),
-                        client.listener(),
-                        client.transport(),
-                        client.protocol_level(),
-                        client.clean_start(),
-                        client.keep_alive_seconds(),
-                    ),
-                );
-            }
-            EventKind::MessageReceived => self.payload_bytes += event.payload().map_or(0, |payload| payload.len()),
-            EventKind::ClientDisconnected => {
-                tell("everything/payload-bytes", &std::mem::take(&mut self.payload_bytes).to_string());
-            }
-            _ => {}
-        }
+        let client = event.client().map_or_else(String::new, of_client);
+        tell(&format!("everything/event/{}", event.kind().name()), &format!("{client}; {}", of_event(event)));
     }
+}
+
+/// All that there is to know of a client.
+fn of_client(client: &Client) -> String {
+    let certificate = client.certificate().map(|it| (it.subject, it.common_name, it.serial, it.sha256));
+    format!(
+        "{} {} {} {} {} {} {} {} {} {:?} {certificate:?}",
+        client.client_id(),
+        client.username().unwrap_or_default(),
+        client.remote_address(),
+        client.listener(),
+        client.transport(),
+        client.protocol_level(),
+        client.clean_start(),
+        client.keep_alive_seconds(),
+        listed(client.user_properties()),
+        client.tls_version(),
+    )
+}
+
+/// All that there is to know of an event.
+fn of_event(event: &Event) -> String {
+    let payload = event.payload().map(|payload| String::from_utf8_lossy(&payload).into_owned());
+    let packet = event.packet().map(|packet| (packet.packet_type, packet.flags, packet.id, packet.length));
+    format!(
+        "{:?} {:?} {:?} {:?} {payload:?} {packet:?} {:?} {:?} {}",
+        event.topic(),
+        event.qos(),
+        event.retain(),
+        event.payload_length(),
+        event.reason_code(),
+        event.reason(),
+        listed(event.user_properties()),
+    )
+}
+
+fn listed(properties: Vec<UserProperty>) -> String {
+    let properties: Vec<_> =
+        properties.iter().map(|property| format!("{}={}", property.name, property.value)).collect();
+    format!("[{}]", properties.join(","))
 }
 
 impl Ticks for Everything {
