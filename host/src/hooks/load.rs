@@ -85,7 +85,8 @@ pub enum LoadError {
 impl LoadError {
     /// An instance failed in `init`.
     pub(crate) fn not_started(plugin: &Arc<str>, origin: Origin, fault: &Fault) -> Self {
-        Self::NotStarted { plugin: Arc::clone(plugin), origin, reason: fault.in_hook("init") }
+        let hint = if let Fault::OutOfMemory(_) = fault { "\nhint: raise `memory` in its entry" } else { "" };
+        Self::NotStarted { plugin: Arc::clone(plugin), origin, reason: fault.in_hook("init") + hint }
     }
 }
 

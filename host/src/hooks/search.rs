@@ -102,8 +102,16 @@ impl fmt::Display for NotFound {
                     f.write_char(')')?;
                 }
                 let in_folders = searched.iter().filter_map(|(_, names)| names.as_ref().ok()).flatten();
-                match nearest(name, embedded.iter().chain(in_folders)) {
-                    Some(nearest) => write!(f, "\nhint: did you mean \"{nearest}\"?"),
+                if let Some(nearest) = nearest(name, embedded.iter().chain(in_folders)) {
+                    return write!(f, "\nhint: did you mean \"{nearest}\"?");
+                }
+                // A broker that runs cannot be given another folder.
+                match searched.iter().rfind(|(_, names)| names.is_ok()) {
+                    Some((folder, _)) => write!(
+                        f,
+                        "\nhint: put the file `{name}.wasm` into `{}`, or name another folder: --plugin-dir DIR",
+                        escape(&folder.display().to_string())
+                    ),
                     None => write!(f, "\nhint: put the file `{name}.wasm` into a plugin folder: --plugin-dir DIR"),
                 }
             }
@@ -177,6 +185,8 @@ mod tests {
         };
         check("topic_acll", "did you mean \"topic_acl\"?");
         check("goe_fence", "did you mean \"geo_fence\"?");
-        check("quota", "put the file `quota.wasm` into a plugin folder: --plugin-dir DIR");
+        check("quota", &format!("put the file `quota.wasm` into `{shown}`, or name another folder: --plugin-dir DIR"));
+        let error = find("quota", &EMBEDDED, &["/nonexistent".into()]).expect_err("is nowhere").to_string();
+        assert!(error.ends_with("\nhint: put the file `quota.wasm` into a plugin folder: --plugin-dir DIR"), "{error}");
     }
 }
