@@ -41,6 +41,13 @@ pub(crate) fn find(name: &str, embedded: &[&str], folders: &[PathBuf]) -> Result
     Err(NotFound { name, reason: Reason::Nowhere { embedded, searched } })
 }
 
+/// A file of the name of a plugin that is part of the binary, which the search does not come to.
+pub(crate) fn shadowed(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let name = normal(name);
+    let files = folders.iter().filter_map(|folder| list(folder).ok()).flatten();
+    files.into_iter().find_map(|(found, file)| (found == name).then_some(file))
+}
+
 /// Dashes and underscores are the same in a name.
 fn normal(name: &str) -> String {
     name.replace('-', "_")
@@ -145,6 +152,8 @@ mod tests {
         let folders = [folder.path().to_owned()];
         assert_eq!(find("auth_file", &EMBEDDED, &folders).expect("found"), Found::Embedded(0));
         assert_eq!(find("topic-acl", &EMBEDDED, &folders).expect("found"), Found::Embedded(1));
+        assert_eq!(shadowed("auth-file", &folders), Some(folder.path().join("auth_file.wasm")));
+        assert_eq!(shadowed("topic_acl", &folders), None);
     }
 
     #[test]

@@ -189,6 +189,19 @@ impl Manifest {
         self.capabilities.iter().filter_map(|capability| capability.grant()).collect()
     }
 
+    /// The keys of `grants` that grant what it does not use.
+    pub(crate) fn unused(&self, grants: &Grants) -> Vec<&'static str> {
+        let granted = [
+            (!grants.files.is_empty(), Capability::Files, "files"),
+            (!grants.publish.is_empty(), Capability::Publisher, "publish"),
+            (grants.broker_info, Capability::BrokerInfo, "broker-info"),
+            (grants.sessions, Capability::Sessions, "sessions"),
+            (grants.invalidate, Capability::Invalidate, "invalidate"),
+        ];
+        let unused = granted.into_iter().filter(|(granted, used, _)| *granted && !self.capabilities.contains(used));
+        unused.map(|(.., key)| key).collect()
+    }
+
     /// The version of the plugin interface that the names are of.
     pub(super) fn interface_version(imports: &[String], exports: &[String]) -> Option<String> {
         exports.iter().chain(imports).find_map(|name| match Interface::parse(name) {
