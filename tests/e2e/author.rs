@@ -259,7 +259,13 @@ fn what_a_broker_would_not_start_with_is_said() {
         let output = run(&mut command, home.path());
         (output.status.code(), text(&output.stdout))
     };
-    assert!(status == Some(1) && stdout.contains("it uses `publisher`, which is not granted\n  hint: "), "{stdout}");
+    let expected = "it uses `publisher`, which is not granted\n  hint: if you trust the plugin with it, add `--grant \
+                    publish=TOPIC-FILTER`\n";
+    assert!(status == Some(1) && stdout.ends_with(expected), "{stdout}");
+    // What is said in the settings is mended there.
+    let without = ["plugin", "check", guests::EVENTS, "--settings", "{\"grants\": {}}"];
+    let Output { stdout, .. } = run(amqtt().args(without), home.path());
+    assert!(text(&stdout).contains("add to its entry: grants: {publish: [TOPIC-FILTER]}"), "{}", text(&stdout));
     succeed(&mut plugin(&["check", guests::EVENTS, "--grant", "publish=test/#"]), home.path());
     let all = succeed(&mut plugin(&["check", guests::EVENTS]), home.path());
     assert!(all.ends_with("needs grants: {publish: [TOPIC-FILTER]} in its entry of a configuration\nOK\n"), "{all}");
@@ -290,6 +296,56 @@ fn what_a_broker_would_not_start_with_is_said() {
     assert!(stderr.starts_with("amqtt: `--grant publish=a/#/b`: `#` "), "{stderr}");
     let stderr = fail(&["check", guests::EVENTS, "--settings", "{\"grants\": {\"publsh\": []}}"], home.path());
     assert!(stderr.contains("--settings:1:13: unknown key `grants.publsh`"), "{stderr}");
+}
+
+/// The name of a plugin is not that of a file: what is there is told.
+#[test]
+fn a_name_that_leads_nowhere_is_answered_with_what_there_is() {
+    let home = TempDir::new().expect("a folder");
+    let built_in =
+        "auth_anonymous, auth_file, auth_scram, broker_sys, event_logger, packet_logger, topic_acl, topic_taboo";
+    for command in [&["inspect"][..], &["check"], &["bench"]] {
+        let stderr = fail(&[command, &["nosuch"]].concat(), home.path());
+        let expected = format!(
+            "amqtt: there is no file `nosuch`, and no plugin of that name is built in\n  hint: built in are {built_in}\n"
+        );
+        assert_eq!(stderr, expected);
+    }
+    std::fs::copy(guests::REFUSE_MALLORY, home.path().join("own_topics.wasm")).expect("can copy");
+    std::fs::write(home.path().join("cases.yaml"), "cases: []\n").expect("can write");
+    for arguments in [&["inspect", "own_topics"][..], &["check", "own-topics"], &["test", "own_topics", "cases.yaml"]] {
+        let stderr = fail(arguments, home.path());
+        assert!(stderr.ends_with("\n  hint: did you mean `own_topics.wasm`?\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_tried_without_a_grant_is_told_the_word_for_it() {
+    let home = TempDir::new().expect("a folder");
+    std::fs::write(home.path().join("cases.yaml"), "cases:\n- tick:\n").expect("can write");
+    let arguments = ["test", guests::EVERYTHING, "cases.yaml", "--grant", "sessions"];
+    let stderr = fail(&arguments, home.path());
+    let expected = "\n  hint: if you trust the plugin with them, add `--grant files=SETTINGS-KEY --grant \
+                    publish=TOPIC-FILTER --grant broker-info --grant invalidate`\n";
+    assert!(stderr.ends_with(expected), "{stderr}");
+}
+
+#[test]
+fn a_benchmark_in_which_every_call_fails_fails() {
+    let home = TempDir::new().expect("a folder");
+    let bench = |file: &str, cases: &str| {
+        std::fs::write(home.path().join("cases.yaml"), cases).expect("can write");
+        let mut command = plugin(&["bench", file, "--cases", "cases.yaml", "--time", "1"]);
+        let Output { status, stderr, .. } = run(&mut command, home.path());
+        (status.code(), text(&stderr))
+    };
+    let connect = "cases:\n- connect: {username: bob}\n  expect: allow\n";
+    let (status, stderr) = bench(guests::TRAP_AUTH, connect);
+    assert!(stderr.contains("\namqtt: every call failed: the plugin trapped in auth: it panicked"), "{stderr}");
+    assert_eq!(status, Some(1));
+    let one = "plugin: {acl: {alice: [a]}}\ncases:\n- connect: {}\n  expect: allow\n\
+               - publish: {topic: a}\n  expect: deny\n";
+    assert_eq!(bench("topic_acl", one), (Some(0), String::new()), "one call works");
 }
 
 /// What `amqtt plugin test` prints of a file of cases, and whether all is as expected.

@@ -188,6 +188,37 @@ auth: {password-file: users}
     assert!(status == Some(1) && text.contains("no plugin decides topics") && text.contains("\n1 error"), "{text}");
 }
 
+/// It may be a slip: what was meant is elsewhere, or not there any more.
+#[test]
+fn what_nothing_comes_of_is_warned_about() {
+    let config = format!(
+        "\
+listeners: {{default: {{bind: 0}}}}
+plugin-dirs: [mine]
+plugins:
+  - auth_anonymous: {{instances: 2}}
+  - topic_acl: {{acl: {{a: [b]}}, instances: 2}}
+  - events: {{path: '{0}', grants: {{publish: [test/#], sessions: true, broker-info: true}}}}
+",
+        amqtt_tests::guests::EVENTS
+    );
+    let folder = Folder::with(&config);
+    std::fs::create_dir(folder.path("mine")).expect("can make a folder");
+    folder.write("mine/auth-anonymous.wasm", "");
+    let (text, status) = folder.printed("check", &[]);
+    for expected in [
+        "broker.yaml:5:5: warning: plugin \"topic_acl\": `instances` has no effect: it is not asked about logins\n",
+        "\nbroker.yaml:6:5: warning: plugin \"events\" never uses what it is granted: `broker-info`, `sessions`\n  hint: leave \
+         it out of `grants`\n",
+        "\nbroker.yaml: warning: plugin \"auth_anonymous\" is built in: `mine/auth-anonymous.wasm` is not loaded\n  hint: give \
+         the file another name, or load it in place of the one that is built in by `path` in its entry\n",
+        // The fourth is that everybody may connect.
+        "\nOK, 4 warnings\n",
+    ] {
+        assert!(text.contains(expected) && status == Some(0), "{expected:?} is not in:\n{text}");
+    }
+}
+
 #[test]
 fn a_file_that_is_no_yaml_has_one_error() {
     Folder::with("listeners: {\n")

@@ -237,8 +237,8 @@ fn what_is_wrong_with_a_file_is_said() {
     check("text", b"not wasm", "it is not WebAssembly");
     check("module", b"\0asm\x01\0\0\0", "it is a core WebAssembly module");
     check("stranger", b"\0asm\x0d\0\x01\0", "it exports no `amqtt:plugin/lifecycle`");
-    for length in [9, 100, whole.len() / 2, whole.len() - 1] {
-        check("truncated", &whole[..length], "it is not a valid component: ");
+    for length in [5, 9, 100, whole.len() / 2, whole.len() - 1] {
+        check("truncated", &whole[..length], "it is not whole: the file ends within a part of it\n           hint: ");
     }
     let large = folder.path().join("large");
     std::fs::File::create(&large).and_then(|file| file.set_len(100 << 20)).expect("can make");
@@ -251,4 +251,5 @@ fn what_is_wrong_with_a_file_is_said() {
     let missing = amqtt().args(["plugin", "inspect", "/nonexistent.wasm"]).output().expect("can start");
     let stderr = String::from_utf8_lossy(&missing.stderr);
     assert!(stderr.starts_with("amqtt: cannot read `/nonexistent.wasm`: "), "{stderr}");
+    assert!(!stderr.contains("hint"), "{stderr}");
 }

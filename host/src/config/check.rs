@@ -40,9 +40,14 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
             // That the list is empty is in the text, and has been said.
             Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && has_errors => continue,
             // A plugin whose settings are not all there would complain of what is not its own.
-            Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) if !plugins_are_whole => continue,
+            Mishap::Error(_, LoadError::NotStarted { .. }) | Mishap::Warning(..) | Mishap::Idle(..)
+                if !plugins_are_whole =>
+            {
+                continue;
+            }
             Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
             Mishap::Warning(plugin, text) => (plugin, text, false),
+            Mishap::Idle(plugin, text) => (Some(plugin), text, false),
         };
         // On a line of its own in errors, in the same line of the log in warnings.
         let (message, hint) = match text.split_once("\nhint: ").or_else(|| text.rsplit_once("; hint: ")) {

@@ -56,7 +56,24 @@ pub(super) fn entries<'a>(field: &Field<'a>, report: &mut Report) -> Option<Vec<
     }
     let items = field.list(WANTED_LIST, report)?;
     let entries: Vec<_> = items.iter().map(|item| item_entry(item, report)).collect();
+    warn_of_repeated(entries.iter().flatten(), field.path(), report);
     entries.into_iter().collect()
+}
+
+/// That both have settings is an error, which is made elsewhere.
+fn warn_of_repeated<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, list: &str, report: &mut Report) {
+    let mut seen: Vec<&Entry<'_>> = Vec::new();
+    for entry in entries {
+        match seen.iter().find(|seen| seen.name == entry.name) {
+            None => seen.push(entry),
+            Some(first) if first.settings.is_some() && entry.settings.is_some() => {}
+            Some(_) => {
+                let message = format!("key `{list}`: `{}` stands there twice", entry.name);
+                let hint = "it is loaded and asked once: leave one of them out";
+                report.warning(Some(entry.at), message, Some(hint.to_owned()));
+            }
+        }
+    }
 }
 
 fn item_entry<'a>(item: &Field<'a>, report: &mut Report) -> Option<Entry<'a>> {

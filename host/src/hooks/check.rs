@@ -20,6 +20,8 @@ pub enum Mishap {
     Error(Option<Arc<str>>, LoadError),
     /// What loading the plugins warns of.
     Warning(Option<Arc<str>>, String),
+    /// What the entry of this plugin has and nothing comes of.
+    Idle(Arc<str>, String),
 }
 
 /// Loads every plugin of the spec and starts one instance of each, as a start of the broker does: gives all that is wrong

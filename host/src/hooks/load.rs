@@ -7,11 +7,11 @@ use std::thread::{self, ScopedJoinHandle};
 
 use serde_json::Value;
 
-use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions};
+use super::capabilities::{BrokerInfo, Capabilities, Files, PluginLog, Publisher, Sessions, escape};
 use super::common::Common;
 use super::limits::LOADED_AT_ONCE_MAX;
 use super::loaded::{Circuits, Loaded, Origin};
-use super::search::{Found, NotFound, find};
+use super::search::{Found, NotFound, find, shadowed};
 use super::wasm::{Code, EmbeddedPlugin, Fault, Plugin, StartError, Unusable, embedded};
 use super::{Grants, HookSpec, Mishap, PluginSpec, TopicCheckSpec};
 use crate::file_stamp::FileStamp;
@@ -85,7 +85,8 @@ pub enum LoadError {
 impl LoadError {
     /// An instance failed in `init`.
     pub(crate) fn not_started(plugin: &Arc<str>, origin: Origin, fault: &Fault) -> Self {
-        Self::NotStarted { plugin: Arc::clone(plugin), origin, reason: fault.in_hook("init") }
+        let hint = if let Fault::OutOfMemory(_) = fault { "\nhint: raise `memory` in its entry" } else { "" };
+        Self::NotStarted { plugin: Arc::clone(plugin), origin, reason: fault.in_hook("init") + hint }
     }
 }
 
@@ -117,10 +118,13 @@ impl Roster {
 
     /// The same, past the first error: all that is wrong.
     pub(crate) fn try_all(spec: &HookSpec, common: &Common) -> Vec<Mishap> {
-        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        let (mut all, mut errors, mut idle) = (Vec::new(), Vec::new(), Vec::new());
         for plugin in &spec.plugins {
             match load_one(plugin, spec, common, &[]) {
-                Ok(loaded) => all.push(loaded),
+                Ok(loaded) => {
+                    idle.extend(without_effect(plugin, &loaded, spec.auth.as_deref()));
+                    all.push(loaded);
+                }
                 Err(error) => errors.push(Mishap::Error(Some(plugin.name.as_str().into()), error)),
             }
         }
@@ -129,6 +133,7 @@ impl Roster {
         {
             errors.push(Mishap::Error(None, error));
         }
+        errors.extend(idle);
         errors
     }
 
@@ -137,6 +142,24 @@ impl Roster {
         let topic_check = choose_topic_check(&all, &spec.topic_check)?;
         Ok(Self { all, auth, topic_check })
     }
+}
+
+/// What the entry of a plugin has and nothing comes of. `auth` names those that are asked about logins, if any are named.
+fn without_effect(spec: &PluginSpec, loaded: &Loaded, auth: Option<&[String]>) -> Vec<Mishap> {
+    let (name, mut texts) = (&loaded.name, Vec::new());
+    let manifest = loaded.wasm.manifest();
+    let answers_auth = manifest.exports.auth || manifest.exports.enhanced_auth;
+    let is_asked = answers_auth && auth.is_none_or(|names| names.iter().any(|asked| **asked == **name));
+    if spec.limits.instances.is_some() && !is_asked {
+        texts.push(format!("plugin \"{name}\": `instances` has no effect: it is not asked about logins"));
+    }
+    let unused = manifest.unused(&spec.grants);
+    if !unused.is_empty() {
+        let unused = unused.join("`, `");
+        let hint = "leave it out of `grants`";
+        texts.push(format!("plugin \"{name}\" never uses what it is granted: `{unused}`; hint: {hint}"));
+    }
+    texts.into_iter().map(|text| Mishap::Idle(Arc::clone(name), text)).collect()
 }
 
 /// Loads one plugin, whatever the others are, and starts its first instance.
@@ -176,6 +199,13 @@ fn start(
         }
         Found::Embedded(place) => {
             let plugin = &embedded()[place];
+            if let Some(file) = shadowed(name, &all.plugin_dirs) {
+                tracing::warn!(
+                    "plugin \"{name}\" is built in: `{}` is not loaded; hint: give the file another name, or load it in place \
+                     of the one that is built in by `path` in its entry",
+                    escape(&file.display().to_string())
+                );
+            }
             grant_built_in(&mut grants, plugin);
             (Origin::BuiltIn, None, Code::from_embedded(runtime, plugin, spec.sha256, &grants))
         }

@@ -103,6 +103,11 @@ pub fn inspect_built_in(name: &str) -> Option<Inspection> {
     wasm::inspect_embedded(name)
 }
 
+/// The names of the plugins that are part of the binary, sorted.
+pub fn built_in_names() -> Vec<&'static str> {
+    wasm::embedded().iter().map(|plugin| plugin.name).collect()
+}
+
 /// What a client wants to do with a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -41,6 +41,13 @@ pub(crate) fn find(name: &str, embedded: &[&str], folders: &[PathBuf]) -> Result
     Err(NotFound { name, reason: Reason::Nowhere { embedded, searched } })
 }
 
+/// A file of the name of a plugin that is part of the binary, which the search does not come to.
+pub(crate) fn shadowed(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let name = normal(name);
+    let files = folders.iter().filter_map(|folder| list(folder).ok()).flatten();
+    files.into_iter().find_map(|(found, file)| (found == name).then_some(file))
+}
+
 /// Dashes and underscores are the same in a name.
 fn normal(name: &str) -> String {
     name.replace('-', "_")
@@ -102,8 +109,16 @@ impl fmt::Display for NotFound {
                     f.write_char(')')?;
                 }
                 let in_folders = searched.iter().filter_map(|(_, names)| names.as_ref().ok()).flatten();
-                match nearest(name, embedded.iter().chain(in_folders)) {
-                    Some(nearest) => write!(f, "\nhint: did you mean \"{nearest}\"?"),
+                if let Some(nearest) = nearest(name, embedded.iter().chain(in_folders)) {
+                    return write!(f, "\nhint: did you mean \"{nearest}\"?");
+                }
+                // A broker that runs cannot be given another folder.
+                match searched.iter().rfind(|(_, names)| names.is_ok()) {
+                    Some((folder, _)) => write!(
+                        f,
+                        "\nhint: put the file `{name}.wasm` into `{}`, or name another folder: --plugin-dir DIR",
+                        escape(&folder.display().to_string())
+                    ),
                     None => write!(f, "\nhint: put the file `{name}.wasm` into a plugin folder: --plugin-dir DIR"),
                 }
             }
@@ -137,6 +152,8 @@ mod tests {
         let folders = [folder.path().to_owned()];
         assert_eq!(find("auth_file", &EMBEDDED, &folders).expect("found"), Found::Embedded(0));
         assert_eq!(find("topic-acl", &EMBEDDED, &folders).expect("found"), Found::Embedded(1));
+        assert_eq!(shadowed("auth-file", &folders), Some(folder.path().join("auth_file.wasm")));
+        assert_eq!(shadowed("topic_acl", &folders), None);
     }
 
     #[test]
@@ -177,6 +194,8 @@ mod tests {
         };
         check("topic_acll", "did you mean \"topic_acl\"?");
         check("goe_fence", "did you mean \"geo_fence\"?");
-        check("quota", "put the file `quota.wasm` into a plugin folder: --plugin-dir DIR");
+        check("quota", &format!("put the file `quota.wasm` into `{shown}`, or name another folder: --plugin-dir DIR"));
+        let error = find("quota", &EMBEDDED, &["/nonexistent".into()]).expect_err("is nowhere").to_string();
+        assert!(error.ends_with("\nhint: put the file `quota.wasm` into a plugin folder: --plugin-dir DIR"), "{error}");
     }
 }

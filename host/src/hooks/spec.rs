@@ -72,7 +72,7 @@ pub struct PluginLimits {
     pub instances: Option<usize>,
 }
 
-/// What a plugin may use besides the log and the clock.
+/// What a plugin may use besides the log, the clock and random numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
     /// Settings keys whose values are paths of files that the plugin may read.

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => arguments.tried.read()?,
         Some(cases) => arguments.tried.read_cases(cases)?,
     };
-    let mut trial = Trial::load(&read.spec)?;
+    let mut trial = arguments.tried.grants.load(&read.spec)?;
     let mut text = String::new();
     line(&mut text, "load", &[("compile", us(trial.compiled_in()))]);
     let (mut starts, before) = (Vec::new(), resident_bytes());
@@ -73,15 +73,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         true => read.cases.into_iter().map(|case| case.question).collect(),
     };
     let clock = clock_cost();
+    let (mut any_answered, mut last_problem) = (false, None);
     for question in &questions {
         match time(&mut trial, question, Duration::from_millis(arguments.time), clock) {
-            Ok(text) => print(&text)?,
+            Ok(text) => {
+                any_answered = true;
+                print(&text)?;
+            }
             // Nobody has asked for this one.
             Err(Unanswered::NotAsked(_)) if !of_cases => {}
-            Err(problem) => print(&format!("{:<12} {question}: the plugin {problem}\n", question.hook()))?,
+            Err(problem) => {
+                print(&format!("{:<12} {question}: the plugin {problem}\n", question.hook()))?;
+                last_problem = Some(problem);
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    match last_problem.filter(|_| !any_answered) {
+        Some(problem) => Err(format!("every call failed: the plugin {problem}").into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// What a broker asks a plugin most.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use amqtt::hooks::{self, HookSpec, Mishap};
-use amqtt::testing::Trial;
 use clap::Args;
 
 use super::tried;
@@ -29,17 +28,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         match mishap {
             Mishap::Error(_, error) => {
                 errors += 1;
-                print(&format!("error: {}\n", error.to_string().replace("\nhint:", "\n  hint:")))?;
+                print(&format!("error: {}\n", arguments.tried.grants.told(&error)))?;
             }
             // It is the only one, and need not be for that.
             Mishap::Warning(_, text) if text.starts_with("no plugin answers auth") => {}
+            // Without a word about grants it has all of them, and nobody else is asked about logins.
+            Mishap::Idle(..) => {}
             Mishap::Warning(_, text) => print(&format!("warning: {text}\n"))?,
         }
     }
     if errors > 0 {
         return Ok(ExitCode::FAILURE);
     }
-    let trial = Trial::load(&spec)?;
+    let trial = arguments.tried.grants.load(&spec)?;
     print(&trial.describe())?;
     // What is built in is granted what it needs.
     if let Some(grants) = hooks::grants_together(&trial.grants()).filter(|_| spec.path.is_some()) {

@@ -124,6 +124,9 @@ fn reload(pid: i32) -> Result<ExitCode, Failure> {
 
 /// Ends with status 1 where this broker cannot run the plugin.
 fn inspect(file: &Path, format: Format) -> Result<ExitCode, Failure> {
+    if let Some(text) = tried::leads_nowhere(file) {
+        return Err(text.into());
+    }
     let inspection = match file.to_str().filter(|_| !file.exists()).and_then(inspect_built_in) {
         Some(built_in) => built_in,
         None => inspect_file(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?,

@@ -88,6 +88,14 @@ const TAKEN: [&str; 54] = [
     "while",
 ];
 
+const MANIFEST: &str = include_str!("project/Cargo.toml.in");
+
+/// The crates that a project depends on.
+fn dependencies() -> impl Iterator<Item = &'static str> {
+    let lines = MANIFEST.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    lines.map_while(|line| line.split_once(" = ")).map(|(name, _)| name)
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { name, path, sdk } = arguments;
     check_name(name)?;
@@ -98,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let fill_in = |template: &str| {
         template.replace("MyPlugin", &camel_case(name)).replace("my-plugin", name).replace("my_plugin", &file)
     };
-    let mut manifest = fill_in(include_str!("project/Cargo.toml.in"));
+    let mut manifest = fill_in(MANIFEST);
     let mut readme = fill_in(include_str!("project/README.md.in"));
     if let Some(sdk) = &sdk {
         manifest = manifest.replace("path = \"sdk\"", &format!("path = {sdk:?}"));
@@ -135,6 +143,9 @@ fn check_name(name: &str) -> Result<(), Failure> {
     let plain = name.replace('-', "_");
     if TAKEN.contains(&plain.as_str()) {
         return wrong("means something else to Rust or cargo", "choose another name, or add to it");
+    }
+    if dependencies().any(|dependency| dependency.replace('-', "_") == plain) {
+        return wrong("is a crate that the plugin is made with", "choose another name, or add to it");
     }
     if inspect_built_in(&plain).is_some() {
         return wrong(
@@ -212,6 +223,12 @@ mod tests {
         check(&"a".repeat(65), "at most 64");
         check("test", "means something else");
         check("topic-acl", "is built in");
+        for name in ["amqtt-plugin-sdk", "amqtt_plugin_sdk", "serde", "log"] {
+            check(
+                name,
+                &format!("`{name}` is a crate that the plugin is made with\n  hint: choose another name, or add to it"),
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use amqtt::config::LogLevel;
-use amqtt::testing::Trial;
 use clap::Args;
 
 use super::tried;
@@ -36,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (mut passed, mut failed) = (0, 0);
     for file in &arguments.cases {
         let read = tried::read_cases(&arguments.file, &arguments.grants, file)?;
-        let mut trial = Trial::load(&read.spec)?;
+        let mut trial = arguments.grants.load(&read.spec)?;
         for case in &read.cases {
             let differs = case.run(&mut trial);
             let (word, count) = if differs.is_empty() { ("ok", &mut passed) } else { ("FAILED", &mut failed) };

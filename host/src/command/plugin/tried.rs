@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use amqtt::config::{ConfigError, PluginTrial, Tried, add_grant};
-use amqtt::hooks::inspect_built_in;
+use amqtt::hooks::{LoadError, PluginSpec, Unusable, built_in_names, inspect_built_in};
+use amqtt::testing::Trial;
 use clap::Args;
 
 use crate::command::Failure;
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
     settings: Option<String>,
 
     #[command(flatten)]
-    grants: Grants,
+    pub(super) grants: Grants,
 }
 
 /// What a plugin may use.
@@ -41,6 +42,35 @@ impl Grants {
             add_grant(&mut grants, word).map_err(|error| format!("`--grant {word}`: {error}"))?;
         }
         Ok(Some(grants).filter(|_| !self.grants.is_empty()))
+    }
+}
+
+impl Grants {
+    /// Loads a plugin.
+    pub(super) fn load(&self, spec: &PluginSpec) -> Result<Trial, Failure> {
+        Trial::load(spec).map_err(|error| self.told(&error).into())
+    }
+
+    /// What is said of a plugin that does not load: where it is these words that one is missing of, which.
+    pub(super) fn told(&self, error: &LoadError) -> String {
+        let text = error.to_string().replace("\nhint:", "\n  hint:");
+        let LoadError::Unusable { reason, .. } = error else { return text };
+        match (&**reason, text.split_once(", add to its entry: ")) {
+            (Unusable::NotGranted { grants, .. }, Some((text, _))) if !self.grants.is_empty() => {
+                let words: Vec<_> = grants.iter().map(|grant| format!("--grant {}", word(grant))).collect();
+                format!("{text}, add `{}`", words.join(" "))
+            }
+            _ => text,
+        }
+    }
+}
+
+/// What is written below `grants` as the word for it.
+fn word(grant: &str) -> String {
+    match grant.split_once(": ") {
+        Some((key, "true")) => key.to_owned(),
+        Some((key, value)) => format!("{key}={}", value.trim_matches(['[', ']'])),
+        None => grant.to_owned(),
     }
 }
 
@@ -79,7 +109,24 @@ pub(super) fn read_cases(file: &Path, grants: &Grants, cases: &Path) -> Result<P
     with(file, grants, |tried| Ok(PluginTrial::of_cases_file(tried, cases)?))
 }
 
+/// What is wrong with a name that leads neither to a file nor to a plugin that is built in; none of a path.
+pub(super) fn leads_nowhere(file: &Path) -> Option<String> {
+    let name = file.to_str().filter(|name| !name.contains(['/', '.']) && !file.exists())?;
+    if inspect_built_in(name).is_some() {
+        return None;
+    }
+    let files = [format!("{name}.wasm"), format!("{}.wasm", name.replace('-', "_"))];
+    let hint = match files.into_iter().find(|file| Path::new(file).is_file()) {
+        Some(file) => format!("did you mean `{file}`?"),
+        None => format!("built in are {}", built_in_names().join(", ")),
+    };
+    Some(format!("there is no file `{name}`, and no plugin of that name is built in\n  hint: {hint}"))
+}
+
 fn with<R>(file: &Path, grants: &Grants, read: impl FnOnce(Tried<'_>) -> Result<R, Failure>) -> Result<R, Failure> {
+    if let Some(text) = leads_nowhere(file) {
+        return Err(text.into());
+    }
     let built_in = file.to_str().filter(|name| !file.exists() && inspect_built_in(name).is_some());
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").replace('-', "_");
     let path = std::path::absolute(file)?;

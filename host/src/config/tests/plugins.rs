@@ -52,6 +52,23 @@ fn lists_of_plugins_have_one_form() {
     );
 }
 
+/// Two lists may name the same one, which is no slip: what is loaded, and who is asked.
+#[test]
+fn a_plugin_that_stands_twice_in_one_list_is_warned_about() {
+    let check = |text: &str, expected: &[&str]| {
+        let config = config(text);
+        assert_eq!(names(&config).len(), 1, "{text}");
+        assert_eq!(config.warnings, expected, "{text}");
+    };
+    let hint = "hint: it is loaded and asked once: leave one of them out";
+    let twice = |line: u32, column: u32, list: &str| {
+        format!("amqtt.yaml:{line}:{column}: key `{list}`: `mine_too` stands there twice; {hint}")
+    };
+    check("plugins: [mine-too, mine_too: {a: 1}]", &[&twice(2, 21, "plugins")]);
+    check("plugins: [mine_too]\nauth: {plugins: [mine_too, mine_too]}", &[&twice(3, 28, "auth.plugins")]);
+    check("plugins: [mine_too]\nauth: {plugins: [mine_too]}\ntopic-check: {plugins: [mine-too]}", &[]);
+}
+
 #[test]
 fn classes_of_amqtt_are_our_plugins() {
     let check = |plugins: &str| {

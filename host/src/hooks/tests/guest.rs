@@ -87,6 +87,8 @@ pub(super) struct Guest {
     pub(super) extends_to: Option<&'static str>,
     /// By how many its answer to `check-many` is too short.
     pub(super) verdicts_left_out: i32,
+    /// Whether `init` returns with a handle that it was lent.
+    pub(super) keeps_handle: bool,
 }
 
 impl Default for Guest {
@@ -105,6 +107,7 @@ impl Default for Guest {
             tick_seconds: 0,
             extends_to: None,
             verdicts_left_out: 0,
+            keeps_handle: false,
         }
     }
 }
@@ -345,7 +348,10 @@ impl Guest {
         define("amqtt:plugin/lifecycle@1.0.0#init", 3, true, &|code, own| {
             write_body(code, own, self.init, 3, true);
             self.write_registration(code);
-            code.local_get(2).call(DROP_REGISTRATION).i32_const(STARTED);
+            if !self.keeps_handle {
+                code.local_get(2).call(DROP_REGISTRATION);
+            }
+            code.i32_const(STARTED);
         });
         define("amqtt:plugin/lifecycle@1.0.0#stop", 0, false, &|code, own| write_body(code, own, self.stop, 0, false));
         for (hook, function, params, result, does) in self.hooks() {

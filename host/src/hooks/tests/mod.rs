@@ -295,6 +295,12 @@ fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
     };
     check(Guest { init: Does::Trap, ..Guest::default() }, "trapped in init: it panicked or aborted");
     check(Guest { init: Does::Hog, ..Guest::default() }, "ran out of memory in init: it wanted ");
+    let raise = "and its `memory` is 16.0 MiB\nhint: raise `memory` in its entry";
+    check(Guest { init: Does::Hog, ..Guest::default() }, raise);
+    let too_much = "trapped in init: it handed over more than 1 MiB in one call";
+    check(Guest { init: Does::HugeMessage, ..Guest::default() }, too_much);
+    let kept = "trapped in init: it kept a handle that it was lent: borrowed handles are to be dropped before the call returns";
+    check(Guest { keeps_handle: true, ..Guest::default() }, kept);
     check(Guest { init: Does::Recurse, ..Guest::default() }, "trapped in init: its stack overflowed");
     check(Guest { init: Does::WrongAnswer, ..Guest::default() }, "trapped in init: ");
     check(Guest { init: Does::Spin, ..Guest::default() }, "timed out after 5s in init");
@@ -326,11 +332,31 @@ fn files_that_are_no_plugins_are_refused() {
     check(b"\0asm\x0d\0\x01\0garbage", None, "it is not a valid component: ");
     check(b"\0asm\x0d\0\x01\0", None, "it exports no `amqtt:plugin/lifecycle`");
     check(b"", Some([0; 32]), "its sha256 is `e3b0c44298fc1c14");
+    let whole = std::fs::read(Guest::default().write(folder.path(), "whole")).expect("a file");
+    for length in [5, 9, whole.len() / 2, whole.len() - 1] {
+        check(&whole[..length], None, "it is not whole: the file ends within a part of it\nhint: ");
+    }
     std::fs::remove_file(&path).expect("removed");
     let guest = Guest::default().write(folder.path(), "ungranted");
     let plugins = vec![PluginSpec { path: Some(guest), ..embedded("ungranted", json!({})) }];
     let error = load(HookSpec { plugins, ..HookSpec::default() }).err().expect("not granted");
-    assert!(error.contains("it uses `broker-info`, which is not granted\nhint: "), "{error}");
+    let expected = "it uses `broker-info` and `publisher`, which are not granted\nhint: if you trust the plugin with them, \
+                    add to its entry: grants: {broker-info: true, publish: [TOPIC-FILTER]}";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+/// Nobody has changed what is part of the binary.
+#[test]
+fn a_pin_on_a_built_in_plugin_says_where_that_comes_from() {
+    let pinned = PluginSpec { sha256: Some([0; 32]), ..embedded("auth_anonymous", json!({})) };
+    let error = load(HookSpec { plugins: vec![pinned], ..HookSpec::default() }).err().expect("another sum");
+    let expected = format!(
+        ", the configuration wants `{}`\nhint: it comes with this version of amqtt and changes with it: put its sum into \
+         `sha256`, or leave that out",
+        "0".repeat(64)
+    );
+    assert!(error.starts_with("plugin \"auth_anonymous\" (built in) cannot be used: its sha256 is `"), "{error}");
+    assert!(error.ends_with(&expected), "{error}");
 }
 
 #[test]

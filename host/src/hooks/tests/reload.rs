@@ -53,9 +53,12 @@ fn what_does_not_load_leaves_the_old_in_force() {
     let half = std::fs::read(&path).expect("a file");
     let mut broken = guest_spec(fixture.folder.path(), &[Guest::default()]);
     std::fs::write(&path, &half[..half.len() / 2]).expect("written");
-    check(&broken, "it is not a valid component");
+    check(&broken, "it is not whole");
     broken.plugins[0].name = "missing".to_owned();
     check(&broken, "plugin \"missing\" not found");
+    // Nobody can give a broker that runs another folder.
+    let folder = fixture.folder.path().display();
+    check(&broken, &format!("\nhint: put the file `missing.wasm` into `{folder}`"));
 }
 
 /// Otherwise the first questions after each reload would hold up a worker again.

@@ -37,14 +37,41 @@ fn count_epochs(engine: &EngineWeak, mut at_each_look: impl FnMut()) {
     }
 }
 
-/// Tells a component from what else a file may be.
+/// Tells a whole component from what else a file may be.
 pub(super) fn check_kind(bytes: &[u8]) -> Result<(), Unusable> {
     // The first bytes are `\0asm`, the version and the layer: 0 for a core module, 1 for a component.
     match bytes {
         [0, b'a', b's', b'm', _, _, 0, _, ..] => Err(Unusable::CoreModule),
+        [0, b'a', b's', b'm', _, _, 1, _, sections @ ..] if ends_within_section(sections) => Err(Unusable::NotWhole),
         [0, b'a', b's', b'm', _, _, 1, _, ..] => Ok(()),
+        [0, b'a', b's', b'm', rest @ ..] if rest.len() < 4 => Err(Unusable::NotWhole),
         _ => Err(Unusable::NotWasm),
     }
+}
+
+/// The last kind of section that a component has.
+const SECTION_MAX: u8 = 11;
+
+/// Whether bytes are sections of a component of which the last one lacks its end. What is no section is left to the
+/// compiler, which knows more to say about it.
+fn ends_within_section(mut bytes: &[u8]) -> bool {
+    while let [kind, rest @ ..] = bytes {
+        if *kind > SECTION_MAX {
+            return false;
+        }
+        // The length, seven bits in each byte, the lowest first.
+        let Some(last) = rest.iter().position(|byte| *byte < 0x80) else { return rest.len() < 5 };
+        let (length, content) = rest.split_at(last + 1);
+        if length.len() > 5 {
+            return false;
+        }
+        let length = length.iter().rev().fold(0_u64, |length, byte| length << 7 | u64::from(byte & 0x7f));
+        match usize::try_from(length).ok().and_then(|length| content.get(length..)) {
+            Some(others) => bytes = others,
+            None => return true,
+        }
+    }
+    false
 }
 
 /// Compiles a component from its bytes. Its code comes beside it.

@@ -200,14 +200,19 @@ fn cause(error: &Error) -> String {
         Some(Trap::UnreachableCodeReached) => "it panicked or aborted (`unreachable` was executed)".to_owned(),
         Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),
         Some(trap) => shorten(&trap.to_string()),
-        None => {
-            let text = error.root_cause().to_string();
-            // wasmtime has words for it, and no type.
-            if text.starts_with("too much data is being copied between the host and the guest") {
-                return format!("it handed over more than {} MiB in one call", HANDOVER_BYTES_MAX >> 20);
-            }
-            shorten(&text)
-        }
+        None => of_wasmtime(&error.root_cause().to_string()),
+    }
+}
+
+/// What wasmtime says where it ends a call itself. For these faults it has words and no types, and they are about its own
+/// workings: here are those for who wrote the plugin.
+fn of_wasmtime(words: &str) -> String {
+    if words.contains("fuel allocated for hostcalls has been exhausted") {
+        format!("it handed over more than {} MiB in one call", HANDOVER_BYTES_MAX >> 20)
+    } else if words.contains("borrow handles still remain at the end of the call") {
+        "it kept a handle that it was lent: borrowed handles are to be dropped before the call returns".to_owned()
+    } else {
+        shorten(words)
     }
 }
 

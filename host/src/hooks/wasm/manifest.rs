@@ -114,6 +114,7 @@ impl Manifest {
         grants: Option<&Grants>,
     ) -> Result<Self, Unusable> {
         let (mut capabilities, mut wasi) = (Vec::new(), false);
+        let (mut not_granted, mut missing_grants) = (Vec::new(), Vec::new());
         let mut latest = INTERFACE_VERSION;
         for import in imports {
             let capability = match Interface::parse(import) {
@@ -129,8 +130,12 @@ impl Manifest {
                 Interface::Other => None,
             };
             let capability = capability.ok_or_else(|| Unusable::UnknownImport { import: import.clone() })?;
-            if let Some(grant) = grants.and_then(|grants| capability.missing_grant(grants)) {
-                return Err(Unusable::NotGranted { capability: capability.name(), grant });
+            // An interface may be imported in two versions.
+            if let Some(grant) = grants.and_then(|grants| capability.missing_grant(grants))
+                && !missing_grants.contains(&grant)
+            {
+                not_granted.push(capability.name());
+                missing_grants.push(grant);
             }
             capabilities.push(capability);
         }
@@ -156,6 +161,10 @@ impl Manifest {
         if !lifecycle {
             return Err(Unusable::NoLifecycle);
         }
+        // Last: what cannot be run needs no grants.
+        if !missing_grants.is_empty() {
+            return Err(Unusable::NotGranted { capabilities: not_granted, grants: missing_grants });
+        }
         let later = (latest > INTERFACE_VERSION).then_some(latest);
         Ok(Self { exports: hooks, capabilities, wasi, later })
     }
@@ -178,6 +187,19 @@ impl Manifest {
     /// What to write below `grants` in the configuration to grant what it uses.
     pub(crate) fn grants(&self) -> Vec<&'static str> {
         self.capabilities.iter().filter_map(|capability| capability.grant()).collect()
+    }
+
+    /// The keys of `grants` that grant what it does not use.
+    pub(crate) fn unused(&self, grants: &Grants) -> Vec<&'static str> {
+        let granted = [
+            (!grants.files.is_empty(), Capability::Files, "files"),
+            (!grants.publish.is_empty(), Capability::Publisher, "publish"),
+            (grants.broker_info, Capability::BrokerInfo, "broker-info"),
+            (grants.sessions, Capability::Sessions, "sessions"),
+            (grants.invalidate, Capability::Invalidate, "invalidate"),
+        ];
+        let unused = granted.into_iter().filter(|(granted, used, _)| *granted && !self.capabilities.contains(used));
+        unused.map(|(.., key)| key).collect()
     }
 
     /// The version of the plugin interface that the names are of.
@@ -291,6 +313,33 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_not_granted_is_told_at_once() {
+        let check = |imports: &[&str], grants: &Grants, expected: &str| {
+            assert_eq!(read(imports, &[LIFECYCLE], grants).map(drop).expect_err(expected), expected);
+        };
+        let imports = [
+            "amqtt:plugin/files@1.0.0",
+            "amqtt:plugin/log@1.0.0",
+            "amqtt:plugin/publisher@1.0.0",
+            "amqtt:plugin/sessions@1.0.0",
+            "amqtt:plugin/files@1.0.1",
+        ];
+        check(
+            &imports,
+            &Grants::default(),
+            "it uses `files`, `publisher` and `sessions`, which are not granted\nhint: if you trust the plugin with them, \
+             add to its entry: grants: {files: [SETTINGS-KEY], publish: [TOPIC-FILTER], sessions: true}",
+        );
+        let grants = Grants { files: vec!["file".into()], sessions: true, ..Grants::default() };
+        check(
+            &imports,
+            &grants,
+            "it uses `publisher`, which is not granted\nhint: if you trust the plugin with it, add to its entry: grants: \
+             {publish: [TOPIC-FILTER]}",
+        );
+    }
+
+    #[test]
     fn what_this_broker_cannot_serve_is_refused() {
         let check = |imports: &[&str], exports: &[&str], expected: &str| {
             let error = read(imports, exports, &Grants::default()).expect_err(expected);
@@ -299,9 +348,24 @@ mod tests {
         check(&[], &[], "it exports no `amqtt:plugin/lifecycle`");
         check(&["wasi:http/handler@0.2.0"], &[LIFECYCLE], "it imports `wasi:http/handler@0.2.0`");
         check(&["wasi:cli/environment@0.3.0"], &[LIFECYCLE], "it imports `wasi:cli/environment@0.3.0`");
-        check(&["acme:x/y"], &[LIFECYCLE], "it imports `acme:x/y`, which this broker does not have");
-        check(&["amqtt:plugin/sockets@1.0.0"], &[LIFECYCLE], "it imports `amqtt:plugin/sockets@1.0.0`, which");
-        check(&[], &[LIFECYCLE, "amqtt:plugin/veto@1.0.0"], "it exports `amqtt:plugin/veto@1.0.0`, a hook that");
+        check(
+            &["acme:x/y"],
+            &[LIFECYCLE],
+            "it imports `acme:x/y`, which this broker does not have\nhint: it is made for another host: here only \
+             `amqtt:plugin` and WASI 0.2 are offered",
+        );
+        check(
+            &["amqtt:plugin/sockets@1.0.0"],
+            &[LIFECYCLE],
+            "it imports `amqtt:plugin/sockets@1.0.0`, which this broker does not have\nhint: it is made for a later broker or \
+             for another host",
+        );
+        check(
+            &[],
+            &[LIFECYCLE, "amqtt:plugin/veto@1.0.0"],
+            "it exports `amqtt:plugin/veto@1.0.0`, a hook that this broker does not have\nhint: it is made for a later \
+             broker or for another host",
+        );
         let twice = ["amqtt:plugin/ticks@1.0.0", "amqtt:plugin/ticks@1.0.1", LIFECYCLE];
         check(&[], &twice, "it exports the hook `ticks` twice");
         for version in ["0.1.0", "0.2.0", "2.0.0", "1.0.0-rc.1"] {

@@ -46,7 +46,7 @@ impl Code {
         cache: Option<&Path>,
     ) -> Result<Self, Unusable> {
         let bytes = read_bounded(path)?;
-        let digest = check_digest(&bytes, sha256)?;
+        let digest = check_digest(&bytes, sha256, false)?;
         let began = Instant::now();
         let component = runtime.compiled.component(digest, || match cache {
             Some(folder) => CodeCache { folder, engine: &runtime.engine }.component(&digest, &bytes),
@@ -63,7 +63,7 @@ impl Code {
         grants: &Grants,
     ) -> Result<Self, Unusable> {
         if sha256.is_some() {
-            check_digest(plugin.component, sha256)?;
+            check_digest(plugin.component, sha256, true)?;
         }
         let began = Instant::now();
         let component = load_embedded(&runtime.engine, plugin)?;
@@ -92,10 +92,12 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Unusable> {
 }
 
 /// The digest of a file, if it is the one that is wanted.
-fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>) -> Result<[u8; 32], Unusable> {
+fn check_digest(bytes: &[u8], wanted: Option<[u8; 32]>, built_in: bool) -> Result<[u8; 32], Unusable> {
     let found: [u8; 32] = Sha256::digest(bytes).into();
     match wanted {
-        Some(wanted) if wanted != found => Err(Unusable::OtherFile { wanted: hex(&wanted), found: hex(&found) }),
+        Some(wanted) if wanted != found => {
+            Err(Unusable::OtherFile { wanted: hex(&wanted), found: hex(&found), built_in })
+        }
         _ => Ok(found),
     }
 }

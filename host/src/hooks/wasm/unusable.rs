@@ -2,6 +2,7 @@ use semver::Version;
 
 use super::instance::shorten;
 use super::manifest::INTERFACE_VERSION;
+use crate::hooks::grants_together;
 use crate::hooks::limits::COMPONENT_BYTES_MAX;
 
 /// Why a file is not a plugin that this broker can run. The text continues `plugin "x" (FILE) cannot be used: `.
@@ -16,14 +17,20 @@ pub enum Unusable {
     TooLarge,
     /// The file is not the one that the configuration pins.
     #[error(
-        "its sha256 is `{found}`, the configuration wants `{wanted}`\n\
-         hint: if you have changed the file, put its sum into `sha256`; if nobody has, do not trust it"
+        "its sha256 is `{found}`, the configuration wants `{wanted}`\nhint: {}",
+        if *built_in {
+            "it comes with this version of amqtt and changes with it: put its sum into `sha256`, or leave that out"
+        } else {
+            "if you have changed the file, put its sum into `sha256`; if nobody has, do not trust it"
+        }
     )]
     OtherFile {
         /// The digest of the configuration.
         wanted: String,
         /// The digest of the file.
         found: String,
+        /// Whether it is part of the binary.
+        built_in: bool,
     },
     /// The file is something else.
     #[error("it is not WebAssembly\nhint: a plugin is a component, a file that starts with the bytes 00 61 73 6d 0d")]
@@ -34,6 +41,9 @@ pub enum Unusable {
          hint: make it a component: `amqtt plugin pack MODULE.wasm -o PLUGIN.wasm`"
     )]
     CoreModule,
+    /// The file is the beginning of a component.
+    #[error("it is not whole: the file ends within a part of it\nhint: build it again, or copy it again")]
+    NotWhole,
     /// The file does not compile.
     #[error("it is not a valid component: {}", shorten(.0))]
     Invalid(String),
@@ -77,27 +87,29 @@ pub enum Unusable {
         import: String,
     },
     /// It wants something that does not exist here.
-    #[error("it imports `{}`, which this broker does not have", shorten(import))]
+    #[error("it imports `{}`, which this broker does not have\nhint: {}", shorten(import), made_for(import))]
     UnknownImport {
         /// The import.
         import: String,
     },
     /// It has a hook that this broker would never call.
-    #[error("it exports `{}`, a hook that this broker does not have", shorten(export))]
+    #[error("it exports `{}`, a hook that this broker does not have\nhint: {}", shorten(export), made_for(export))]
     UnknownHook {
         /// The export.
         export: String,
     },
     /// It wants something that the configuration does not grant.
     #[error(
-        "it uses `{capability}`, which is not granted\n\
-         hint: if you trust the plugin with it, add to its entry: grants: {{{grant}}}"
+        "it uses {}\nhint: if you trust the plugin with {}, add to its entry: {}",
+        not_granted(capabilities),
+        if capabilities.len() == 1 { "it" } else { "them" },
+        grants_together(grants).unwrap_or_default()
     )]
     NotGranted {
-        /// The capability.
-        capability: &'static str,
-        /// What to write below `grants`.
-        grant: &'static str,
+        /// The capabilities.
+        capabilities: Vec<&'static str>,
+        /// What to write below `grants`, for each of them.
+        grants: Vec<&'static str>,
     },
     /// It is some other component.
     #[error("it exports no `amqtt:plugin/lifecycle`\nhint: is it a plugin of this broker at all?")]
@@ -118,6 +130,27 @@ pub enum Unusable {
     },
 }
 
+fn not_granted(capabilities: &[&str]) -> String {
+    match capabilities {
+        [others @ .., last] if !others.is_empty() => {
+            format!("`{}` and `{last}`, which are not granted", others.join("`, `"))
+        }
+        _ => format!("`{}`, which is not granted", capabilities.concat()),
+    }
+}
+
+/// Who may have what this broker has not.
+fn made_for(interface: &str) -> &'static str {
+    if interface.starts_with(PACKAGE_PREFIX) {
+        "it is made for a later broker or for another host"
+    } else {
+        "it is made for another host: here only `amqtt:plugin` and WASI 0.2 are offered"
+    }
+}
+
+/// How the names of all interfaces of ours begin.
+const PACKAGE_PREFIX: &str = "amqtt:plugin/";
+
 fn later_hint(later: Option<&Version>) -> String {
     later.map_or_else(String::new, |later| {
         format!(
@@ -136,6 +169,7 @@ mod tests {
         let import = format!("url=<\u{1b}[31m\nINFO - all is well>{}", "x".repeat(100_000));
         let text = Unusable::UnknownImport { import }.to_string();
         assert!(text.starts_with("it imports `url=<\\u{1b}[31m\\nINFO - all is well>xxx"), "{text}");
+        let (text, _) = text.split_once("\nhint: ").expect("a hint");
         assert!(text.len() < 1_000 && !text.contains(char::is_control), "{text}");
         let invalid = Unusable::Invalid("at \u{1b}[2J".to_owned()).to_string();
         assert_eq!(invalid, "it is not a valid component: at \\u{1b}[2J");
