@@ -67,8 +67,15 @@ const FLOORS: [(&str, [u32; 2]); 2] = [
 ];
 
 /// Counters that tell of plugins.
-const COUNTED: [&str; 5] =
-    ["plugin-faults/guest_misbehaves", "events-dropped", "topic-checks-aside", "addresses-slowed", "auth-turned-away"];
+const COUNTED: [&str; 7] = [
+    "plugin-faults/guest_misbehaves",
+    "plugin-log-lines-dropped/guest_misbehaves",
+    "plugin-publishes-refused/guest_misbehaves",
+    "events-dropped",
+    "topic-checks-aside",
+    "addresses-slowed",
+    "auth-turned-away",
+];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();

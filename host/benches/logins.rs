@@ -36,7 +36,8 @@ fn main() {
     for (logins, rounds) in CASES {
         let broker = start_broker(folder.path(), rounds);
         for connections in [Connections::OpenBefore, Connections::OpenedMeanwhile] {
-            for cores in [Cores::LeftToOthers, Cores::CompetedFor] {
+            let left_to_others = cfg!(target_os = "linux").then_some(Cores::LeftToOthers);
+            for cores in left_to_others.into_iter().chain([Cores::CompetedFor]) {
                 report(&broker, Storm { logins, connections, cores }, rounds);
             }
         }
@@ -122,9 +123,7 @@ fn give_way() {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {
-    panic!("clients that leave the cores to others: only on Linux");
-}
+fn give_way() {}
 
 fn start_broker(folder: &Path, rounds: u32) -> Process {
     let amqtt = || Command::new(env!("CARGO_BIN_EXE_amqtt"));

@@ -46,7 +46,7 @@ fn a_password_file_decides_who_connects() {
 /// of clients wait for one core that hashes their passwords.
 #[test]
 fn waiting_for_the_hashes_of_others_is_not_held_against_a_login() {
-    const LOGINS: u8 = 75;
+    const LOGINS: u8 = 50;
     let config = "auth:\n  password-file: passwords\nplugins:\n  - auth_file: {instances: 1, deadline: 1 s}\nlimits: \
                   {connect-timeout-secs: 1}\n";
     let broker = Setup::new(config).file("passwords", EXPENSIVE_PASSWORDS).start();

@@ -165,29 +165,41 @@ pub(super) async fn accept(worker: &Rc<RefCell<Worker>>, wire: &mut Wire, peer: 
     opened
 }
 
-/// Asks the plugins aside, within the time for a CONNECT or, where that is longer, the time that an answer may take.
+/// Asks the plugins aside.
 async fn authenticate(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
-    request: &Request,
+    Request { client, credentials, terms, .. }: &Request,
 ) -> Result<AuthOutcome, Rejected> {
     let hooks = Arc::clone(&worker.borrow().hooks);
-    let now = Instant::now();
-    let deadline = wire.protocol.poll_timeout().unwrap_or(now).max(now + hooks.auth_patience());
-    let asked = hooks.authenticate(Arc::clone(&request.client), request.credentials.clone());
-    timeout_at(deadline.into(), while_there(worker, wire, asked)).await.unwrap_or_else(|_| {
+    let asked = hooks.authenticate(Arc::clone(client), credentials.clone());
+    answer_of_auth(worker, wire, terms.version, client, asked).await
+}
+
+/// What the plugins say of a client, which may wait for its turn: within the time for its CONNECT or, where that is longer,
+/// the time that an answer may take.
+pub(super) async fn answer_of_auth<T>(
+    worker: &Rc<RefCell<Worker>>,
+    wire: &mut Wire,
+    version: ProtocolVersion,
+    client: &ClientInfo,
+    answer: impl Future<Output = T>,
+) -> Result<T, Rejected> {
+    let (now, patience) = (Instant::now(), worker.borrow().hooks.auth_patience());
+    let deadline = wire.protocol.poll_timeout().unwrap_or(now).max(now + patience);
+    timeout_at(deadline.into(), while_there(worker, wire, answer)).await.unwrap_or_else(|_| {
         let why = format!(
-            "client {:?}: too many others wait for auth: no answer after {:.0} s",
-            request.client.client_id,
+            "client {:?}: no answer from auth after {:.0} s, as others wait too",
+            client.client_id,
             now.elapsed().as_secs_f32()
         );
-        Err(Rejected::Connack(request.terms.version, ReasonCode::ServerUnavailable, why))
+        Err(Rejected::Connack(version, ReasonCode::ServerUnavailable, why))
     })
 }
 
 /// Waits for what plugins say of a client for as long as it is there: the question of one that has gone is not put. What
 /// it sends meanwhile is kept.
-pub(super) async fn while_there<T>(
+async fn while_there<T>(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
     answer: impl Future<Output = T>,

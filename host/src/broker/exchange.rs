@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
-use super::connect::{Rejected, logged, poll_packet, while_there};
+use super::connect::{Rejected, answer_of_auth, logged, poll_packet};
 use super::connection::{Client, End, Wire};
 use super::events;
 use super::worker::Worker;
@@ -77,20 +77,9 @@ fn method_and_data<'a>(properties: impl Iterator<Item = Property<'a>>) -> (Optio
     (method, data)
 }
 
-/// Has a client prove who it is before it is accepted, within the time for its CONNECT. It is known by that from then on.
+/// Has a client prove who it is before it is accepted. What it says itself has to come within the time for its CONNECT. It
+/// is known by what it has proved from then on.
 pub(super) async fn prove(
-    worker: &Rc<RefCell<Worker>>,
-    wire: &mut Wire,
-    asked: Asked,
-    terms: ClientTerms,
-    client: &mut Arc<ClientInfo>,
-) -> Result<Proven, Rejected> {
-    let deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
-    let proving = exchange(worker, wire, asked, terms, client);
-    timeout_at(deadline.into(), proving).await.unwrap_or(Err(Rejected::Closed(Violation::ConnectTimeout.into())))
-}
-
-async fn exchange(
     worker: &Rc<RefCell<Worker>>,
     wire: &mut Wire,
     Asked { method, mut data }: Asked,
@@ -104,8 +93,13 @@ async fn exchange(
         let why = format!("no plugin serves its authentication method {:?}", logged(&method));
         return Err(refused(ReasonCode::BadAuthenticationMethod, &why)); // [MQTT-4.12.0-1]
     };
+    let mut deadline = wire.protocol.poll_timeout().unwrap_or_else(Instant::now);
     loop {
-        match while_there(worker, wire, hooks.step(Arc::clone(client), exchange, data)).await? {
+        let asked = Instant::now();
+        let step = hooks.step(Arc::clone(client), exchange, data);
+        let step = answer_of_auth(worker, wire, terms.version, client, step).await?;
+        deadline += asked.elapsed();
+        match step {
             Step::Challenge(challenge, next) => {
                 let replies = wire.writer.replies();
                 put_auth(replies, ReasonCode::ContinueAuthentication, &method, Some(&challenge));
@@ -115,10 +109,13 @@ async fn exchange(
                 }
                 worker.borrow().stats().packets_sent.add(1);
                 events::packets_sent(&hooks, Some(client), &mut wire.writer);
-                poll_fn(|cx| wire.writer.poll_write(&mut wire.transport, cx))
-                    .await
-                    .map_err(|error| Rejected::Closed(error.into()))?;
-                data = poll_fn(|cx| poll_auth(&mut worker.borrow_mut(), wire, (terms, client), &method, cx)).await?;
+                let talk = async {
+                    let written = poll_fn(|cx| wire.writer.poll_write(&mut wire.transport, cx)).await;
+                    written.map_err(|error| Rejected::Closed(error.into()))?;
+                    poll_fn(|cx| poll_auth(&mut worker.borrow_mut(), wire, (terms, client), &method, cx)).await
+                };
+                let too_late = |_| Rejected::Closed(Violation::ConnectTimeout.into());
+                data = timeout_at(deadline.into(), talk).await.map_err(too_late)??;
                 exchange = next;
             }
             Step::Proven(proof) => {

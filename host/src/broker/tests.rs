@@ -117,6 +117,14 @@ pub(super) fn subscribe(worker: &mut Worker, client: &mut Client, filters: &[(&s
     worker.subscribe(client, &subscribe, &mut BytesMut::new()).expect("is its own");
 }
 
+fn unsubscribe(worker: &mut Worker, client: &mut Client, filter: &str) {
+    let body = [&[0, 1, 0, 0, filter.len() as u8], filter.as_bytes()].concat();
+    let packet = [&[0xa2, body.len() as u8], body.as_slice()].concat();
+    let frame = next_frame(&packet, packet.len()).expect("valid").expect("whole");
+    let Ok(Packet::Unsubscribe(unsubscribe)) = decode(ProtocolVersion::V5, frame) else { panic!("is an UNSUBSCRIBE") };
+    worker.unsubscribe(client, &unsubscribe, &mut BytesMut::new()).expect("is its own");
+}
+
 pub(super) fn publish(worker: &mut Worker, topic: &str, payload: &str, retain: bool) {
     let topic = TopicName::new(topic).expect("valid topic");
     worker.publish_unasked(Message::new(topic, Bytes::copy_from_slice(payload.as_bytes()), QoS::AtMostOnce, retain));

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use amqtt_fuzz::codec::{ProtocolVersion, Publish, Subscribe, decode, next_frame};
 use amqtt_fuzz::protocol::{ClientTerms, Connection, Delivery, Event, Payload, Scratch, Session, Terms};
-use amqtt_fuzz::queue::Queued;
+use amqtt_fuzz::queue::{Queued, Standing};
 use amqtt_fuzz::routing::{RetainedTree, SubscriptionTree};
 use amqtt_fuzz::types::{Capabilities, Limits, Message, QoS, ReasonCode, TopicFilter, TopicName};
 use bytes::{Buf, BytesMut};
@@ -135,7 +135,7 @@ impl Broker {
                 subscription_id: None,
                 message,
             });
-            self.session.outbound.deliver_retained(queued, &self.limits, self.now);
+            self.session.outbound.deliver_retained(queued, Standing::Judged, &self.limits, self.now);
         }
     }
 
