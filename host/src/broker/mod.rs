@@ -12,6 +12,7 @@ mod events;
 mod exchange;
 mod expiry;
 mod explanation;
+mod found_room;
 mod listeners;
 mod owed;
 mod process;

@@ -1,15 +1,15 @@
-use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::vec;
 
 use super::aside::{ASKED_TOGETHER_MAX, RESTARTS_MAX};
 use super::connect::logged;
 use super::connection::{Client, End};
+use super::found_room::{Place, Taken};
 use super::publish::{count_dropped, message_facts};
 use super::retained::Found;
 use super::subscriptions::Wanted;
@@ -65,81 +65,6 @@ struct Due {
 
 /// Filters of subscriptions whose retained messages a client is yet to have, or the rest of them.
 pub(super) type OwedFor = Box<[(TopicFilter, Progress)]>;
-
-/// Messages that all connections of a worker together may have found and not yet sent: each holds some bytes, and its
-/// payload, which may have been replaced meanwhile. One look-up more is begun below that.
-const FOUND_MAX: usize = if cfg!(test) { 500 } else { 1 << 18 };
-
-/// Messages found for one subscription that count as none, and wait for no room: who subscribes to little does not wait for
-/// those who subscribe to all.
-const FOUND_SMALL: usize = 64;
-
-/// How many they have, and the connections that wait until they have fewer, by their links.
-#[derive(Debug, Default)]
-pub(super) struct FoundRoom {
-    taken: Cell<usize>,
-    waiting: RefCell<HashMap<u64, Waker, ahash::RandomState>>,
-}
-
-impl FoundRoom {
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.borrow().len()
-    }
-
-    fn has_room_for(&self, found: usize) -> bool {
-        found <= FOUND_SMALL || self.taken.get() < FOUND_MAX
-    }
-}
-
-/// The place of a connection that waits for room, which goes with it.
-#[derive(Debug)]
-struct Place {
-    room: Rc<FoundRoom>,
-    link_id: u64,
-}
-
-impl Place {
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.room.taken.get() < FOUND_MAX {
-            return Poll::Ready(());
-        }
-        self.room.waiting.borrow_mut().entry(self.link_id).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
-        Poll::Pending
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.room.waiting.borrow_mut().remove(&self.link_id);
-    }
-}
-
-/// A part of the room, given back when this is dropped.
-#[derive(Debug)]
-struct Taken {
-    room: Rc<FoundRoom>,
-    count: usize,
-}
-
-impl Taken {
-    /// None where there is little to count.
-    fn new(room: &Rc<FoundRoom>, count: usize) -> Option<Self> {
-        if count <= FOUND_SMALL {
-            return None;
-        }
-        room.taken.set(room.taken.get() + count);
-        Some(Self { room: Rc::clone(room), count })
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.room.taken.set(self.room.taken.get() - self.count);
-        let waiting = std::mem::take(&mut *self.room.waiting.borrow_mut());
-        waiting.into_values().for_each(Waker::wake);
-    }
-}
 
 /// What was found for one subscription.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::aside::Asking;
 use super::connection;
 use super::core::{Core, Internal};
 use super::doorway::Doorway;
-use super::owed::FoundRoom;
+use super::found_room::FoundRoom;
 use super::publish::Asks;
 use super::revocation;
 use super::routes::RouteCache;
