@@ -224,7 +224,7 @@ impl Retained {
             let is_allowed = entry.allowed_in.load(Ordering::Relaxed) == generation;
             let (message, publisher) = (Arc::clone(&entry.message), entry.publisher.clone());
             found.push(Found { message, publisher, is_allowed });
-            queued_bytes(&entry.message) * LOOKS_MAX / bytes_max.max(1)
+            queued_bytes(&entry.message).saturating_mul(LOOKS_MAX) / bytes_max.max(1)
         });
         (found, rest)
     }

@@ -35,6 +35,19 @@ fn one_turn(worker: &mut Worker, client: &mut Client) -> usize {
     })
 }
 
+/// Takes turns until a client has all that it is owed: how many, the most nodes that one has looked at, and what has come.
+fn take_turns(core: &Core, worker: &mut Worker, client: &mut Client) -> (usize, usize, Vec<String>) {
+    let (mut turns, mut most, mut messages) = (0, 0, Vec::new());
+    while client.owed.is_some() {
+        most = most.max(one_turn(worker, client));
+        messages.extend(received(core, client));
+        turns += 1;
+        assert!(turns < 10_000, "it comes to an end");
+    }
+    messages.sort_unstable();
+    (turns, most, messages)
+}
+
 fn many_retained(worker: &mut Worker, many: usize) -> Vec<String> {
     (0..many).for_each(|number| publish(worker, &format!("{}/{number}", number % 7), "x", true));
     let mut all: Vec<_> = (0..many).map(|number| format!("{}/{number} x r", number % 7)).collect();
@@ -49,14 +62,8 @@ fn one_filter_that_matches_very_many_is_looked_up_in_many_turns() {
     let expected = many_retained(&mut worker, 20_000);
     let mut client = open(&core, "c", 1);
     subscribe(&mut worker, &mut client, &[("#", 0)]);
-    let (mut turns, mut messages) = (0, Vec::new());
-    while client.owed.is_some() {
-        let looks = one_turn(&mut worker, &mut client);
-        assert!(looks <= 2_000, "{looks} in one turn");
-        turns += 1;
-        messages.extend(received(&core, &client));
-    }
-    messages.sort_unstable();
+    let (turns, looks, messages) = take_turns(&core, &mut worker, &mut client);
+    assert!(looks <= 2_000, "{looks} in one turn");
     assert!(turns >= 10 && messages == expected, "{turns} turns, {} messages", messages.len());
 }
 
@@ -74,10 +81,7 @@ fn a_connection_that_takes_over_goes_on_with_what_a_filter_matches() {
     drop(Connected { worker: Rc::new(RefCell::new(another(&core))), client: old, end: End::Displaced });
     let turn = new.session.take_turn(2, Waker::noop(), &core.limits, Instant::now(), 0).expect("is its own");
     new.owed.get_or_insert_default().take_over(turn.owed.expect("was left"));
-    while new.owed.is_some() {
-        one_turn(&mut worker, &mut new);
-        messages.extend(received(&core, &new));
-    }
+    messages.extend(take_turns(&core, &mut worker, &mut new).2);
     messages.sort_unstable();
     assert!(messages == expected, "{}", messages.len());
 }
@@ -97,12 +101,7 @@ fn retained_messages_wait_until_the_client_takes_them() {
         assert!(queued(&client) < 500_000, "{}", queued(&client));
     }
     assert!(client.owed.as_ref().is_some_and(|owed| owed.waits_for_client()));
-    let mut count = 0;
-    while client.owed.is_some() {
-        one_turn(&mut worker, &mut client);
-        count += received(&core, &client).len();
-    }
-    assert_eq!(count, 1_000);
+    assert_eq!(take_turns(&core, &mut worker, &mut client).2.len(), 1_000);
 }
 
 /// While they wait for it, a client is heard: it may want something else by now `[MQTT-3.8.4-3]` `[MQTT-3.10.4-2]`.
@@ -121,15 +120,8 @@ fn a_subscription_may_change_while_its_retained_messages_wait() {
         let before = received(&core, &client).len();
         assert!(before > 100 && before < 1_000, "{before}");
         then(&mut worker, &mut client);
-        let (mut messages, mut turns) = (Vec::new(), 0);
-        while client.owed.is_some() {
-            one_turn(&mut worker, &mut client);
-            messages.extend(received(&core, &client));
-            turns += 1;
-            assert!(turns < 10_000);
-        }
+        let (turns, _, messages) = take_turns(&core, &mut worker, &mut client);
         assert!(expected.contains(&(before + messages.len())), "{before} and {}", messages.len());
-        messages.sort_unstable();
         assert!(messages.windows(2).all(|pair| pair[0] != pair[1]), "each comes once");
         turns
     };
