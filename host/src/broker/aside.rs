@@ -100,7 +100,7 @@ impl Asking {
                 } else {
                     Box::pin(worker.checker.ask(client, self.action, asked))
                 });
-            } else if has_asked && worker.turn.is_over(worker.now) {
+            } else if has_asked && worker.is_turn_over() {
                 go_on_after_others(cx);
                 return Poll::Pending;
             } else {

@@ -274,7 +274,7 @@ fn read(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut Cont
         if read_once(worker, wire, client, cx)?.is_pending() {
             return Ok(false);
         }
-        if worker.turn.is_over(worker.now) {
+        if worker.is_turn_over() {
             go_on_after_others(cx);
             return Ok(false);
         }
@@ -313,7 +313,7 @@ fn read_once(worker: &mut Worker, wire: &mut Wire, client: &mut Client, cx: &mut
                     client.verdicts.forget_answers();
                     worker.turn.spend(1);
                     let waits = client.owed.as_ref().is_some_and(|owed| !owed.waits_for_client());
-                    is_stopped = waits || worker.turn.is_over(now);
+                    is_stopped = waits || worker.is_turn_over();
                     if is_stopped {
                         break;
                     }
@@ -467,7 +467,7 @@ fn flush(
         match written {
             Poll::Ready(Ok(())) if turn.more => {
                 worker.turn.spend(turn.messages);
-                if worker.turn.is_over(worker.now) {
+                if worker.is_turn_over() {
                     go_on_after_others(cx);
                     return Ok(turn.unjudged);
                 }

@@ -201,7 +201,7 @@ impl Worker {
                     owed.restarts += 1;
                 }
             }
-            if has_begun && self.turn.is_over(self.now) {
+            if has_begun && self.is_turn_over() {
                 go_on_after_others(cx);
                 return Poll::Pending;
             }
@@ -302,7 +302,7 @@ impl Worker {
                 self.turn.spend(1);
                 has_asked = true;
             }
-            if has_asked && matched.asking.is_none() && self.turn.is_over(self.now) {
+            if has_asked && matched.asking.is_none() && self.is_turn_over() {
                 go_on_after_others(cx);
                 return Poll::Pending;
             }

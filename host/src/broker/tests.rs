@@ -284,6 +284,27 @@ fn a_panic_in_a_turn_leaves_the_session_and_the_worker_in_order() {
     assert!(!opened.present && opened.will.is_none() && opened.ended.is_none(), "the session is gone");
 }
 
+/// With little for each of those that it wakes, most of the time would go by in system calls.
+#[test]
+fn the_turn_of_a_connection_that_wakes_many_is_longer() {
+    let (_, mut worker) = worker();
+    let mut is_over = || {
+        worker.now = Instant::now().checked_sub(Duration::from_millis(3)).expect("the machine runs");
+        worker.turn = Turn::default();
+        worker.turn.spend_much();
+        let alone = worker.is_turn_over();
+        worker.turn = Turn::default();
+        worker.turn.spend_much();
+        worker.wakes = vec![Waker::noop().clone(); 10_000];
+        let waking = worker.is_turn_over();
+        worker.wake_all();
+        (alone, waking)
+    };
+    // More often than once where something else has the core for that long.
+    assert!((0..100).any(|_| is_over() == (true, false)));
+    assert!(is_over().0, "who wakes nobody");
+}
+
 /// Thousands of filters of one SUBSCRIBE would take the room that others need for one topic.
 #[tokio::test]
 async fn of_a_request_with_many_topics_a_few_wait_at_a_time() {

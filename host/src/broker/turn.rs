@@ -7,6 +7,12 @@ use tokio::task::yield_now;
 /// How long one turn of a connection lasts before others have theirs, if what it does can be broken off.
 const TURN_MAX: Duration = Duration::from_millis(2);
 
+/// What a connection takes that is woken to write: a system call, and the network below it.
+const WRITE_TIME: Duration = Duration::from_micros(4);
+
+/// How long the turn lasts of who wakes many.
+const WAKING_TURN_MAX: Duration = Duration::from_millis(8);
+
 /// Work after which the clock is asked: some 10 µs of ordinary messages.
 const WORK_BETWEEN_LOOKS: u32 = 32;
 
@@ -31,14 +37,22 @@ impl Turn {
         self.spend(WORK_BETWEEN_LOOKS as usize);
     }
 
-    /// Whether others are to have theirs. The turn has begun at `began`.
-    pub(super) fn is_over(&mut self, began: Instant) -> bool {
+    /// Whether others are to have theirs. The turn has begun at `began` and wakes so many connections.
+    ///
+    /// Each of those writes what it was given, however little that is. So who wakes many goes on for as long as they take
+    /// to write: with less for each of them, most of the time would go by in system calls.
+    pub(super) fn is_over(&mut self, began: Instant, woken: usize) -> bool {
         if self.work >= WORK_BETWEEN_LOOKS {
             self.work = 0;
-            self.is_over |= began.elapsed() >= TURN_MAX;
+            self.is_over |= began.elapsed() >= turn_max(woken);
         }
         self.is_over
     }
+}
+
+fn turn_max(woken: usize) -> Duration {
+    let writing = u32::try_from(woken).map_or(Duration::MAX, |woken| WRITE_TIME.saturating_mul(woken));
+    writing.clamp(TURN_MAX, WAKING_TURN_MAX)
 }
 
 /// Has this task go on once all others that are ready have had their turn, and the sockets were looked at.
@@ -56,15 +70,22 @@ mod tests {
         let now = Instant::now();
         let long_ago = now.checked_sub(TURN_MAX).expect("the machine runs");
         let mut turn = Turn::default();
-        assert!(!turn.is_over(long_ago), "nothing was done");
+        assert!(!turn.is_over(long_ago, 0), "nothing was done");
         turn.spend(WORK_BETWEEN_LOOKS as usize - 1);
-        assert!(!turn.is_over(long_ago));
+        assert!(!turn.is_over(long_ago, 0));
         turn.spend(1);
-        assert!(turn.is_over(long_ago) && turn.is_over(long_ago), "and stays so");
+        assert!(turn.is_over(long_ago, 0) && turn.is_over(long_ago, 0), "and stays so");
         let mut quick = Turn::default();
         quick.spend(usize::MAX);
-        assert!(!quick.is_over(now + TURN_MAX), "it has lasted no time");
+        assert!(!quick.is_over(now + TURN_MAX, 0), "it has lasted no time");
         quick.spend_much();
-        assert!(quick.is_over(long_ago));
+        assert!(quick.is_over(long_ago, 0));
+    }
+
+    #[test]
+    fn a_turn_lasts_as_long_as_those_write_that_it_wakes_within_bounds() {
+        assert_eq!([0, 1, 500].map(turn_max), [TURN_MAX; 3]);
+        assert_eq!(turn_max(1_000), 2 * TURN_MAX);
+        assert_eq!([2_000, 1_000_000, usize::MAX].map(turn_max), [WAKING_TURN_MAX; 3]);
     }
 }

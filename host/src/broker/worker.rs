@@ -226,6 +226,11 @@ impl Worker {
         self.next_link
     }
 
+    /// Whether the running turn of a connection is over.
+    pub(super) fn is_turn_over(&mut self) -> bool {
+        self.turn.is_over(self.now, self.wakes.len())
+    }
+
     /// Wakes the connections that have been given something to write.
     pub(super) fn wake_all(&mut self) {
         self.wakes.drain(..).for_each(Waker::wake);
