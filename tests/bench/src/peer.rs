@@ -158,8 +158,9 @@ fn amqtt(Purpose { carrier, port, .. }: Purpose, plugins: bool) -> String {
         }
         Carrier::Ws => text.push_str("    type: ws\n"),
     }
-    // As many connections in a second as it can take, and like mosquitto below, nothing is dropped.
-    text.push_str("limits:\n  connect-rate-max: 1000000\n  queue-messages-max: 1000000\n");
+    // As many connections in a second as it can take, and like the others below, nothing is dropped, and as many messages
+    // in flight as FlashMQ, which drops what is more.
+    text.push_str("limits:\n  connect-rate-max: 1000000\n  queue-messages-max: 1000000\n  inflight-max: 65535\n");
     if plugins {
         text.push_str(
             "sys-interval: 1\n\
