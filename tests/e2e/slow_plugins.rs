@@ -423,7 +423,7 @@ fn a_plugin_that_takes_long_for_events_is_told_where_it_is_in_nobodys_way() {
     told_of(&broker, &mut watcher, 1);
     broker.wait_for_log("guest_events\" 0.1.0 takes much time for its events or ticks");
     #[cfg(target_os = "linux")]
-    assert_eq!(stats(&broker, "amqtt-slow", 41), [5], "SCHED_IDLE (sched(7))");
+    assert_eq!(stats(&broker, "events-guest_ev", 41), [5], "SCHED_IDLE (sched(7))");
     // Loaded anew, it is told like any other, until it takes long again.
     broker.forget_log();
     broker.signal("HUP");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::event_queue::EventQueue;
+use super::event_queues::EventQueues;
 use super::limits::{FAULT_LOG_BURST, FAULT_LOG_PER_SECOND, FAULTS_COUNTED_MAX, FAULTS_WINDOW};
 use super::loaded::Loaded;
 use super::suspects::{Suspects, network_name};
@@ -55,12 +55,12 @@ pub(crate) struct Faults {
     /// When the last ones were.
     recent: Mutex<VecDeque<Instant>>,
     log_rate: Mutex<TokenBucket>,
-    events: Arc<EventQueue>,
+    events: Arc<EventQueues>,
     suspects: Arc<Suspects>,
 }
 
 impl Faults {
-    pub(crate) fn new(events: Arc<EventQueue>, suspects: Arc<Suspects>) -> Self {
+    pub(crate) fn new(events: Arc<EventQueues>, suspects: Arc<Suspects>) -> Self {
         let log_rate = Mutex::new(TokenBucket::new(FAULT_LOG_BURST, FAULT_LOG_PER_SECOND));
         Self { count: AtomicU64::new(0), recent: Mutex::default(), log_rate, events, suspects }
     }

@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
@@ -5,7 +6,7 @@ use super::HookSpec;
 use super::aside::Aside;
 use super::auth_pool::AuthPool;
 use super::common::Common;
-use super::interests::{ActionSet, EventSet, Interests};
+use super::interests::ActionSet;
 use super::load::{LoadError, Roster};
 use super::loaded::Loaded;
 use super::observers::Observer;
@@ -36,7 +37,7 @@ impl Generation {
         number: u64,
         checkers: usize,
         before: &[Arc<Loaded>],
-    ) -> Result<(Self, Observing), LoadError> {
+    ) -> Result<(Self, Vec<Observer>), LoadError> {
         // Whoever calls may be a thread of tokio, where plugins with WASI cannot run.
         let loaded = thread::scope(|scope| {
             let loading = scope.spawn(|| Self::load_here(spec, common, number, checkers, before));
@@ -55,10 +56,11 @@ impl Generation {
         number: u64,
         checkers: usize,
         before: &[Arc<Loaded>],
-    ) -> Result<(Self, Observing), LoadError> {
+    ) -> Result<(Self, Vec<Observer>), LoadError> {
         let Roster { all, auth, topic_check } = Roster::load(spec, common, before)?;
         let decided = topic_check.iter().fold(ActionSet::default(), |set, it| set.union(it.wasm.interests().actions));
-        let observers: Vec<_> = all.iter().filter_map(Observer::new).collect();
+        let observer = |plugin| Observer::new(plugin, &common.tally.events).transpose();
+        let observers = all.iter().filter_map(observer).collect::<io::Result<_>>().map_err(LoadError::Engine)?;
         let deciding = topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
         for plugin in deciding.filter(|plugin| !plugin.wasm.manifest().wasi) {
             // The threads of auth take theirs from the same ones, and may be there first.
@@ -69,10 +71,6 @@ impl Generation {
                 .prepare(checkers + of_auth)
                 .map_err(|fault| LoadError::not_started(&plugin.name, plugin.origin.clone(), &fault))?;
         }
-        let observing = || all.iter().filter(|it| it.wasm.manifest().exports.events).map(|it| it.wasm.interests());
-        let union = |set: EventSet, interests: Interests| set.union(interests.events);
-        let wanted = observing().fold(EventSet::default(), union);
-        let payloads = observing().filter(|interests| interests.payloads).fold(EventSet::default(), union);
         let pool = AuthPool::start(&auth, Arc::clone(&common.tally)).map_err(LoadError::Engine)?;
         let aside = Aside::new(&topic_check, &common.tally.suspects);
         let generation = Self {
@@ -85,7 +83,7 @@ impl Generation {
             greeting: greeting(auth),
             aside,
         };
-        Ok((generation, Observing { wanted, payloads, observers }))
+        Ok((generation, observers))
     }
 
     /// Takes no more questions.
@@ -119,12 +117,4 @@ impl Drop for Generation {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Those of the plugins of a generation that observe.
-pub(crate) struct Observing {
-    pub(crate) wanted: EventSet,
-    /// Of that, what they want with payloads.
-    pub(crate) payloads: EventSet,
-    pub(crate) observers: Vec<Observer>,
 }

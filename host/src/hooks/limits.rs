@@ -102,7 +102,7 @@ pub(crate) const RANDOM_BYTES_MAX: u32 = 1_024;
 /// Running time of `init` and of instantiating, and of a tick where files are granted: it may read and parse a large file.
 pub(crate) const INIT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Running time of one event, tick or `stop`: they share one thread with all plugins.
+/// Running time of one event, tick or `stop`.
 pub(crate) const OBSERVER_DEADLINE: Duration = Duration::from_millis(100);
 
 /// How often a call may pass its deadline by the clock because its thread was not scheduled, and still go on.
@@ -215,6 +215,10 @@ pub(crate) const OBSERVER_WINDOW: Duration = Duration::from_secs(10);
 /// be complete.
 pub(crate) const OBSERVER_CALL_MIN: Duration = Duration::from_micros(200);
 
+/// How long a call of those may be seen to run before its thread leaves the core to others: some are seen at once, others
+/// after [`EPOCH_TICK`].
+pub(crate) const OBSERVER_TURN: Duration = EPOCH_TICK;
+
 /// What an event or a tick that fails is counted as: it costs an instance.
 pub(crate) const OBSERVER_FAULT_COST: Duration = Duration::from_millis(10);
 
@@ -247,13 +251,13 @@ pub(crate) const AUTH_QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How often plugins may be loaded anew while they are asked about one client, before it is refused.
 pub(crate) const OUTDATED_MAX: u32 = 8;
 
-/// Events that wait for the thread that tells them to plugins; more are dropped and counted.
+/// Events that wait until a plugin is told of them; more are dropped and counted.
 pub(crate) const EVENT_QUEUE_MAX: usize = 10_000;
 
 /// Bytes of what peers can make long in waiting events: topics, payloads, user properties, and what is known of clients.
 pub(crate) const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// How long an orderly stop goes on telling events that wait.
+/// How long plugins that go, in an orderly stop or a reload, are told of events that wait.
 pub(crate) const STOP_DRAIN: Duration = Duration::from_secs(2);
 
 /// Topics of one call of `check-many`: it may take as long as so many calls of `check`, and others have their turn after it.

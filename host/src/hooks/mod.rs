@@ -2,7 +2,7 @@
 //!
 //! [`Hooks`] is the whole of it for the broker. A question goes `topic_checker` (in place) or `auth_pool` (on threads of
 //! its own, or in place by a `greeter` where that takes no time) → `warm`, one instance per thread and plugin → `wasm`; the
-//! votes are combined in `combine`. What happened goes through `event_queue` to the thread of `observers`. Faults lead to
+//! votes are combined in `combine`. What happened goes through `event_queues` to the `observers`, each with a `teller` on a thread of its own. Faults lead to
 //! `faults`, which says them, to `suspects`, who are asked more slowly, and to a `circuit`, which keeps a plugin from being
 //! called in vain; what a plugin does past its rates leads to `excess`. What would hold up a worker is asked `aside`. All plugins of one loading are a `generation`; a reload
 //! puts another in its place.
@@ -17,7 +17,7 @@ mod combine;
 mod common;
 mod deciders;
 mod event;
-mod event_queue;
+mod event_queues;
 mod excess;
 mod exchange;
 mod faults;
@@ -39,6 +39,7 @@ mod spec;
 mod stand_in;
 mod suspects;
 mod tally;
+mod teller;
 mod topic_checker;
 mod trial;
 mod verdict_number;
@@ -58,7 +59,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::common::Common;
-use self::generation::{Generation, Observing};
+use self::generation::Generation;
 use self::interests::ActionSet;
 use self::limits::OUTDATED_MAX;
 use self::loaded::Loaded;
@@ -160,7 +161,7 @@ impl Hooks {
         let began = Instant::now();
         let common = Common::start(broker).map_err(LoadError::Engine)?;
         let (generation, observing) = Generation::load(spec, &common, 1, 0, &[])?;
-        let observers = Observers::start(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
+        let observers = Observers::new(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
         tracing::debug!("plugins were loaded in {:.1?}: {}", began.elapsed(), generation.plugins.len());
         let hooks = Self {
             common,
@@ -171,7 +172,7 @@ impl Hooks {
             checkers: AtomicUsize::new(0),
             stopped: Mutex::new(false),
         };
-        hooks.observe(observing);
+        hooks.observers.flip(observing);
         Ok(Arc::new(hooks))
     }
 
@@ -200,17 +201,13 @@ impl Hooks {
         self.number.store(number, Ordering::Release);
         self.decided.store(decided.bits(), Ordering::Release);
         self.forget_verdicts();
-        self.observe(observing);
+        self.observers.flip(observing);
         let were = if plugins == 1 { "plugin was" } else { "plugins were" };
         tracing::info!("{plugins} {were} loaded anew in {:.1?}", began.elapsed());
         old.stop();
         // The last faults of those that have gone are no reason to have anybody wait.
         self.common.tally.suspects.clear();
         Ok(())
-    }
-
-    fn observe(&self, Observing { wanted, payloads, observers }: Observing) {
-        self.common.tally.events.flip(wanted, payloads, observers);
     }
 
     fn generation(&self) -> Arc<Generation> {

@@ -1,259 +1,98 @@
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 
 use parking_lot::Mutex;
 
-use super::event_queue::{EventQueue, Item};
-use super::faults::Call;
-use super::interests::EventSet;
-use super::limits::{FRESH_INSTANCE_PATIENCE, OBSERVER_BUSY_MAX, OBSERVER_FAULT_COST, OBSERVER_WINDOW, STOP_DRAIN};
+use super::event_queues::EventQueues;
 use super::loaded::Loaded;
-use super::pace::Share;
-use super::priority;
-use super::queue::{BoundedQueue, Popped};
-use super::warm::Warm;
-use super::{Event, EventKind};
+use super::teller::{Starter, Teller, TellerThread};
 
-/// The thread that tells plugins of events, in order, and calls their ticks: one instance of each plugin.
-///
-/// Those that take much time for it are handed over to another thread, which gives way to all others, until plugins are
-/// loaded anew.
+/// The plugins that are told of events, in order, or have ticks: each has a thread for it, so that none waits for another.
 pub(crate) struct Observers {
-    control: Arc<Control>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    events: Arc<EventQueues>,
+    starter: Starter,
+    running: Mutex<Vec<Running>>,
 }
 
-struct Control {
-    events: Arc<EventQueue>,
-    ticking: AtomicBool,
-    /// Set when the broker stops: how long to go on with events that wait.
-    drain_until: OnceLock<Instant>,
+/// A plugin that is told: of what happens, or the last of what happened before others were loaded.
+struct Running {
+    plugin: Arc<str>,
+    end: End,
 }
 
 impl Observers {
-    /// Starts the thread. No tick comes before [`Observers::begin_ticks`].
-    pub(crate) fn start(events: Arc<EventQueue>) -> io::Result<Self> {
-        let control = Arc::new(Control { events, ticking: AtomicBool::new(false), drain_until: OnceLock::new() });
-        let observed = Arc::clone(&control);
-        let thread = thread::Builder::new().name("amqtt-events".into()).spawn(move || observe(&observed))?;
-        Ok(Self { control, thread: Mutex::new(Some(thread)) })
+    /// Nobody is told yet, and no tick comes before [`Observers::begin_ticks`].
+    pub(crate) fn new(events: Arc<EventQueues>) -> io::Result<Self> {
+        Ok(Self { events, starter: Starter::new()?, running: Mutex::default() })
+    }
+
+    /// Lets others be told from now on: what came before is for those who are told so far.
+    ///
+    /// A plugin that is among both goes on once it has been told all of that.
+    pub(crate) fn flip(&self, observers: Vec<Observer>) {
+        let mut running = self.running.lock();
+        self.events.flip(observers.iter().map(|observer| Arc::clone(observer.teller.queue())).collect());
+        let mut before = std::mem::take(&mut *running);
+        before.retain(|before| before.end.is_to_come());
+        for Observer { mut teller, thread, end } in observers {
+            let plugin = Arc::clone(&teller.plugin().name);
+            let same = before.iter().position(|before| before.plugin == plugin);
+            teller.prepare(same.map(|place| before.swap_remove(place).end), self.starter.clone());
+            if thread.go_on(teller).is_err() {
+                tracing::error!("the thread that was to tell plugin {plugin:?} of events is gone");
+            }
+            running.push(Running { plugin, end });
+        }
+        running.append(&mut before);
     }
 
     pub(crate) fn begin_ticks(&self) {
-        self.control.ticking.store(true, Ordering::Release);
-        self.control.events.queue.wake();
-        self.control.events.slow.wake();
+        self.events.begin_ticks();
     }
 
     /// Takes no more events. The threads end when they have told those that wait, within a bounded time.
     pub(crate) fn close(&self) {
-        self.control.drain_until.get_or_init(|| Instant::now() + STOP_DRAIN);
-        self.control.events.queue.close();
+        self.events.close();
     }
 
     /// Closes, and waits for the threads.
     pub(crate) fn stop(&self) {
         self.close();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that tells plugins of events had panicked");
+        for Running { plugin, end } in std::mem::take(&mut *self.running.lock()) {
+            end.wait(&plugin);
         }
     }
 }
 
-/// A plugin that is told of events or has ticks, with its one instance for that.
+/// A plugin that is to be told, and the thread that waits to do so. Without [`Observers::flip`] it ends when it is dropped.
 pub(crate) struct Observer {
-    warm: Warm,
-    period: Option<Duration>,
-    /// When it is to tick next, once ticks have begun.
-    next: Option<Instant>,
-    share: Share,
-    /// Whether it is one of those that take much time.
-    is_busy: bool,
+    teller: Box<Teller>,
+    thread: TellerThread,
+    end: End,
 }
 
 impl Observer {
     /// None for a plugin that observes nothing.
-    pub(crate) fn new(plugin: &Arc<Loaded>) -> Option<Self> {
-        let (exports, interests) = (plugin.wasm.manifest().exports, plugin.wasm.interests());
-        let seconds = if exports.ticks { interests.tick_seconds } else { 0 };
-        let period = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
-        let observes = exports.events && !interests.events.is_empty() || period.is_some();
-        observes.then(|| Self {
-            warm: Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE),
-            period,
-            next: None,
-            share: Share::default(),
-            is_busy: false,
-        })
-    }
-
-    fn wants(&self, kind: EventKind) -> bool {
-        let plugin = self.warm.plugin();
-        plugin.wasm.manifest().exports.events && plugin.wasm.interests().events.contains(kind)
-    }
-
-    fn tell(&mut self, event: &Arc<Event>, events: &EventQueue) {
-        if !self.wants(event.kind) {
-            return;
-        }
-        let call = if event.kind == EventKind::PluginFault { Call::EventsAboutFaults } else { Call::Events };
-        // The fault is reported, the event is lost for this plugin, and the next one finds a fresh instance.
-        if self.warm.call(call, event.client.as_deref(), |instance| instance.handle(event)).is_err() {
-            events.count_dropped();
-        }
-        self.look_at_cost();
-    }
-
-    fn tick_if_due(&mut self) {
-        let Some(period) = self.period else { return };
-        let now = Instant::now();
-        let due = *self.next.get_or_insert(now);
-        if now < due {
-            return;
-        }
-        // Ticks that were missed are left out, and none follows closely on a late one: who looks at a file in each is to see
-        // whether it is still being written.
-        self.next = Some(if now < due + period / 10 { due + period } else { now + period });
-        // The fault is reported, and the next tick finds a fresh instance.
-        let _ = self.warm.call(Call::Ticks, None, |instance| instance.tick());
-        self.look_at_cost();
-    }
-
-    /// Looks at the call that has just ended. One that has run out of time is enough: that may be seconds, and others wait.
-    fn look_at_cost(&mut self) {
-        self.is_busy |= self.warm.timed_out();
-        self.is_busy |= self.share.note(self.warm.last_ran(), self.warm.failed(), Instant::now);
+    pub(crate) fn new(plugin: &Arc<Loaded>, events: &Arc<EventQueues>) -> io::Result<Option<Self>> {
+        let (ended, end) = mpsc::sync_channel(1);
+        let Some(teller) = Teller::new(plugin, events, ended) else { return Ok(None) };
+        let thread = TellerThread::start(&plugin.name)?;
+        Ok(Some(Self { teller: Box::new(teller), thread, end: End(end) }))
     }
 }
 
-/// The first thread: tells everybody, but for those that it has handed over.
-fn observe(control: &Arc<Control>) {
-    priority::take_long_turns();
-    let (mut here, mut slow) = (Here::new(control, &control.events.queue), Slow::default());
-    while here.turn(|item| slow.pass_on(control, item)) {
-        if here.observers.iter().any(|observer| observer.is_busy) {
-            slow.take_busy(control, &mut here.observers);
-        }
-    }
-    here.stop();
-    control.events.slow.close();
-    slow.join();
-}
+/// The end of the telling: something comes then, or nothing will after a panic.
+pub(crate) struct End(Receiver<()>);
 
-/// The other thread.
-fn observe_slow(control: &Control) {
-    priority::give_way();
-    let mut here = Here::new(control, &control.events.slow);
-    while here.turn(|_| {}) {}
-    here.stop();
-}
-
-/// Those that one of the threads tells.
-struct Here<'a> {
-    control: &'a Control,
-    queue: &'a BoundedQueue<Item>,
-    observers: Vec<Observer>,
-}
-
-impl<'a> Here<'a> {
-    fn new(control: &'a Control, queue: &'a BoundedQueue<Item>) -> Self {
-        Self { control, queue, observers: Vec::new() }
+impl End {
+    fn is_to_come(&self) -> bool {
+        self.0.try_recv() == Err(mpsc::TryRecvError::Empty)
     }
 
-    /// Waits for something to do, and does it. False when the end has come.
-    fn turn(&mut self, first: impl FnOnce(&Item)) -> bool {
-        let Self { control, queue, observers } = self;
-        match queue.pop(observers.iter().filter_map(|observer| observer.next).min()) {
-            Popped::Item(item) => {
-                first(&item);
-                match item {
-                    Item::Event(event) => {
-                        observers.iter_mut().for_each(|observer| observer.tell(&event, &control.events));
-                    }
-                    Item::Flip(others) => stop_all(std::mem::replace(observers, others)),
-                    Item::Join(observer) => observers.push(*observer),
-                }
-            }
-            Popped::Nothing => {}
-            Popped::Closed => return false,
-        }
-        match control.drain_until.get() {
-            None if control.ticking.load(Ordering::Acquire) => observers.iter_mut().for_each(Observer::tick_if_due),
-            Some(until) if Instant::now() >= *until => return false,
-            _ => {}
-        }
-        true
-    }
-
-    fn stop(self) {
-        stop_all(self.observers);
-    }
-}
-
-/// The other thread and those that it tells, as the first one knows them.
-#[derive(Default)]
-struct Slow {
-    thread: Option<JoinHandle<()>>,
-    has_some: bool,
-    /// What they want.
-    wanted: EventSet,
-}
-
-impl Slow {
-    fn pass_on(&mut self, control: &Control, item: &Item) {
-        match item {
-            Item::Event(event) if self.wanted.contains(event.kind) => control.events.pass_on(event),
-            Item::Flip(_) if self.has_some => {
-                control.events.slow.push_anyway(0, Item::Flip(Vec::new()));
-                (self.has_some, self.wanted) = (false, EventSet::default());
-            }
-            _ => {}
+    pub(crate) fn wait(self, plugin: &str) {
+        if self.0.recv().is_err() {
+            tracing::error!("the thread that tells plugin {plugin:?} of events had panicked");
         }
     }
-
-    fn take_busy(&mut self, control: &Arc<Control>, observers: &mut Vec<Observer>) {
-        if let Err(error) = self.start_once(control) {
-            tracing::error!("no thread for plugins that take much time for events: {error}");
-            for observer in observers {
-                (observer.is_busy, observer.share) = (false, Share::default());
-            }
-            return;
-        }
-        for observer in observers.extract_if(.., |observer| observer.is_busy) {
-            let plugin = observer.warm.plugin();
-            tracing::warn!(
-                "{plugin} takes much time for its events or ticks, or fails in them often: {OBSERVER_BUSY_MAX:?} within \
-                 {OBSERVER_WINDOW:?}, a fault counted as {OBSERVER_FAULT_COST:?}; from now on everything else goes first, and they may be late"
-            );
-            if plugin.wasm.manifest().exports.events {
-                self.wanted = self.wanted.union(plugin.wasm.interests().events);
-            }
-            self.has_some = true;
-            control.events.slow.push_anyway(0, Item::Join(Box::new(observer)));
-        }
-    }
-
-    fn start_once(&mut self, control: &Arc<Control>) -> io::Result<()> {
-        if self.thread.is_none() {
-            let control = Arc::clone(control);
-            let thread = thread::Builder::new().name("amqtt-slow".into());
-            self.thread = Some(thread.spawn(move || observe_slow(&control))?);
-        }
-        Ok(())
-    }
-
-    fn join(self) {
-        if self.thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that tells slow plugins of events had panicked");
-        }
-    }
-}
-
-fn stop_all(observers: Vec<Observer>) {
-    observers.into_iter().for_each(|observer| observer.warm.stop());
 }

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 /// Lets other threads go before this one, where the system can do that for a single thread.
 ///
 /// For what may take its time: with all cores busy, the threads that move messages are to have them.
@@ -45,9 +47,12 @@ const CURRENT_THREAD: thread_priority::ThreadId = 0;
 
 /// Leaves the core at once to whoever else wants it (`SCHED_IDLE` of sched(7)), for good.
 ///
-/// For what is known to take long. With a lower priority alone, a thread that has a core keeps it for some milliseconds
+/// Where it has done so, nothing happens. For what is known to take long. With a lower priority alone, a thread that has a core keeps it for some milliseconds
 /// after another one wants it. With all cores busy, such a thread hardly runs at all.
 pub(crate) fn give_way() {
+    if has_given_way() {
+        return;
+    }
     lower();
     #[cfg(target_os = "linux")]
     {
@@ -56,10 +61,20 @@ pub(crate) fn give_way() {
         let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
         // Sets the policy, and then the priority, which has no meaning with it and may not be raised.
         drop(set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy));
-        if thread_priority::thread_schedule_policy().is_ok_and(|is| is != policy) {
-            tracing::debug!("cannot have a thread give way to others");
+        match thread_priority::thread_schedule_policy() {
+            Ok(is) if is != policy => tracing::debug!("cannot have a thread give way to others"),
+            _ => HAS_GIVEN_WAY.set(true),
         }
     }
+}
+
+/// Whether [`give_way`] was called on this thread, and had an effect.
+pub(crate) fn has_given_way() -> bool {
+    HAS_GIVEN_WAY.get()
+}
+
+thread_local! {
+    static HAS_GIVEN_WAY: Cell<bool> = const { Cell::new(false) };
 }
 
 #[cfg(all(test, target_os = "linux"))]

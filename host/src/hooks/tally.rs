@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::event_queue::EventQueue;
+use super::event_queues::EventQueues;
 use super::excess::Excesses;
 use super::faults::Faults;
 use super::suspects::Suspects;
@@ -12,7 +12,7 @@ use super::suspects::Suspects;
 /// What is known about plugins whatever is loaded: it outlives a reload.
 #[derive(Default)]
 pub(crate) struct Tally {
-    pub(crate) events: Arc<EventQueue>,
+    pub(crate) events: Arc<EventQueues>,
     pub(crate) suspects: Arc<Suspects>,
     pub(crate) excesses: Arc<Excesses>,
     /// Clients that were refused because too many waited for an answer of auth.

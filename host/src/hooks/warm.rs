@@ -23,6 +23,8 @@ pub(crate) struct Warm {
     wait: Duration,
     /// Whether an instance that is stale is replaced.
     is_kept_fresh: bool,
+    /// Whether the thread of a call that takes long leaves the core to others.
+    gives_way: bool,
     /// How long the last call was seen to run, if it was seen.
     last_ran: Option<Duration>,
     /// Whether the last call ended with a fault.
@@ -56,7 +58,16 @@ impl Warm {
     /// Makes the first instance in place.
     pub(crate) fn new(plugin: Arc<Loaded>, wait: Duration) -> Self {
         let (state, back_off) = (State::Resting(Instant::now()), BackOff::default());
-        let mut warm = Self { plugin, state, back_off, wait, is_kept_fresh: false, last_ran: None, failed: false };
+        let mut warm = Self {
+            plugin,
+            state,
+            back_off,
+            wait,
+            is_kept_fresh: false,
+            gives_way: false,
+            last_ran: None,
+            failed: false,
+        };
         warm.settle(warm.plugin.wasm.instantiate());
         warm
     }
@@ -65,6 +76,11 @@ impl Warm {
     /// read that.
     pub(crate) fn kept_fresh(self) -> Self {
         Self { is_kept_fresh: true, ..self }
+    }
+
+    /// Has the thread of an event or a tick that takes long leave the core to whoever wants it, for good.
+    pub(crate) fn giving_way(self) -> Self {
+        Self { gives_way: true, ..self }
     }
 
     pub(crate) fn plugin(&self) -> &Loaded {
@@ -90,6 +106,7 @@ impl Warm {
         let State::Ready(instance) = &mut self.state else {
             return Err(NoAnswer);
         };
+        instance.gives_way(self.gives_way);
         match act(instance) {
             Ok(answer) => {
                 self.last_ran = instance.seen_running();

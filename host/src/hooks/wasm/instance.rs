@@ -109,10 +109,17 @@ impl Instance {
         Ok(votes)
     }
 
+    /// Whether the thread of an event or a tick that takes long leaves the core to whoever wants it, for good.
+    pub(crate) fn gives_way(&mut self, gives_way: bool) {
+        self.store.data_mut().gives_way = gives_way;
+    }
+
     /// Tells of an event.
     pub(crate) fn handle(&mut self, event: &Arc<Event>) -> Result<(), Fault> {
         self.begin(Call::Events, OBSERVER_DEADLINE);
-        let call = &mut self.store.data_mut().call;
+        let state = self.store.data_mut();
+        state.deadline.gives_way = state.gives_way;
+        let call = &mut state.call;
         call.client.clone_from(&event.client);
         call.event = Some(Arc::clone(event));
         self.hooks.handle(&mut self.store, event)?;
@@ -121,10 +128,12 @@ impl Instance {
     }
 
     /// Lets the plugin do what it does at regular times. That may be to read a file that has changed, which is to take as
-    /// long as it may at the start: otherwise the change is never in force.
+    /// long as it may at the start, and have its share of a core: otherwise the change is never in force.
     pub(crate) fn tick(&mut self) -> Result<(), Fault> {
         let reads_files = self.store.data().capabilities.files.are_granted();
         self.begin(Call::Ticks, if reads_files { INIT_DEADLINE } else { OBSERVER_DEADLINE });
+        let state = self.store.data_mut();
+        state.deadline.gives_way = state.gives_way && !reads_files;
         Ok(self.hooks.tick(&mut self.store)?)
     }
 

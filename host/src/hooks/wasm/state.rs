@@ -10,8 +10,8 @@ use super::wasi::Wasi;
 use crate::hooks::capabilities::Capabilities;
 use crate::hooks::faults;
 use crate::hooks::interests::Registration;
-use crate::hooks::limits::{DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORY_BYTES_MAX, SESSIONS_HELD_MAX};
-use crate::hooks::{Event, PluginLimits, Reason, TopicFacts};
+use crate::hooks::limits::{DEADLINE_EXTENSIONS_MAX, EPOCH_TICK, MEMORY_BYTES_MAX, OBSERVER_TURN, SESSIONS_HELD_MAX};
+use crate::hooks::{Event, PluginLimits, Reason, TopicFacts, priority};
 use crate::types::{ClientInfo, TopicFilter};
 
 /// What belongs to one instance on the broker's side.
@@ -40,6 +40,8 @@ pub(super) struct State {
     /// How long a call may run, if the configuration says so.
     pub(super) deadline_set: Option<Duration>,
     pub(super) deadline: Deadline,
+    /// Whether its thread leaves the core to others in an event or a tick that takes long.
+    pub(super) gives_way: bool,
 }
 
 impl State {
@@ -71,6 +73,7 @@ impl State {
             limits,
             deadline_set: set.deadline,
             deadline,
+            gives_way: false,
         }
     }
 }
@@ -145,13 +148,15 @@ pub(super) struct Deadline {
     pub(super) limit: Duration,
     /// How long the call has waited for something of WASI, of which it is not running.
     pub(super) waited: Duration,
+    /// Whether the thread leaves the core to others once the call has taken long.
+    pub(super) gives_way: bool,
     first_look: Option<Duration>,
     looks: u32,
 }
 
 impl Deadline {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, waited: Duration::ZERO, first_look: None, looks: 0 }
+        Self { limit, waited: Duration::ZERO, gives_way: false, first_look: None, looks: 0 }
     }
 
     /// How long the thread has run since the first look; none before it.
@@ -167,7 +172,16 @@ impl Deadline {
         if ran >= self.limit || self.looks > DEADLINE_EXTENSIONS_MAX {
             return Err(wasmtime::Error::new(TimedOut(self.limit)));
         }
-        Ok(UpdateDeadline::Continue(ticks(self.limit - ran)))
+        let mut next = self.limit - ran;
+        if self.gives_way {
+            if ran >= OBSERVER_TURN {
+                priority::give_way();
+                self.gives_way = false;
+            } else {
+                next = next.min(OBSERVER_TURN - ran);
+            }
+        }
+        Ok(UpdateDeadline::Continue(ticks(next)))
     }
 }
 

@@ -1,41 +1,62 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use parking_lot::RwLock;
 
 use super::interests::EventSet;
-use super::limits::{EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX};
-use super::observers::Observer;
-use super::queue::BoundedQueue;
+use super::limits::{EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX, STOP_DRAIN};
+use super::queue::{BoundedQueue, Popped};
 use super::{Event, EventKind};
 
-/// Events on their way to the plugins that asked for them. Putting never waits.
-pub(crate) struct EventQueue {
-    /// The bits of an [`EventSet`].
+/// Events on their way to the plugins that asked for them, each of which has a queue. Putting never waits.
+#[derive(Default)]
+pub(crate) struct EventQueues {
+    /// The bits of an [`EventSet`]: what any of them wants.
     wanted: AtomicU32,
     /// The bits of those whose payloads somebody wants.
     payloads: AtomicU32,
     dropped: AtomicU64,
-    pub(crate) queue: BoundedQueue<Item>,
-    /// For those that take much time: what is put into the other one goes on to this one, as far as they want it.
-    pub(crate) slow: BoundedQueue<Item>,
+    ticking: AtomicBool,
+    queues: RwLock<Vec<Arc<EventQueue>>>,
 }
 
-/// What a thread of the observers takes out.
-pub(crate) enum Item {
-    Event(Arc<Event>),
-    /// From here on, others are told: what came before is for those that were loaded then.
-    Flip(Vec<Observer>),
-    /// From here on, this one is told too.
-    Join(Box<Observer>),
-}
-
-impl Default for EventQueue {
-    fn default() -> Self {
-        let [queue, slow] = [(); 2].map(|()| BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX));
-        Self { wanted: AtomicU32::new(0), payloads: AtomicU32::new(0), dropped: AtomicU64::new(0), queue, slow }
-    }
+/// The events of one plugin.
+pub(crate) struct EventQueue {
+    wanted: EventSet,
+    payloads: bool,
+    events: BoundedQueue<Arc<Event>>,
+    /// Set when no more come: how long to go on with those that wait.
+    drain_until: OnceLock<Instant>,
 }
 
 impl EventQueue {
+    pub(crate) fn new(wanted: EventSet, payloads: bool) -> Self {
+        let events = BoundedQueue::new(EVENT_QUEUE_MAX, EVENT_QUEUE_BYTES_MAX);
+        Self { wanted, payloads, events, drain_until: OnceLock::new() }
+    }
+
+    /// Waits for the oldest event, until `deadline` if there is one.
+    pub(crate) fn pop(&self, deadline: Option<Instant>) -> Popped<Arc<Event>> {
+        self.events.pop(deadline)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// How long to go on with the events that wait, if no more come.
+    pub(crate) fn drain_until(&self) -> Option<Instant> {
+        self.drain_until.get().copied()
+    }
+
+    fn close(&self) {
+        self.drain_until.get_or_init(|| Instant::now() + STOP_DRAIN);
+        self.events.close();
+    }
+}
+
+impl EventQueues {
     pub(crate) fn wants(&self, kind: EventKind) -> bool {
         EventSet::from_bits(self.wanted.load(Ordering::Relaxed)).contains(kind)
     }
@@ -44,11 +65,30 @@ impl EventQueue {
         EventSet::from_bits(self.payloads.load(Ordering::Relaxed)).contains(kind)
     }
 
-    /// Lets other plugins be told from now on, of what they want, some of it with payloads.
-    pub(crate) fn flip(&self, wanted: EventSet, payloads: EventSet, observers: Vec<Observer>) {
-        self.wanted.store(wanted.bits(), Ordering::Relaxed);
-        self.payloads.store(payloads.bits(), Ordering::Relaxed);
-        self.queue.push_anyway(0, Item::Flip(observers));
+    /// Has events go to other queues from now on, and closes those of before.
+    pub(crate) fn flip(&self, to: Vec<Arc<EventQueue>>) {
+        let union = |queues: &mut dyn Iterator<Item = &Arc<EventQueue>>| {
+            queues.fold(EventSet::default(), |set, queue| set.union(queue.wanted)).bits()
+        };
+        let mut queues = self.queues.write();
+        self.wanted.store(union(&mut to.iter()), Ordering::Relaxed);
+        self.payloads.store(union(&mut to.iter().filter(|queue| queue.payloads)), Ordering::Relaxed);
+        std::mem::replace(&mut *queues, to).iter().for_each(|queue| queue.close());
+    }
+
+    /// Takes no more events.
+    pub(crate) fn close(&self) {
+        self.queues.read().iter().for_each(|queue| queue.close());
+    }
+
+    /// Has all who wait look at the clock.
+    pub(crate) fn begin_ticks(&self) {
+        self.ticking.store(true, Ordering::Release);
+        self.queues.read().iter().for_each(|queue| queue.events.wake());
+    }
+
+    pub(crate) fn are_ticking(&self) -> bool {
+        self.ticking.load(Ordering::Acquire)
     }
 
     /// Puts an event that some plugin wants; where there is no room it is dropped and counted.
@@ -56,27 +96,20 @@ impl EventQueue {
         if !self.wants(event.kind) {
             return;
         }
-        self.push(&self.queue, Arc::new(event));
-    }
-
-    /// Passes an event on to those that take much time.
-    pub(crate) fn pass_on(&self, event: &Arc<Event>) {
-        self.push(&self.slow, Arc::clone(event));
-    }
-
-    fn push(&self, queue: &BoundedQueue<Item>, event: Arc<Event>) {
-        let bytes = event.queued_bytes();
-        if queue.push(Item::Event(event), bytes).is_err() {
-            self.count_dropped();
+        let (bytes, event) = (event.queued_bytes(), Arc::new(event));
+        for queue in self.queues.read().iter().filter(|queue| queue.wanted.contains(event.kind)) {
+            if queue.events.push(Arc::clone(&event), bytes).is_err() {
+                self.count_dropped(1);
+            }
         }
     }
 
-    /// Counts an event that was not told, or not to everybody who wants it.
-    pub(crate) fn count_dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    /// Counts events that a plugin was not told of that wants them.
+    pub(crate) fn count_dropped(&self, count: usize) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// How many were dropped.
+    /// How many were dropped: one that two plugins want and neither is told of counts twice.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -88,6 +121,14 @@ mod tests {
     use crate::types::{
         CertificateFacts, ClientId, ClientInfo, ConnectFacts, Identity, Peer, TlsFacts, UserProperties, UserProperty,
     };
+
+    /// One plugin is told of a kind.
+    fn told_of(kind: EventKind) -> EventQueues {
+        let (events, mut wanted) = (EventQueues::default(), EventSet::default());
+        wanted.insert(kind);
+        events.flip(vec![Arc::new(EventQueue::new(wanted, true))]);
+        events
+    }
 
     fn of_client(event: &mut Event, fill: impl FnOnce(&mut ClientInfo)) {
         let mut client = ClientInfo {
@@ -116,10 +157,7 @@ mod tests {
     #[test]
     fn an_event_is_bounded_by_the_bytes_of_all_that_it_holds() {
         let check = |fill: fn(&mut Event, String)| {
-            let events = EventQueue::default();
-            let mut wanted = EventSet::default();
-            wanted.insert(EventKind::MessageReceived);
-            events.flip(wanted, wanted, Vec::new());
+            let events = told_of(EventKind::MessageReceived);
             for _ in 0..3 {
                 let mut event = Event::new(EventKind::MessageReceived);
                 // There is something beside the text.
@@ -152,10 +190,7 @@ mod tests {
     #[test]
     fn events_of_clients_that_have_gone_are_bounded_by_what_is_known_of_them() {
         const CONNECT_BYTES: usize = 64 << 10;
-        let events = EventQueue::default();
-        let mut wanted = EventSet::default();
-        wanted.insert(EventKind::ClientConnected);
-        events.flip(wanted, EventSet::default(), Vec::new());
+        let events = told_of(EventKind::ClientConnected);
         // Of empty ones each takes some room.
         let properties = || -> UserProperties {
             let empty = (0..128).map(|_| property("", ""));
