@@ -155,15 +155,21 @@ impl Teller {
 
     /// Looks at the call that has just ended. One that has run out of time is enough.
     fn look_at_cost(&mut self) {
-        let is_busy = self.warm.timed_out() | self.share.note(self.warm.last_ran(), self.warm.failed(), Instant::now);
-        if is_busy && !self.is_busy {
-            self.is_busy = true;
-            tracing::warn!(
-                "{} takes much time for its events or ticks, or fails in them often: {OBSERVER_BUSY_MAX:?} within \
-                 {OBSERVER_WINDOW:?}, a fault counted as {OBSERVER_FAULT_COST:?}; from now on everything else goes first, and they may be late",
-                self.plugin()
-            );
+        let is_much = self.share.note(self.warm.last_ran(), self.warm.failed(), Instant::now);
+        if self.is_busy || !is_much && !self.warm.timed_out() {
+            return;
         }
+        self.is_busy = true;
+        let why = if is_much {
+            format!("{OBSERVER_BUSY_MAX:?} within {OBSERVER_WINDOW:?}, a fault counted as {OBSERVER_FAULT_COST:?}")
+        } else {
+            "one of them has run out of time".to_owned()
+        };
+        tracing::warn!(
+            "{} takes much time for its events or ticks, or fails in them often: {why}; from now on everything else goes \
+             first, and they may be late",
+            self.plugin()
+        );
     }
 }
 

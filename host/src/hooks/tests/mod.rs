@@ -3,6 +3,7 @@
 mod aside;
 mod broker;
 mod compatibility;
+mod events;
 mod greeter;
 mod guest;
 mod interface;
@@ -255,36 +256,6 @@ fn a_plugin_that_cannot_start_again_is_left_alone() {
     assert_eq!(faults(&fixture.hooks), 2, "nothing is tried during the back-off");
     fixture.broker.uptime_secs.store(0, Ordering::Relaxed);
     eventually("it is tried again", || checker.check(&client(None), Action::Publish, "a", FACTS).allowed);
-}
-
-#[test]
-fn events_reach_only_who_asked_and_faults_are_told_once() {
-    let traps = Guest {
-        events: Some(Does::Trap),
-        kinds: vec![EventKind::ClientConnected, EventKind::PluginFault],
-        ..Guest::default()
-    };
-    let fixture = fixture(traps);
-    assert!(fixture.hooks.wants(EventKind::ClientConnected) && !fixture.hooks.wants(EventKind::ClientDisconnected));
-    fixture.hooks.emit(event(EventKind::ClientDisconnected));
-    fixture.hooks.emit(event(EventKind::ClientConnected));
-    eventually("two faults: the event, and the event about it", || faults(&fixture.hooks) == 2);
-    fixture.hooks.emit(event(EventKind::ClientConnected));
-    fixture.hooks.stop();
-    assert!(faults(&fixture.hooks) >= 3, "an event that waits at the end is still told");
-}
-
-#[test]
-fn events_that_nobody_takes_out_are_dropped_and_counted() {
-    let spins = Guest { events: Some(Does::Spin), kinds: vec![EventKind::PacketSent], ..Guest::default() };
-    let fixture = fixture(spins);
-    for _ in 0..2 * limits::EVENT_QUEUE_MAX {
-        fixture.hooks.emit(event(EventKind::PacketSent));
-    }
-    assert!(fixture.hooks.events_dropped() > 0);
-    let start = Instant::now();
-    fixture.hooks.stop();
-    assert!(start.elapsed() < 5 * limits::STOP_DRAIN, "{:?}", start.elapsed());
 }
 
 #[test]
