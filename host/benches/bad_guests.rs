@@ -67,7 +67,7 @@ const FLOORS: [(&str, [u32; 2]); 2] = [
 ];
 
 /// Counters that tell of plugins.
-const COUNTED: [&str; 7] = [
+const COUNTED: [&str; 8] = [
     "plugin-faults/guest_misbehaves",
     "plugin-log-lines-dropped/guest_misbehaves",
     "plugin-publishes-refused/guest_misbehaves",
@@ -75,6 +75,7 @@ const COUNTED: [&str; 7] = [
     "topic-checks-aside",
     "addresses-slowed",
     "auth-turned-away",
+    "auth-asked-again",
 ];
 
 fn main() {

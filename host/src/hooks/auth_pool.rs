@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::Credentials;
-use super::combine::{AuthOutcome, combine_auth};
-use super::exchange::{Exchange, Step};
+use super::combine::{AuthOutcome, NoAnswer, combine_auth};
+use super::exchange::{Exchange, Step, StepVote};
 use super::faults::Call;
+use super::first_go::FirstGo;
 use super::limits::{
     AUTH_DEADLINE, AUTH_INSTANCES_MAX, AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_MAX, AUTH_QUEUE_WAIT_MAX,
     AUTH_THREADS_USUAL_MAX, FRESH_INSTANCE_PATIENCE,
@@ -22,9 +23,10 @@ use super::lines::Lines;
 use super::loaded::Loaded;
 use super::priority;
 use super::queue::{Closed, Popped, Refused};
-use super::suspects::{NotPut, Suspects};
+use super::suspects::NotPut;
 use super::tally::Tally;
-use super::warm::Warm;
+use super::warm::{TooLong, Warm};
+use super::wasm::{Fault, Instance};
 use crate::types::{ClientInfo, network};
 
 /// The threads that answer auth, each with its own instances: hashing a password must not hold up messages.
@@ -42,6 +44,10 @@ struct Job {
     client: Arc<ClientInfo>,
     asked: Instant,
     question: Question,
+    /// What it counts as in the queue.
+    bytes: usize,
+    /// Whether it needed more time than its first go had.
+    again: bool,
 }
 
 enum Question {
@@ -76,19 +82,24 @@ impl Question {
     }
 }
 
+/// The line of questions that may take a thread for seconds.
+const LONG_LINE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 impl AuthPool {
     /// Starts the threads; without plugins there are none, and every client is denied.
     pub(crate) fn start(plugins: &[Arc<Loaded>], tally: Arc<Tally>) -> io::Result<Self> {
         let queue = Arc::new(Lines::new(AUTH_QUEUE_MAX, AUTH_QUEUE_BYTES_MAX, Job::is_closed));
         let usual = usual_count();
         let shared: Vec<Vec<Arc<Shared>>> = plugins.iter().map(|plugin| Shared::instances(plugin, usual)).collect();
+        let first_go = Arc::<FirstGo>::default();
         // As many as the plugin needs that has most instances.
         let count = shared.iter().map(Vec::len).max().unwrap_or(0);
         let threads = spawn_all(&queue, count, |number| {
-            let (queue, suspects) = (Arc::clone(&queue), Arc::clone(&tally.suspects));
-            let own = shared.iter().map(|of_plugin| Arc::clone(&of_plugin[number % of_plugin.len()])).collect();
+            let plugins = shared.iter().map(|of_plugin| Arc::clone(&of_plugin[number % of_plugin.len()])).collect();
+            let (queue, tally, first_go) = (Arc::clone(&queue), Arc::clone(&tally), Arc::clone(&first_go));
+            let answering = Answering { queue, tally, first_go, plugins };
             let builder = thread::Builder::new().name(format!("amqtt-auth-{number}"));
-            builder.spawn(move || answer_all(&queue, &suspects, own))
+            builder.spawn(move || answering.all())
         })?;
         let threads = (!threads.is_empty()).then(|| Mutex::new(threads));
         let methods = plugins.iter().map(|plugin| plugin.wasm.methods().into()).collect();
@@ -140,7 +151,7 @@ impl AuthPool {
     /// Whether there was room for the question.
     fn push(&self, client: Arc<ClientInfo>, question: Question, bytes: usize) -> Result<bool, Closed> {
         let line = self.line(client.address());
-        match self.queue.push(line, Job { client, asked: Instant::now(), question }, bytes) {
+        match self.queue.push(line, Job { client, asked: Instant::now(), question, bytes, again: false }, bytes) {
             Ok(()) => Ok(true),
             Err(Refused::Closed(_)) => Err(Closed),
             Err(Refused::Full(_)) => {
@@ -153,7 +164,7 @@ impl AuthPool {
     /// The line that a question waits in: that of its network. Those who have made plugins fail have one together, as each of
     /// their questions may take a thread for seconds: others wait for one of them at a time, however many they are.
     fn line(&self, address: IpAddr) -> IpAddr {
-        if self.tally.suspects.contains(address) { Ipv6Addr::UNSPECIFIED.into() } else { network(address) }
+        if self.tally.suspects.contains(address) { LONG_LINE } else { network(address) }
     }
 
     /// How many instances of a plugin the threads have.
@@ -227,48 +238,107 @@ impl Shared {
     }
 }
 
-fn answer_all(queue: &Lines<Job>, suspects: &Suspects, plugins: Vec<Arc<Shared>>) {
-    priority::take_long_turns();
-    priority::lower();
-    plugins.iter().for_each(|plugin| plugin.with(|_| ()));
-    while let Popped::Item(job) = queue.pop(None) {
-        match job {
-            // A client that has gone meanwhile is not worth a hash.
-            job if job.is_closed() => {}
-            // A reload waits for the end of this: it is for the plugins that are loaded now.
-            job if queue.is_closed() => job.question.send_back(NotPut::Closed),
-            job if suspects.failed_since(job.client.address(), job.asked) => job.question.send_back(NotPut::Suspect),
-            // Sending fails where the client has gone.
-            Job { client, question: Question::Credentials(credentials, answer), .. } => {
-                let _ = answer.send(Ok(vote(&plugins, &client, &credentials)));
-            }
-            Job { client, question: Question::Step(exchange, data, answer), .. } => {
-                let _ = answer.send(step(&plugins, &client, exchange, data.as_deref()));
+/// What a thread of the pool goes by.
+struct Answering {
+    queue: Arc<Lines<Job>>,
+    tally: Arc<Tally>,
+    first_go: Arc<FirstGo>,
+    plugins: Vec<Arc<Shared>>,
+}
+
+impl Answering {
+    fn all(self) {
+        priority::take_long_turns();
+        priority::lower();
+        self.plugins.iter().for_each(|plugin| plugin.with(|_| ()));
+        while let Popped::Item(job) = self.queue.pop(None) {
+            match job {
+                // A client that has gone meanwhile is not worth a hash.
+                job if job.is_closed() => {}
+                // A reload waits for the end of this: it is for the plugins that are loaded now.
+                job if self.queue.is_closed() => job.question.send_back(NotPut::Closed),
+                job if self.tally.suspects.failed_since(job.client.address(), job.asked) => {
+                    job.question.send_back(NotPut::Suspect);
+                }
+                job => self.answer(job),
             }
         }
+        // The last thread that has an instance ends it.
+        for warm in self.plugins.into_iter().filter_map(Arc::into_inner).filter_map(|shared| shared.warm.into_inner()) {
+            warm.stop();
+        }
     }
-    // The last thread that has an instance ends it.
-    for warm in plugins.into_iter().filter_map(Arc::into_inner).filter_map(|shared| shared.warm.into_inner()) {
-        warm.stop();
-    }
-}
 
-fn vote(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, credentials: &Credentials) -> AuthOutcome {
-    let asked = plugins.iter().filter(|shared| shared.plugin.wasm.manifest().exports.auth);
-    combine_auth(asked.map(|shared| {
+    /// Sending fails where the client has gone.
+    fn answer(&self, job: Job) {
+        let Job { client, asked, question, bytes, again } = job;
+        let is_long = again || self.tally.suspects.contains(client.address());
+        let within = if is_long { None } else { self.first_go.limit(Instant::now()) };
+        let question = match question {
+            Question::Credentials(credentials, answer) => match self.vote(&client, &credentials, within) {
+                Ok(outcome) => return drop(answer.send(Ok(outcome))),
+                Err(TooLong) => Question::Credentials(credentials, answer),
+            },
+            Question::Step(exchange, data, answer) => match self.step(&client, &exchange, data.as_deref(), within) {
+                Ok(vote) => return drop(answer.send(vote.map_or(Step::Failed, |vote| vote.follow(exchange)))),
+                Err(TooLong) => Question::Step(exchange, data, answer),
+            },
+        };
+        self.tally.auth_asked_again.fetch_add(1, Ordering::Relaxed);
+        self.queue.put_last(LONG_LINE, Job { client, asked, question, bytes, again: true }, Some(bytes));
+    }
+
+    fn vote(
+        &self,
+        client: &Arc<ClientInfo>,
+        credentials: &Credentials,
+        within: Option<Duration>,
+    ) -> Result<AuthOutcome, TooLong> {
+        let mut too_long = Ok(());
+        let asked = self.plugins.iter().filter(|shared| shared.plugin.wasm.manifest().exports.auth);
+        let outcome = combine_auth(asked.map(|shared| {
+            let ask = |instance: &mut Instance| instance.authenticate(client, credentials, AUTH_DEADLINE);
+            self.ask(shared, Call::Auth, client, within, ask).unwrap_or_else(|error| {
+                too_long = Err(error);
+                Err(NoAnswer)
+            })
+        }));
+        too_long.map(|()| outcome)
+    }
+
+    fn step(
+        &self,
+        client: &Arc<ClientInfo>,
+        exchange: &Exchange,
+        data: Option<&[u8]>,
+        within: Option<Duration>,
+    ) -> Result<Result<StepVote, NoAnswer>, TooLong> {
+        let Some(shared) = self.plugins.get(exchange.plugin) else { return Ok(Err(NoAnswer)) };
+        self.ask(shared, Call::EnhancedAuth, client, within, |instance| instance.step(client, exchange, data))
+    }
+
+    fn ask<R>(
+        &self,
+        shared: &Shared,
+        call: Call,
+        client: &ClientInfo,
+        within: Option<Duration>,
+        act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
+    ) -> Result<Result<R, NoAnswer>, TooLong> {
+        let deadline = shared.plugin.wasm.deadline().unwrap_or(AUTH_DEADLINE);
         shared.with(|warm| {
-            warm.call(Call::Auth, Some(client), |instance| instance.authenticate(client, credentials, AUTH_DEADLINE))
+            let answer = match within.filter(|within| *within < deadline) {
+                Some(within) => warm.call_within(within, call, client, act)?,
+                None => warm.call(call, Some(client), act),
+            };
+            if answer.is_ok() {
+                self.first_go.answered(warm.last_ran());
+            } else if warm.timed_out() {
+                self.first_go.ran_out(Instant::now());
+            }
+            Ok(answer)
         })
-    }))
-}
-
-fn step(plugins: &[Arc<Shared>], client: &Arc<ClientInfo>, exchange: Exchange, data: Option<&[u8]>) -> Step {
-    let Some(shared) = plugins.get(exchange.plugin) else { return Step::Failed };
-    let ask = |warm: &mut Warm| {
-        warm.call(Call::EnhancedAuth, Some(client), |instance| instance.step(client, &exchange, data))
-    };
-    let answer = shared.with(ask);
-    answer.map_or(Step::Failed, |vote| vote.follow(exchange))
+    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,13 @@ pub(crate) const EXTENSIONS_MAX: usize = 4;
 /// Running time of one auth call: hashing a password slowly is what it is for, on threads of its own.
 pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Running time of an auth call at its first go, while calls run out of time: at least so long, as the clock of the
+/// deadlines is not exact and machines are busy.
+pub(crate) const FIRST_GO_MIN: Duration = Duration::from_millis(50);
+
+/// The same at most: some times what a hash with passlib's default of 656,000 rounds takes.
+pub(crate) const FIRST_GO_MAX: Duration = Duration::from_secs(1);
+
 /// Running time of one auth call on a worker: it holds up the thread that moves messages. Only plugins that need some
 /// microseconds are asked there.
 pub(crate) const GREETING_DEADLINE: Duration = TOPIC_CHECK_DEADLINE;

@@ -21,6 +21,7 @@ mod event_queues;
 mod excess;
 mod exchange;
 mod faults;
+mod first_go;
 mod generation;
 mod greeter;
 mod inspection;

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) excesses: Arc<Excesses>,
     /// Clients that were refused because too many waited for an answer of auth.
     pub(crate) auth_turned_away: AtomicU64,
+    /// Questions of auth that needed more time than they had at their first go.
+    pub(crate) auth_asked_again: AtomicU64,
     /// How often plugins had a content of a file accepted: instances that decide by another one are made anew.
     pub(crate) accepts: Arc<AtomicU64>,
     /// Questions about topics that were not put in place because that would have held up a worker.
@@ -45,6 +47,7 @@ impl Tally {
             ("plugin-faults".to_owned(), faults.iter().map(|(_, count)| count).sum()),
             ("events-dropped".to_owned(), self.events.dropped()),
             ("auth-turned-away".to_owned(), self.auth_turned_away.load(Ordering::Relaxed)),
+            ("auth-asked-again".to_owned(), self.auth_asked_again.load(Ordering::Relaxed)),
             ("topic-checks-aside".to_owned(), self.asked_aside.load(Ordering::Relaxed)),
             ("addresses-slowed".to_owned(), self.suspects.count() as u64),
         ];

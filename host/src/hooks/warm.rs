@@ -31,6 +31,10 @@ pub(crate) struct Warm {
     failed: bool,
 }
 
+/// A call was ended before the time was up that it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
 /// Ends instances in good order, on a thread of their own: somebody waits for this one.
 pub(crate) fn retire(instances: Vec<Warm>) {
     if instances.is_empty() {
@@ -95,32 +99,64 @@ impl Warm {
         client: Option<&ClientInfo>,
         act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
     ) -> Result<R, NoAnswer> {
+        self.ask(call, client, act).map_err(|fault| self.fail(call, client, fault))
+    }
+
+    /// The same within `limit`, which is less than the call may take. To need more is no fault, but costs the instance too.
+    pub(crate) fn call_within<R>(
+        &mut self,
+        limit: Duration,
+        call: Call,
+        client: &ClientInfo,
+        act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
+    ) -> Result<Result<R, NoAnswer>, TooLong> {
+        let asked = self.ask(call, Some(client), |instance| {
+            instance.within(limit);
+            act(instance)
+        });
+        match asked {
+            Err(Some(Fault::TimedOut(ran))) if ran == limit => {
+                self.make();
+                Err(TooLong)
+            }
+            asked => Ok(asked.map_err(|fault| self.fail(call, Some(client), fault))),
+        }
+    }
+
+    /// What a call gives, or its fault, or nothing where it cannot be called.
+    fn ask<R>(
+        &mut self,
+        call: Call,
+        client: Option<&ClientInfo>,
+        act: impl FnOnce(&mut Instance) -> Result<R, Fault>,
+    ) -> Result<R, Option<Fault>> {
         (self.last_ran, self.failed) = (None, false);
         if !self.plugin.circuit(call).lets_through(client.map(ClientInfo::address)) {
-            return Err(NoAnswer);
+            return Err(None);
         }
         self.replace_if_stale();
         if !matches!(self.state, State::Ready(_)) {
             self.recover(self.wait);
         }
         let State::Ready(instance) = &mut self.state else {
-            return Err(NoAnswer);
+            return Err(None);
         };
         instance.gives_way(self.gives_way);
-        match act(instance) {
-            Ok(answer) => {
-                self.last_ran = instance.seen_running();
-                self.plugin.circuit(call).succeeded();
-                Ok(answer)
-            }
-            Err(fault) => {
-                self.last_ran = fault.time_limit();
-                self.failed = true;
-                self.plugin.report(call, client, &fault);
-                self.make();
-                Err(NoAnswer)
-            }
+        let answer = act(instance).map_err(Some)?;
+        self.last_ran = instance.seen_running();
+        self.plugin.circuit(call).succeeded();
+        Ok(answer)
+    }
+
+    #[cold]
+    fn fail(&mut self, call: Call, client: Option<&ClientInfo>, fault: Option<Fault>) -> NoAnswer {
+        if let Some(fault) = fault {
+            self.last_ran = fault.time_limit();
+            self.failed = true;
+            self.plugin.report(call, client, &fault);
+            self.make();
         }
+        NoAnswer
     }
 
     /// Whether a call would find an instance. After a fault there is none for a moment, or for long.

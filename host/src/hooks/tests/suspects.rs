@@ -216,3 +216,82 @@ fn where_every_call_fails_each_address_finds_out_once() {
     let called = faults(&fixture.hooks) - before;
     assert!(called < 20, "called {called} times, although every call fails");
 }
+
+/// A plugin that spins in auth for clients whose identifiers begin with `bad-login`, with one thread for everybody.
+fn spins_in_auth(deadline: Duration) -> PluginSpec {
+    let path = Some(amqtt_tests::guests::MISBEHAVES.into());
+    let limits = PluginLimits { deadline: Some(deadline), instances: Some(1), ..PluginLimits::default() };
+    let grants = Grants { publish: vec![TopicFilter::new("bad/#").expect("valid")], ..Grants::default() };
+    PluginSpec { path, limits, grants, ..embedded("guest_misbehaves", json!({ "hook": "auth", "does": "spin" })) }
+}
+
+fn bad_client_at(address: [u8; 4]) -> Arc<ClientInfo> {
+    let mut client = (*client_at(address)).clone();
+    client.client_id = ClientId::new("bad-login");
+    Arc::new(client)
+}
+
+fn asked_again(hooks: &Hooks) -> u64 {
+    let counters = hooks.counters();
+    counters.into_iter().find_map(|(name, count)| (name == "auth-asked-again").then_some(count)).expect("is counted")
+}
+
+/// Requests that take all the time that there is, each of an address of which nothing is known.
+#[test]
+fn who_spins_from_many_addresses_does_not_keep_others_waiting_for_each() {
+    const BAD: u8 = 30;
+    let spec = HookSpec { plugins: vec![spins_in_auth(Duration::from_secs(1))], ..HookSpec::default() };
+    let (hooks, _) = load(spec).expect("loads");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        // How long an answer takes is known by it.
+        assert_eq!(ask(&hooks, [198, 51, 100, 1]).await, AuthOutcome::Allowed);
+        let mut waiting = tokio::task::JoinSet::new();
+        for number in 0..BAD {
+            let (hooks, bad) = (Arc::clone(&hooks), bad_client_at([192, 0, 2, number]));
+            waiting.spawn(async move { hooks.authenticate(bad, Credentials::default()).await });
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(ask(&hooks, [198, 51, 100, 2]).await, AuthOutcome::Allowed);
+    });
+    assert!(faults(&hooks) <= 2, "{} of them had all their time before", faults(&hooks));
+    assert!(asked_again(&hooks) >= u64::from(BAD) - 2, "{}", asked_again(&hooks));
+}
+
+/// A password may have been hashed more slowly than others.
+#[test]
+fn who_needs_more_time_than_others_has_it_while_calls_run_out_of_time() {
+    // The password is `secret`.
+    const QUICK: &str = "quick:$6$rounds=1000$xy$c9aXEsVGfLfUXt7tNYgM8d4iUrfqossx9C6Q0lksBwt04R/fUyK79e5lpuuHo8JyyXN8zM.pcrz3C2PpYGRDA/\n";
+    const SLOW: &str = "slow:$6$rounds=656000$abcdefghijklmnop$z9xJ0y9RW3OBrlS6NcWPGwdenhYZEfWfk/pE3f9Yi4fg6SOtfkCkdCMOHQU98M5EBxrur4.yLTmNNcqIWS8Cq0\n";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), [QUICK, SLOW].concat()).expect("written");
+    let of_files = embedded("auth_file", json!({ "password-file": file.path() }));
+    let spins = spins_in_auth(Duration::from_millis(300));
+    let (hooks, _) = load(HookSpec { plugins: vec![spins, of_files], ..HookSpec::default() }).expect("loads");
+    assert_eq!(authenticate(&hooks, Some("quick"), "secret"), AuthOutcome::Allowed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let bad = hooks.authenticate(bad_client_at([192, 0, 2, 1]), Credentials::default());
+    assert_eq!((runtime.block_on(bad), asked_again(&hooks)), (AuthOutcome::Failed, 0));
+    assert_eq!(authenticate(&hooks, Some("slow"), "secret"), AuthOutcome::Allowed);
+    assert!(matches!(authenticate(&hooks, Some("slow"), "other"), AuthOutcome::Denied(_)));
+    assert_eq!((faults(&hooks), asked_again(&hooks)), (1, 1), "from then on it is known how long it takes");
+}
+
+/// As with passwords: it is asked again, and then it has failed.
+#[test]
+fn a_step_of_an_exchange_that_needs_more_time_than_others_is_asked_again() {
+    let guest = Guest { enhanced_auth: Some(Does::Spin), ..Guest::default() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut spec = guest_spec(folder.path(), &[guest]);
+    spec.plugins[0].limits.deadline = Some(Duration::from_millis(1_500));
+    let (hooks, _) = load(spec).expect("loads");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let step = |number: u8| {
+        let exchange = hooks.begin_exchange(super::guest::METHOD).expect("it serves the method");
+        let step = runtime.block_on(hooks.step(client_at([192, 0, 2, number]), exchange, None));
+        assert!(matches!(step, Step::Failed));
+        (faults(&hooks), asked_again(&hooks))
+    };
+    assert_eq!([step(1), step(2)], [(1, 0), (2, 1)]);
+}

@@ -109,6 +109,11 @@ impl Instance {
         Ok(votes)
     }
 
+    /// Has the next call end after `limit` if it may take longer.
+    pub(crate) fn within(&mut self, limit: Duration) {
+        self.store.data_mut().within = Some(limit);
+    }
+
     /// Whether the thread of an event or a tick that takes long leaves the core to whoever wants it, for good.
     pub(crate) fn gives_way(&mut self, gives_way: bool) {
         self.store.data_mut().gives_way = gives_way;
@@ -164,7 +169,9 @@ impl Instance {
     fn begin_times(&mut self, hook: Call, limit: Duration, count: usize) {
         self.store.data_mut().hook = hook;
         let limit = self.store.data().deadline_set.unwrap_or(limit);
-        begin(&mut self.store, limit.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)));
+        let limit = limit.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+        let within = self.store.data_mut().within.take();
+        begin(&mut self.store, within.map_or(limit, |within| within.min(limit)));
     }
 }
 

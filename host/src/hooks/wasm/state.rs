@@ -40,6 +40,8 @@ pub(super) struct State {
     /// How long a call may run, if the configuration says so.
     pub(super) deadline_set: Option<Duration>,
     pub(super) deadline: Deadline,
+    /// How long the next call may run, if that is less.
+    pub(super) within: Option<Duration>,
     /// Whether its thread leaves the core to others in an event or a tick that takes long.
     pub(super) gives_way: bool,
 }
@@ -73,6 +75,7 @@ impl State {
             limits,
             deadline_set: set.deadline,
             deadline,
+            within: None,
             gives_way: false,
         }
     }
