@@ -376,7 +376,9 @@ fn a_question_without_an_end_does_not_keep_the_broker_from_ending() {
     broker.wait_for_log("is slow: a topic-check took");
     slow.write_all(b"\x30\x0b\0\x09endless/x").expect("is open");
     let ends = Instant::now() + ANSWER_PATIENCE;
-    while !stats(&broker, "amqtt-aside", 14).iter().any(|ticks| *ticks >= ENDLESS_TICKS) {
+    // On a busy machine the helper has taken over.
+    while !["amqtt-aside", "amqtt-helper"].iter().any(|of| stats(&broker, of, 14).iter().any(|it| *it >= ENDLESS_TICKS))
+    {
         assert!(Instant::now() < ends, "it is asked");
         std::thread::sleep(Duration::from_millis(10));
     }
