@@ -61,10 +61,10 @@ impl Broker {
             });
             let Err(error) = tried else { return Ok(()) };
             if let Some(status) = self.child.try_wait()? {
-                bail!("it ended with {status}: {}", self.log());
+                bail!("it ended with {status}: {}", self.end_of_log());
             }
             if Instant::now() > deadline {
-                return Err(error.context(format!("it does not listen: {}", self.log())));
+                return Err(error.context(format!("it does not listen: {}", self.end_of_log())));
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -83,6 +83,20 @@ impl Broker {
         Ok(Duration::from_nanos(nanos))
     }
 
+    /// The CPU time of a broker that has done all it had to.
+    pub(crate) fn settled(&self) -> Result<Duration> {
+        let mut before = self.cpu()?;
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(20));
+            let now = self.cpu()?;
+            if now - before < Duration::from_micros(500) {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Ok(before)
+    }
+
     /// Bytes of memory that it has at the moment.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).context("the broker has ended")?;
@@ -91,10 +105,16 @@ impl Broker {
         Ok(kib << 10)
     }
 
-    /// What it has printed, the end of it.
-    pub(crate) fn log(&self) -> String {
-        let log = fs::read(self.dir.path().join("log")).unwrap_or_default();
-        String::from_utf8_lossy(&log[log.len().saturating_sub(2000)..]).into_owned()
+    /// What it has printed.
+    pub(crate) fn log(&self) -> Result<String> {
+        let log = fs::read(self.dir.path().join("log")).context("cannot read the broker's log")?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// The end of what it has printed, for a message.
+    pub(crate) fn end_of_log(&self) -> String {
+        let log = self.log().unwrap_or_default();
+        log[log.ceil_char_boundary(log.len().saturating_sub(2000))..].to_owned()
     }
 }
 

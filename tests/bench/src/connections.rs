@@ -1,7 +1,6 @@
 //! Connections for their own sake: many that come and go, and many that stay.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -33,7 +32,7 @@ pub(crate) fn storm(case: &Case, size: &Size, broker: &Broker) -> Result<Figures
         made += batch;
     }
     let elapsed = start.elapsed();
-    let (cpu, own) = (settled(broker)? - cpu, thread_cpu() - own);
+    let (cpu, own) = (broker.settled()? - cpu, thread_cpu() - own);
     Ok(Figures {
         per_second: made as f64 / elapsed.as_secs_f64(),
         broker_us: cpu.as_secs_f64() * 1e6 / made as f64,
@@ -41,20 +40,6 @@ pub(crate) fn storm(case: &Case, size: &Size, broker: &Broker) -> Result<Figures
         resident_bytes: broker.resident_bytes()?,
         ..Figures::default()
     })
-}
-
-/// The CPU time of a broker that has done all it had to.
-fn settled(broker: &Broker) -> Result<Duration> {
-    let mut before = broker.cpu()?;
-    for _ in 0..100 {
-        thread::sleep(Duration::from_millis(20));
-        let now = broker.cpu()?;
-        if now - before < Duration::from_micros(500) {
-            return Ok(now);
-        }
-        before = now;
-    }
-    Ok(before)
 }
 
 /// Connects clients with one subscription each, and leaves them alone: counted is the broker's memory.
@@ -65,13 +50,13 @@ pub(crate) fn idle(case: &Case, size: &Size, broker: &Broker) -> Result<Figures>
     for at in 0..size.connections {
         let mut link = Link::open(&broker.address, case.version, &format!("idle-{at}"))?;
         link.wait_for(kind::CONNACK, case.version, &mut buffer).context("an idle client")?;
-        link.out.extend(packets::subscribe(case.version, 1, &[format!("bench/idle/{at}")], 1));
+        link.out.extend(packets::subscribe(case.version, 1, &[format!("calendar/idle/{at}")], 1));
         link.wait_for(kind::SUBACK, case.version, &mut buffer).context("an idle client")?;
         links.push(link);
     }
     let made = links.len() as f64;
     let elapsed = start.elapsed();
-    let cpu = settled(broker)? - cpu;
+    let cpu = broker.settled()? - cpu;
     let resident_bytes = broker.resident_bytes()?;
     let figures = Figures {
         per_second: made / elapsed.as_secs_f64(),

@@ -21,6 +21,9 @@ pub struct Figures {
     pub lost: u64,
     /// Messages that arrived once too often, in any of the runs.
     pub doubled: u64,
+    /// Events that plugins were to tell of and that are not in the log, in any of the runs; none with a broker that has no
+    /// such plugins.
+    pub events_lost: Option<u64>,
 }
 
 /// From when a message was due to when it was there, in microseconds.
@@ -67,6 +70,7 @@ impl Figures {
             bytes_per_connection: median(runs.iter().filter_map(|run| run.bytes_per_connection).collect()),
             lost: runs.iter().map(|run| run.lost).sum(),
             doubled: runs.iter().map(|run| run.doubled).sum(),
+            events_lost: runs.iter().map(|run| run.events_lost).sum(),
         }
     }
 }
@@ -87,9 +91,11 @@ mod tests {
 
     #[test]
     fn a_median_is_in_the_middle_and_losses_add_up() {
-        let runs = [3.0, 1.0, 8.0].map(|us| Figures { broker_us: us, lost: 2, ..Figures::default() });
+        let run = |broker_us| Figures { broker_us, lost: 2, events_lost: Some(1), ..Figures::default() };
+        let runs = [3.0, 1.0, 8.0].map(run);
         let median = Figures::median(&runs);
-        assert_eq!((median.broker_us, median.lost), (3.0, 6));
+        assert_eq!((median.broker_us, median.lost, median.events_lost), (3.0, 6, Some(3)));
+        assert_eq!(Figures::median(&[Figures::default()]).events_lost, None);
         assert!(median.latency.is_none());
         assert_eq!(Figures::median(&runs[..2]).broker_us, 2.0);
     }

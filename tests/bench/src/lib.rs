@@ -2,12 +2,15 @@
 //!
 //! [`Plan::run`] takes a [`Case`] (`scenario.rs`) in interleaved rounds: for each broker (`peer.rs`) it starts a process
 //! (`broker.rs`), lets the load (`load.rs`, `link.rs`, `stream.rs`, `packets.rs`) speak to it and reads its CPU time and
-//! memory from outside (`measure.rs`, `connections.rs`). [`Results`] keeps the medians ([`Figures`]).
+//! memory from outside (`measure.rs`, `connections.rs`). All clients have one user name, and topics that an access list
+//! allows (`rights.rs`); a broker with plugins says in the end which events they missed (`events.rs`). [`Results`] keeps the
+//! medians ([`Figures`]).
 
 #![cfg(target_os = "linux")]
 
 mod broker;
 mod connections;
+mod events;
 mod figures;
 mod link;
 mod load;
@@ -15,6 +18,7 @@ mod measure;
 mod packets;
 mod peer;
 mod results;
+mod rights;
 mod run;
 mod scenario;
 mod stream;

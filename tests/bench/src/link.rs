@@ -5,6 +5,7 @@ use std::io;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::packets::{self, DISCONNECT, Frame, Version, frame, kind};
+use crate::rights;
 use crate::stream::{Address, Stream};
 
 /// Bytes that one read takes at most. All links share one such buffer.
@@ -21,10 +22,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Connects, and sends CONNECT.
+    /// Connects, and sends the CONNECT of a client of the load.
     pub(crate) fn open(address: &Address, version: Version, client_id: &str) -> Result<Self> {
+        Self::open_as(address, version, client_id, rights::USER)
+    }
+
+    /// The same as another user.
+    pub(crate) fn open_as(address: &Address, version: Version, client_id: &str, username: &str) -> Result<Self> {
         let stream = Stream::connect(address)?;
-        let mut link = Self { stream, out: packets::connect(version, client_id), written: 0, rest: Vec::new() };
+        let out = packets::connect(version, client_id, username);
+        let mut link = Self { stream, out, written: 0, rest: Vec::new() };
         link.flush()?;
         Ok(link)
     }
@@ -84,6 +91,12 @@ impl Link {
         }
         ensure!(answer == Some(true), "the {name} refuses");
         Ok(())
+    }
+
+    /// Waits for something to come, then reads; blocks, and is for what comes after the clock has run.
+    pub(crate) fn wait_and_read(&mut self, buffer: &mut [u8], take: impl FnMut(Frame<'_>, &mut Vec<u8>)) -> Result<()> {
+        wait(&self.stream, false)?;
+        Ok(self.read(buffer, take)?)
     }
 
     /// Ends the connection in order, as far as there is room.

@@ -9,6 +9,7 @@ use crate::connections;
 use crate::figures::{Figures, Latency};
 use crate::load::{Flow, Load, Pace, Seen, thread_cpu};
 use crate::packets::Publish;
+use crate::rights;
 use crate::scenario::{Case, Scenario};
 
 /// How much of everything.
@@ -53,10 +54,10 @@ pub(crate) fn measure(case: &Case, size: &Size, rate: u64, broker: &Broker) -> R
             setup.pairs(10, 1)?;
         }
         Scenario::FanOut(receivers) => {
-            setup.group(1, receivers.min(size.most), receivers.min(size.most), "bench/all")?
+            setup.group(1, receivers.min(size.most), receivers.min(size.most), "calendar/all")?
         }
-        Scenario::FanIn(publishers) => setup.group(publishers.min(size.most), 1, 1, "bench/all")?,
-        Scenario::Shared(members) => setup.group(members, members, 1, "$share/group/bench/all")?,
+        Scenario::FanIn(publishers) => setup.group(publishers.min(size.most), 1, 1, "calendar/all")?,
+        Scenario::Shared(members) => setup.group(members, members, 1, "$share/group/calendar/all")?,
         Scenario::Storm | Scenario::Idle | Scenario::Retained => {}
     }
     let seen = setup.load.run(pace, size.warm_up, size.measured, &mut || broker.cpu())?;
@@ -77,7 +78,7 @@ impl Setup<'_> {
     fn pairs(&mut self, pairs: usize, topics: usize) -> Result<()> {
         let Case { version, qos, payload, .. } = *self.case;
         for pair in 0..pairs {
-            let topics: Vec<String> = (0..topics.max(1)).map(|at| format!("bench/{pair}/{at}")).collect();
+            let topics = rights::topics_of_pair(pair, topics.max(1));
             let flow = self.load.add_flow(Flow::new(1, self.size.window));
             self.load.add_receiver(flow, &self.broker.address, version, &topics, qos)?;
             let messages = topics.iter().map(|topic| Publish::new(version, topic, qos, false, payload)).collect();
@@ -94,7 +95,7 @@ impl Setup<'_> {
             self.load.add_receiver(flow, &self.broker.address, version, &[filter.to_owned()], qos)?;
         }
         for _ in 0..publishers {
-            let messages = vec![Publish::new(version, "bench/all", qos, false, payload)];
+            let messages = vec![Publish::new(version, "calendar/all", qos, false, payload)];
             self.load.add_publisher(flow, &self.broker.address, version, messages)?;
         }
         Ok(())
@@ -105,7 +106,7 @@ impl Setup<'_> {
         let flow = self.load.add_flow(Flow::new(1, 0));
         for first in (0..subscriptions).step_by(FILTERS_OF_ONE) {
             let filters: Vec<String> = (first..subscriptions.min(first + FILTERS_OF_ONE))
-                .map(|at| format!("bench/others/{}/{}", at / 100, at % 100))
+                .map(|at| format!("calendar/others/{}/{}", at / 100, at % 100))
                 .collect();
             self.load.add_receiver(flow, &self.broker.address, self.case.version, &filters, 0)?;
         }
@@ -137,7 +138,7 @@ fn retained(case: &Case, size: &Size, broker: &Broker) -> Result<Figures> {
     let keeping = load.add_flow(Flow::new(0, size.window));
     // Each once: the publisher sends them in turn, with QoS 1 so that all are known to be kept.
     let messages = (0..count)
-        .map(|at| Publish::new(version, &format!("bench/kept/{}/{}", at / 100, at % 100), 1, true, case.payload))
+        .map(|at| Publish::new(version, &format!("calendar/kept/{}/{}", at / 100, at % 100), 1, true, case.payload))
         .collect();
     load.add_publisher(keeping, &broker.address, version, messages)?;
     load.send_each_once(keeping).context("retained messages")?;
@@ -145,7 +146,7 @@ fn retained(case: &Case, size: &Size, broker: &Broker) -> Result<Figures> {
     let fetching = load.add_flow(Flow::new(1, 0));
     load.add_receiver(fetching, &broker.address, version, &[], 0)?;
     let (cpu, own) = (broker.cpu()?, thread_cpu());
-    let elapsed = load.fetch(fetching, version, "bench/kept/#", count)?;
+    let elapsed = load.fetch(fetching, version, "calendar/kept/#", count)?;
     let (cpu, own) = (broker.cpu()? - cpu, thread_cpu() - own);
     let figures = Figures {
         per_second: load.received() as f64 / elapsed.as_secs_f64(),

@@ -21,11 +21,12 @@ pub(crate) mod kind {
 /// What ends a connection in order.
 pub(crate) const DISCONNECT: [u8; 2] = [0xe0, 0];
 
-/// A CONNECT with a clean session and no keep-alive.
-pub(crate) fn connect(version: Version, client_id: &str) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', if version == Version::V5_0 { 5 } else { 4 }, 0x02, 0, 0];
+/// A CONNECT with a user name, no password, a clean session and no keep-alive.
+pub(crate) fn connect(version: Version, client_id: &str, username: &str) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', if version == Version::V5_0 { 5 } else { 4 }, 0x82, 0, 0];
     no_properties(&mut body, version);
     put_text(&mut body, client_id);
+    put_text(&mut body, username);
     packet(0x10, &body)
 }
 
@@ -139,6 +140,15 @@ impl Frame<'_> {
         Some((qos, *self.body.get(2 + usize::from(topic)..)?.first_chunk()?))
     }
 
+    /// Topic and payload of a PUBLISH of MQTT 3.1.1 at QoS 0 that was published just now: not one that was retained.
+    pub(crate) fn live_message(&self) -> Option<(&[u8], &[u8])> {
+        if self.first != kind::PUBLISH {
+            return None;
+        }
+        let topic = u16::from_be_bytes(*self.body.first_chunk()?);
+        self.body.get(2..)?.split_at_checked(topic.into())
+    }
+
     /// The time at the start of a PUBLISH's payload of `payload` bytes, which are its last ones.
     pub(crate) fn stamp(&self, payload: usize) -> Option<u64> {
         let at = self.body.len().checked_sub(payload)?;
@@ -207,6 +217,18 @@ mod tests {
                 assert_eq!(frame.stamp(payload), Some(77));
             }
         }
+    }
+
+    #[test]
+    fn a_retained_message_is_not_live() {
+        let live = |retain| {
+            let mut out = Vec::new();
+            Publish::new(Version::V3_1_1, "a/b", 0, retain, 3).append(&mut out, 0, None);
+            let (frame, _) = frame(&out).expect("is whole");
+            frame.live_message().map(|(topic, payload)| (topic.to_owned(), payload.to_owned()))
+        };
+        assert_eq!(live(false), Some((b"a/b".to_vec(), b"xxx".to_vec())));
+        assert_eq!(live(true), None);
     }
 
     #[test]

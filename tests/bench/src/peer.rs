@@ -8,6 +8,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 
 use crate::packets::Version;
+use crate::rights::ACL;
 use crate::stream::Carrier;
 
 /// A broker to measure.
@@ -94,6 +95,11 @@ impl Peer {
         matches!(self.kind, Kind::Amqtt { .. })
     }
 
+    /// Whether it has plugins that are told of events, and says how many were not told.
+    pub(crate) fn tells_events(&self) -> bool {
+        matches!(self.kind, Kind::Amqtt { plugins: true, .. })
+    }
+
     /// Whether it can be told here to listen that way.
     pub(crate) fn speaks(&self, carrier: Carrier) -> bool {
         carrier == Carrier::Tcp || matches!(self.kind, Kind::Amqtt { .. } | Kind::Mosquitto(_) | Kind::FlashMq(_))
@@ -162,9 +168,9 @@ fn amqtt(Purpose { carrier, port, .. }: Purpose, plugins: bool) -> String {
     // in flight as FlashMQ, which drops what is more.
     text.push_str("limits:\n  connect-rate-max: 1000000\n  queue-messages-max: 1000000\n  inflight-max: 65535\n");
     if plugins {
-        text.push_str(
-            "sys-interval: 1\n\
-             topic-check:\n  acl:\n    anonymous: ['calendar/#', 'repositories/+/main', 'bench/#']\n\
+        let _ = write!(
+            text,
+            "sys-interval: 1\ntopic-check:\n  acl:\n{ACL}\
              plugins: [auth_anonymous, topic_acl, event_logger, broker_sys]\n",
         );
     } else {

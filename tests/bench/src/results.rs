@@ -82,10 +82,13 @@ fn line(table: &mut String, case: &str, peer: &str, figures: &Figures, ours: Opt
     let latency = latency.map(|found| format!("{:.0} / {:.0} / {:.0}", found.p50, found.p99, found.p99_9));
     let bytes = figures.bytes_per_connection.map(|bytes| format!("{bytes:.0}"));
     let ratio = ours.map(|ours| format!("{:.3}", ours.broker_us / figures.broker_us));
-    let lost = match (figures.lost, figures.doubled) {
-        (lost, 0) => lost.to_string(),
-        (lost, doubled) => format!("{lost}, {doubled} doubled"),
-    };
+    let mut lost = figures.lost.to_string();
+    if figures.doubled > 0 {
+        let _ = write!(lost, ", {} doubled", figures.doubled);
+    }
+    if let Some(events @ 1..) = figures.events_lost {
+        let _ = write!(lost, ", {events} events");
+    }
     let _ = writeln!(
         table,
         "| {case} | {peer} | {:.0} | {:.3} | {:.3} | {} | {:.1} | {} | {lost} | {} |",
@@ -111,6 +114,8 @@ mod tests {
         results.put(case, "other", Some(Figures { broker_us: 8.0, ..Figures::default() }));
         results.put(case, OURS, Some(Figures { broker_us: 2.0, ..Figures::default() }));
         results.put(case, "third", None);
+        let lossy = Figures { lost: 1, doubled: 2, events_lost: Some(3), ..Figures::default() };
+        results.put(case, "fourth", Some(Figures { broker_us: 4.0, ..lossy }));
 
         let dir = tempfile::TempDir::new().expect("a folder");
         let path = dir.path().join("results.json");
@@ -123,6 +128,7 @@ mod tests {
                 "| 10 pairs, QoS 0 | amqtt | 0 | 2.000 | 0.000 |  | 0.0 |  | 0 |  |",
                 "|  | other | 0 | 8.000 | 0.000 |  | 0.0 |  | 0 | 0.250 |",
                 "|  | third | failed | | | | | | | |",
+                "|  | fourth | 0 | 4.000 | 0.000 |  | 0.0 |  | 1, 2 doubled, 3 events | 0.500 |",
             ]
         );
     }

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::broker::Broker;
+use crate::events;
 use crate::figures::Figures;
 use crate::measure::{Size, measure};
 use crate::peer::Peer;
@@ -51,7 +52,14 @@ impl Plan {
     /// One broker's turn.
     fn round(&self, peer: &Peer, case: &Case, rate: u64) -> Result<Figures> {
         let broker = Broker::start(peer, case.version, case.carrier, self.cpus(case).as_deref())?;
-        measure(case, &self.size, rate, &broker).with_context(|| format!("the log's end: {}", broker.log()))
+        let run = || -> Result<Figures> {
+            let mut figures = measure(case, &self.size, rate, &broker)?;
+            if peer.tells_events() {
+                figures.events_lost = Some(events::lost(&broker)?);
+            }
+            Ok(figures)
+        };
+        run().with_context(|| format!("the log's end: {}", broker.end_of_log()))
     }
 
     /// The cores of a broker in `case`, for `taskset`.
