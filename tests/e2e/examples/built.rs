@@ -46,7 +46,7 @@ pub(super) fn python(module: &str, folders: &[&Path], wasi: bool) -> PathBuf {
 pub(super) fn javascript(module: &Path, wasi: bool) -> PathBuf {
     let tool = env::var("AMQTT_TEST_COMPONENTIZE_JS").unwrap_or_else(|_| "componentize-js".into());
     let name = module.file_stem().and_then(|stem| stem.to_str()).expect("is text");
-    let sources = [wit().join("acl.wit"), examples().join("javascript/package.json"), module.to_owned()];
+    let sources = [wit().join("acl.wit"), examples().join("javascript/package-lock.json"), module.to_owned()];
     made_once(name, &sources, &[wasi.into()], |output| {
         let mut command = Command::new(tool);
         command.arg(module).args(["-n", "acl", "-w"]).arg(wit()).arg("-o").arg(output);
