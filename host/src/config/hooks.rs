@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::error::Place;
 use super::field::Field;
 use super::known::{self, From, Known};
+use super::mistyped;
 use super::plugin_limits;
 use super::plugins::{self, Entry};
 use super::report::Report;
@@ -331,6 +332,7 @@ pub(super) fn read_entry(
             let others = section.rest();
             let own = others.iter().filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
             spec.settings.extend(own);
+            mistyped::refuse(&mut section, report);
             if let Some(grants) = grants {
                 spec.grants = read_grants(&grants, &others, &mut spec.settings, base_dir, report)?;
             }

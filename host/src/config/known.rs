@@ -111,7 +111,7 @@ const fn acl(key: &'static str, about: &'static str) -> Setting {
 }
 
 /// What an entry of a list of plugins may have for the broker.
-const ENTRY: &[Setting] = &[
+pub(super) const ENTRY: &[Setting] = &[
     Setting::new("path", Form::File, Preset::None, "The file to load, instead of searching for `NAME.wasm`."),
     Setting::new("sha256", Form::Sha256, Preset::None, "What the SHA-256 of the file has to be, in hexadecimal."),
     Setting::new("grants", Form::Section(&GRANTS), Preset::None, "What a plugin in a file of its own may use."),

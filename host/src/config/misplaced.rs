@@ -31,7 +31,7 @@ const PLUGINS: &str = "plugins";
 /// Makes errors of keys that were to be a section or a part of one. A key that is nothing of the kind stays a warning:
 /// files of the broker's ancestors have some of their own.
 pub(super) fn refuse(top: &mut Section<'_>, report: &mut Report) {
-    top.refuse(judge, report);
+    top.refuse(|_, entry| judge(&entry.key), report);
 }
 
 /// What is wrong with a key that is not known at the top, and a hint; none where it is nothing that was known elsewhere.

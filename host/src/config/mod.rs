@@ -19,6 +19,7 @@ mod known;
 mod limits;
 mod listeners;
 mod misplaced;
+mod mistyped;
 mod mosquitto;
 mod plugin_limits;
 mod plugins;

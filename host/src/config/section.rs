@@ -57,10 +57,11 @@ impl<'a> Section<'a> {
         settings.iter().filter_map(|setting| Some((setting.key, place(setting.key)?))).collect()
     }
 
-    /// Takes out the keys, as they are spelled, that `judge` has a message and a hint for: they are errors.
-    pub(super) fn refuse(&mut self, judge: impl Fn(&str) -> Option<(String, String)>, report: &mut Report) {
-        self.entries.retain(|(_, entry)| {
-            let judged = judge(&entry.key);
+    /// Takes out what `judge`, by its path and as it is spelled, has a message and a hint for: these are errors.
+    pub(super) fn refuse(&mut self, judge: impl Fn(&str, &Entry) -> Option<(String, String)>, report: &mut Report) {
+        let Self { path, entries, .. } = self;
+        entries.retain(|(_, entry)| {
+            let judged = judge(&join(path, &entry.key), entry);
             let refused = judged.is_some();
             if let Some((message, hint)) = judged {
                 report.error(Some(entry.place), message, Some(hint));

@@ -252,3 +252,77 @@ fn a_plugin_that_is_built_in_is_tried_with_its_own_settings() {
     let trial = read("auth_file", Some(Path::new("/x/auth_file.wasm")), "{pasword-file: x}").expect("is a stranger");
     assert_eq!(Json::Object(trial.spec.settings), json!({"pasword-file": "x"}));
 }
+
+/// It would be handed to the plugin as a setting, and what it was to forbid would be allowed.
+#[test]
+fn a_slip_in_a_key_of_the_broker_in_an_entry_is_an_error() {
+    let meant = |key: &str, meant: &str| {
+        let expected = format!("amqtt.yaml:2:15: unknown key `plugins.x.{key}`\n  hint: did you mean `{meant}`?");
+        check_error(&format!("plugins: [x: {{{key}: a}}]"), &expected);
+    };
+    for key in ["sha265", "sha-256", "sha256sum", "sha_512", "sah256", "SHA256", "sha-sum", "sha1"] {
+        meant(key, "sha256");
+    }
+    for (key, known) in [
+        ("grant", "grants"),
+        ("memroy", "memory"),
+        ("Deadline", "deadline"),
+        ("dead_line", "deadline"),
+        ("deadlin", "deadline"),
+        ("instnaces", "instances"),
+        ("PATH", "path"),
+    ] {
+        meant(key, known);
+    }
+    let sum = "0".repeat(63) + "a";
+    for key in ["pin", "checksum", "sum"] {
+        let expected = format!("amqtt.yaml:2:15: unknown key `plugins.x.{key}`\n  hint: did you mean `sha256`?");
+        check_error(&format!("plugins: [x: {{{key}: {sum}}}]"), &expected);
+    }
+    // Wherever an entry may stand, and where it is tried.
+    check_error(
+        "plugins: {x: {sha265: a}}",
+        "amqtt.yaml:2:15: unknown key `plugins.x.sha265`\n  hint: did you mean `sha256`?",
+    );
+    check_error(
+        "auth: {plugins: [x: {grant: a}]}",
+        "amqtt.yaml:2:22: unknown key `auth.plugins.x.grant`\n  hint: did you mean `grants`?",
+    );
+    check_error(
+        "plugins: [auth_file: {path: x.wasm, sha265: a}]",
+        "amqtt.yaml:2:37: unknown key `plugins.auth_file.sha265`\n  hint: did you mean `sha256`?",
+    );
+    let tried = Tried { name: "x", path: Some(Path::new("/x.wasm")), grants: None };
+    let error = PluginTrial::of_settings(tried, "{sha265: a}", Path::new("/"), "--settings").expect_err("a slip");
+    assert_eq!(error.to_string(), "--settings:1:2: unknown key `sha265`\n  hint: did you mean `sha256`?");
+}
+
+/// Plugins of others have names of their own.
+#[test]
+fn what_only_resembles_a_key_of_the_broker_is_a_setting() {
+    let own = [
+        "paths",
+        "bath",
+        "pth",
+        "shard",
+        "share",
+        "shape",
+        "granted-by",
+        "rights",
+        "memo",
+        "memories",
+        "dead-letter",
+        "timeout",
+        "headline-file",
+        "pin",
+        "checksum",
+        "sum",
+        "hash",
+        "password-file",
+        "acl",
+    ];
+    let settings: Vec<_> = own.iter().map(|key| format!("{key}: 4")).collect();
+    let config = config(&format!("plugins: [x: {{{}}}]", settings.join(", ")));
+    assert_eq!(plugin(&config, "x").settings.len(), own.len());
+    assert_eq!(config.warnings, [""; 0]);
+}
