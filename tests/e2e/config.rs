@@ -221,8 +221,9 @@ plugins:
 
 #[test]
 fn a_file_that_is_no_yaml_has_one_error() {
-    Folder::with("listeners: {\n")
-        .check(1, "broker.yaml:2:1: error: while parsing a node, did not find expected node content\n1 error\n");
+    let expected = "broker.yaml:2:1: error: while parsing a node, did not find expected node content\n  hint: the `{` of line 1, \
+                    column 12 is not closed before this: look for a bracket, a `,` or a quote that is missing\n1 error\n";
+    Folder::with("listeners: {\n").check(1, expected);
     let folder = Folder::with("");
     std::fs::remove_file(folder.path("broker.yaml")).expect("was there");
     let (text, status) = folder.printed("check", &[]);

@@ -276,7 +276,8 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize, file_name: &str) -> ConfigError {
 
 fn not_yaml(text: &str, error: yaml::SyntaxError, file_name: &str) -> ConfigError {
     let line = text.lines().nth(error.place.line - 1).unwrap_or("");
-    let hint = error.hint.or_else(|| syntax_hint(text, line, &error.message).map(ToOwned::to_owned));
+    let of_text = || syntax_hint(text, line, &error.message).map(ToOwned::to_owned);
+    let hint = error.hint.or_else(of_text).or(error.general_hint);
     not_readable(file_name, error.place, error.message, hint)
 }
 
@@ -291,11 +292,6 @@ fn syntax_hint(text: &str, line: &str, message: &str) -> Option<&'static str> {
         bind::QUOTE_BRACKETS
     } else if message.contains("mapping values are not allowed") {
         "a key stands on a line of its own, indented like the others beside it; quote a text with `: ` in it"
-    } else if ["expected key", "expected '-' indicator", "<document start>", "indentation"]
-        .iter()
-        .any(|part| message.contains(part))
-    {
-        "look at the spaces before this line and those above: what belongs to one list or mapping begins in one column"
     } else {
         return None;
     })

@@ -43,6 +43,31 @@ fn a_file_that_is_no_configuration_starts_nothing() {
     );
 }
 
+/// The parser says what it did not find; what is wrong stands before that.
+#[test]
+fn yaml_that_breaks_off_has_a_hint() {
+    let open = |text: &str, at: &str, open: &str| {
+        let error = parse(text).expect_err(text).to_string();
+        let hint = format!(
+            "\n  hint: the {open} is not closed before this: look for a bracket, a `,` or a quote that is missing"
+        );
+        assert!(error.starts_with(&format!("amqtt.yaml:{at}: ")) && error.ends_with(&hint), "{text}: {error}");
+    };
+    open("plugins: [a, b\nlisteners:\n  default: {bind: 1}\n", "2:10", "`[` of line 1, column 10");
+    open("plugins:\n- x: {a: [1]\nauth: {}\n", "3:1", "`{` of line 2, column 6");
+    open("plugins: [x: {a: 1]\n", "1:19", "`{` of line 1, column 14");
+    open("ä: {\n", "2:1", "`{` of line 1, column 4");
+    let error = parse("log-level: \"info\nauth: {}\n").expect_err("an open quote").to_string();
+    let hint = "\n  hint: look for an open `[`, `{` or quote, or for indentation that differs, in the lines before";
+    assert!(error.ends_with(hint), "{error}");
+    let tried = Tried { name: "x", path: Some(Path::new("/x.wasm")), grants: None };
+    let error = PluginTrial::of_settings(tried, "{\"acl\":", Path::new("/"), "--settings").expect_err("breaks off");
+    assert!(error.to_string().contains("\n  hint: the `{` of line 1, column 1 is not closed"), "{error}");
+    // What the reader says itself is clear.
+    let error = parse("a: !secret b\n").expect_err("a tag").to_string();
+    assert!(!error.contains("hint"), "{error}");
+}
+
 #[test]
 fn a_configuration_of_mosquitto_is_known() {
     let hint = "\n  hint: this is a `mosquitto.conf`, which is not read: a configuration is YAML, and `amqtt config` prints \

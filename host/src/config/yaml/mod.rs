@@ -50,4 +50,6 @@ pub(super) struct SyntaxError {
     pub(super) message: String,
     /// What can be done about it, where that is known.
     pub(super) hint: Option<String>,
+    /// What can be done where nothing better is known.
+    pub(super) general_hint: Option<String>,
 }

@@ -16,7 +16,8 @@ pub(in super::super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     // The mark that some editors write first is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     refuse_characters(text)?;
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, depth: 0 };
+    let parser = Parser::new_from_str(text);
+    let mut reader = Reader { text, parser, anchors: HashMap::new(), nodes: 0, open: Vec::new() };
     let mut root = None;
     loop {
         let (event, span) = reader.next()?;
@@ -48,24 +49,50 @@ fn refuse_characters(text: &str) -> Result<(), SyntaxError> {
         place: Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 },
         message: format!("the character U+{code} may not stand in YAML"),
         hint: Some(hint),
+        general_hint: None,
     })
 }
 
 struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// What `&name` marks and how many nodes that is; nothing while it is being read.
     anchors: HashMap<usize, Option<(Node, usize)>>,
     nodes: usize,
-    depth: usize,
+    /// Where the lists and mappings begin that are being read, the innermost last.
+    open: Vec<Marker>,
 }
 
 impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), SyntaxError> {
         match self.parser.next_event() {
-            Some(event) => event.map_err(|scan: ScanError| error(*scan.marker(), scan.info())),
+            Some(event) => event.map_err(|scan: ScanError| SyntaxError {
+                general_hint: Some(self.general_hint(scan.info())),
+                ..error(*scan.marker(), scan.info())
+            }),
             // After the end there is nothing: the one who asks has seen it.
             None => Ok((Event::StreamEnd, Span::default())),
         }
+    }
+
+    /// What to look at where the parser has given up: what is wrong stands before that place.
+    fn general_hint(&self, message: &str) -> String {
+        let bracket = |at: &Marker| self.text.chars().nth(at.index()).filter(|c| matches!(c, '[' | '{'));
+        if let Some((bracket, Place { line, column })) =
+            self.open.last().and_then(|at| Some((bracket(at)?, place(*at))))
+        {
+            return format!(
+                "the `{bracket}` of line {line}, column {column} is not closed before this: look for a bracket, a `,` or a quote \
+                 that is missing"
+            );
+        }
+        let of_columns = ["expected key", "expected '-' indicator", "<document start>", "indentation"];
+        if of_columns.iter().any(|part| message.contains(part)) && !message.contains("quoted") {
+            return "look at the spaces before this line and those above: what belongs to one list or mapping begins in one \
+                    column"
+                .to_owned();
+        }
+        "look for an open `[`, `{` or quote, or for indentation that differs, in the lines before".to_owned()
     }
 
     /// The node that begins with an event.
@@ -106,12 +133,12 @@ impl<'a> Reader<'a> {
         if anchor != 0 {
             self.anchors.insert(anchor, None);
         }
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
+        self.open.push(start);
+        if self.open.len() > DEPTH_MAX {
             return Err(error(start, format!("more than {DEPTH_MAX} lists and mappings within each other")));
         }
         let value = read(self)?;
-        self.depth -= 1;
+        self.open.pop();
         Ok(value)
     }
 
@@ -223,5 +250,5 @@ fn place(marker: Marker) -> Place {
 }
 
 fn error(at: Marker, message: impl Into<String>) -> SyntaxError {
-    SyntaxError { place: place(at), message: message.into(), hint: None }
+    SyntaxError { place: place(at), message: message.into(), hint: None, general_hint: None }
 }
