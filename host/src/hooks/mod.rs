@@ -48,7 +48,7 @@ mod warm;
 mod wasm;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

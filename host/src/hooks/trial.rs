@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::combine::Decision;
+use super::combine::{Decision, Vote};
 use super::common::Common;
 use super::exchange::{Exchange, Proof, Step};
 use super::limits::AUTH_DEADLINE;
@@ -25,6 +25,8 @@ pub struct Trial {
     /// The one that is under way, and whose it is.
     exchange: Option<(Arc<ClientInfo>, Exchange)>,
     topic_check: Option<Instance>,
+    /// It is asked by `check-many`, so that what one call changes is not what the other goes by.
+    topic_check_many: Option<Instance>,
     observer: Option<Instance>,
     /// Its clock of deadlines runs as long as this is here.
     _common: Common,
@@ -77,8 +79,17 @@ impl Trial {
         let broker = Arc::<StandIn>::default();
         let common = Common::start(Arc::clone(&broker) as _).map_err(LoadError::Engine)?;
         let plugin = load_one(spec, &HookSpec::default(), &common, &[])?;
-        let (auth, enhanced_auth, exchange) = (None, [None, None], None);
-        Ok(Self { plugin, broker, auth, enhanced_auth, exchange, topic_check: None, observer: None, _common: common })
+        Ok(Self {
+            plugin,
+            broker,
+            auth: None,
+            enhanced_auth: [None, None],
+            exchange: None,
+            topic_check: None,
+            topic_check_many: None,
+            observer: None,
+            _common: common,
+        })
     }
 
     /// Who it is, what it is asked and what it uses, in a line for each.
@@ -207,14 +218,28 @@ impl Trial {
         topic: &str,
         facts: TopicFacts,
     ) -> Result<Ballot, Unanswered> {
-        self.exported("topic-check")?;
-        if !self.plugin.wasm.interests().actions.contains(action) {
-            return not_asked(format!("is not asked about {}: at its start it did not ask for it", action.name()));
-        }
+        self.decides(action)?;
         let ask = |instance: &mut Instance| instance.check(client, action, topic, facts);
-        let vote = call(&self.plugin, &mut self.topic_check, "topic-check", ask)?;
-        let reason = vote.reason.map(|reason| (*reason).clone());
-        Ok(Ballot { decision: vote.decision, cache: Some(vote.cache), reason, extended_to: vote.extended_to })
+        Ok(call(&self.plugin, &mut self.topic_check, "topic-check", ask)?.into())
+    }
+
+    /// Asks the same by `check-many`, with no other topic. A broker does so where it asks aside, and of the last of several.
+    ///
+    /// # Errors
+    /// When a broker would not ask it, or it has no answer.
+    pub fn check_many(
+        &mut self,
+        client: &Arc<ClientInfo>,
+        action: Action,
+        topic: &str,
+        facts: TopicFacts,
+    ) -> Result<Ballot, Unanswered> {
+        self.decides(action)?;
+        let ask = |instance: &mut Instance| instance.check_many(client, action, &[(topic, facts)]);
+        let votes = call(&self.plugin, &mut self.topic_check_many, "topic-check", ask)?;
+        let vote = votes.into_iter().next();
+        // Any other number is a fault.
+        vote.map(Ballot::from).ok_or_else(|| Unanswered::Failed("has no answer".to_owned()))
     }
 
     /// Tells of an event.
@@ -246,6 +271,14 @@ impl Trial {
         self.broker.take_published()
     }
 
+    fn decides(&self, action: Action) -> Result<(), Unanswered> {
+        self.exported("topic-check")?;
+        if self.plugin.wasm.interests().actions.contains(action) {
+            return Ok(());
+        }
+        not_asked(format!("is not asked about {}: at its start it did not ask for it", action.name()))
+    }
+
     fn exported(&self, hook: &str) -> Result<(), Unanswered> {
         if self.has(hook) { Ok(()) } else { not_asked(format!("does not export `{hook}`")) }
     }
@@ -253,6 +286,14 @@ impl Trial {
 
 fn not_asked<R>(why: String) -> Result<R, Unanswered> {
     Err(Unanswered::NotAsked(why))
+}
+
+/// A vote on a topic.
+impl From<Vote> for Ballot {
+    fn from(vote: Vote) -> Self {
+        let reason = vote.reason.map(|reason| (*reason).clone());
+        Self { decision: vote.decision, cache: Some(vote.cache), reason, extended_to: vote.extended_to }
+    }
 }
 
 /// Calls an instance; one that fails is gone.

@@ -2,7 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::garbage;
-use crate::hooks::{Action, Advance, CacheFor, Credentials, Decision, Event, TopicFacts, Trial, Unanswered};
+use crate::hooks::{
+    Action, Advance, Ballot, CacheFor, Credentials, Decision, Event, Reason, TopicFacts, Trial, Unanswered,
+};
 use crate::types::{ClientInfo, Message, TopicFilter};
 
 /// A question to a plugin and what is expected of it.
@@ -89,21 +91,32 @@ impl Question {
     /// When a broker would not ask the plugin this, or it fails.
     pub fn put(&self, trial: &mut Trial) -> Result<Answer, Unanswered> {
         match self {
-            Self::Connect(client, credentials) => {
-                let ballot = trial.authenticate(client, credentials)?;
-                Ok(Answer { reason: ballot.reason, ..Answer::of(Outcome::Vote(ballot.decision)) })
-            }
-            Self::Topic(client, action, topic, facts) => {
-                let ballot = trial.check(client, *action, topic, *facts)?;
-                let answer = Answer::of(Outcome::Vote(ballot.decision));
-                Ok(Answer { cache: ballot.cache, extended_to: ballot.extended_to, reason: ballot.reason, ..answer })
-            }
+            Self::Connect(client, credentials) => Ok(trial.authenticate(client, credentials)?.into()),
+            Self::Topic(client, action, topic, facts) => Ok(trial.check(client, *action, topic, *facts)?.into()),
             Self::Start(client, method, data) => Ok(trial.start(client, method, data.as_deref())?.into()),
             Self::Proceed(data) => Ok(trial.proceed(data.as_deref())?.into()),
             Self::Garbage(client, method) => Ok(garbage::put(trial, client, method)?.into()),
             Self::Event(event) => trial.handle(event).map(|()| Answer::of(Outcome::Done)),
             Self::Tick => trial.tick().map(|()| Answer::of(Outcome::Done)),
         }
+    }
+
+    /// Puts a question about a topic by `check-many` as well, which a broker may ask in place of `check`, and gives what is
+    /// otherwise than in the answer of that.
+    fn put_as_one_of_many(&self, trial: &mut Trial, answer: &Result<Answer, Unanswered>) -> Vec<String> {
+        let (Self::Topic(client, action, topic, facts), Ok(_) | Err(Unanswered::Failed(_))) = (self, answer) else {
+            return Vec::new();
+        };
+        let many = trial.check_many(client, *action, topic, *facts).map(Answer::from);
+        // It has been compared already.
+        drop(trial.take_published());
+        let differs = match (answer, &many) {
+            (Ok(answer), Ok(many)) => answer.differences(many),
+            (Ok(answer), Err(problem)) => vec![format!("{}, and the plugin {problem}", answer.outcome)],
+            (Err(_), Ok(many)) => vec![format!("fault, found {}", many.outcome)],
+            (Err(_), Err(_)) => Vec::new(),
+        };
+        differs.iter().map(|differs| format!("expected `check-many` to answer as `check`: {differs}")).collect()
     }
 
     /// The hook that is called.
@@ -132,6 +145,47 @@ pub struct Answer {
 impl Answer {
     fn of(outcome: Outcome) -> Self {
         Self { outcome, cache: None, extended_to: None, reason: None, data: None, username: None }
+    }
+
+    /// What of a vote another one has otherwise.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let filter = |answer: &Self| shown(answer.extended_to.as_ref().map(TopicFilter::as_str));
+        let (reason, other_reason) = (told(self.reason.as_ref()), told(other.reason.as_ref()));
+        let same_cache = match (self.cache, other.cache) {
+            // A second may have passed between the two.
+            (Some(CacheFor::Seconds(one)), Some(CacheFor::Seconds(two))) => one.abs_diff(two) <= 1,
+            (one, two) => one == two,
+        };
+        let cache = |answer: &Self| if same_cache { String::new() } else { cached(answer.cache) };
+        [
+            ("", self.outcome.to_string(), other.outcome.to_string()),
+            ("cache ", cache(self), cache(other)),
+            ("extended-to ", filter(self), filter(other)),
+            ("reason ", reason, other_reason),
+        ]
+        .into_iter()
+        .filter(|(_, one, two)| one != two)
+        .map(|(what, one, two)| format!("{what}{one}, found {two}"))
+        .collect()
+    }
+}
+
+/// What a client is told, in a line.
+fn told(reason: Option<&Reason>) -> String {
+    let Some(reason) = reason else { return "none".to_owned() };
+    let code = reason.code.map(|code| format!("{code:#04x}"));
+    let properties = reason.user_properties.iter().map(|user| format!("{:?}: {:?}", user.name, user.value));
+    code.into_iter()
+        .chain(reason.text.as_ref().map(|text| format!("{text:?}")))
+        .chain(properties)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+impl From<Ballot> for Answer {
+    fn from(ballot: Ballot) -> Self {
+        let Ballot { decision, cache, reason, extended_to } = ballot;
+        Self { cache, extended_to, reason, ..Self::of(Outcome::Vote(decision)) }
     }
 }
 
@@ -180,7 +234,6 @@ impl Case {
             ("username", username, answer.as_ref().ok().and_then(|answer| answer.username.as_deref())),
         ] {
             if wanted.is_some() && wanted.as_deref() != found {
-                let shown = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
                 differs.push(format!("expected {what} {}, found {}", shown(wanted.as_deref()), shown(found)));
             }
         }
@@ -191,8 +244,13 @@ impl Case {
             let found: Vec<_> = published.iter().map(|message| Published::of(message).to_string()).collect();
             differs.push(format!("expected published {}, found {}", listed(&wanted), listed(&found)));
         }
+        differs.extend(self.question.put_as_one_of_many(trial, &answer));
         differs
     }
+}
+
+fn shown(text: Option<&str>) -> String {
+    text.map_or_else(|| "none".to_owned(), |text| format!("`{text}`"))
 }
 
 fn listed(items: &[String]) -> String {
@@ -276,5 +334,58 @@ impl fmt::Display for Question {
             }
             Self::Tick => f.write_str("tick"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::tests::guests_that_answer_many_otherwise;
+    use crate::types::{ClientId, ConnectFacts, Identity, Peer, QoS};
+
+    /// Authors find out before a broker asks one in place of the other.
+    #[test]
+    fn a_case_says_where_check_many_answers_otherwise_than_check() {
+        let client = Arc::new(ClientInfo {
+            client_id: ClientId::new("c1"),
+            identity: Identity::Anonymous,
+            peer: Peer::tcp(([192, 0, 2, 1], 49_152).into(), "default".into()),
+            connect: ConnectFacts::default(),
+        });
+        let expected = Expected {
+            outcome: Outcome::Vote(Decision::Allow),
+            cache: None,
+            extended_to: None,
+            reason_code: None,
+            reason_text: None,
+            data: None,
+            username: None,
+            published: Some(Vec::new()),
+        };
+        let facts = TopicFacts::message(QoS::AtMostOnce, false, 0);
+        let question = Question::Topic(client, Action::Publish, "a".to_owned(), facts);
+        let case = Case { line: 1, question, expected };
+        let folder = tempfile::tempdir().expect("a folder");
+        let guests = guests_that_answer_many_otherwise(folder.path());
+        let differs: Vec<_> =
+            guests.iter().map(|guest| case.run(&mut Trial::load(guest).expect("a guest that loads"))).collect();
+        let as_check = |differs: &str| format!("expected `check-many` to answer as `check`: {differs}");
+        let cache = as_check("cache reload, found never");
+        assert_eq!(differs[..2], [vec![cache.clone()], vec![cache, as_check("extended-to `#`, found none")]]);
+        let fault = as_check("allow, and the plugin trapped in topic-check: 0 verdicts on 1 topics");
+        assert!(matches!(&differs[2][..], [one] if one.starts_with(&fault)), "{differs:?}");
+    }
+
+    #[test]
+    fn votes_differ_in_all_that_a_broker_goes_by() {
+        let vote = |decision, cache| Answer { cache: Some(cache), ..Answer::of(Outcome::Vote(decision)) };
+        let allow = vote(Decision::Allow, CacheFor::Seconds(60));
+        let check = |other: Answer, expected: &[&str]| assert_eq!(allow.differences(&other), expected);
+        check(allow.clone(), &[]);
+        check(vote(Decision::Allow, CacheFor::Seconds(59)), &[]);
+        check(vote(Decision::Allow, CacheFor::Seconds(30)), &["cache 60, found 30"]);
+        check(vote(Decision::Deny, CacheFor::Never), &["allow, found deny", "cache 60, found never"]);
+        let reason = Reason { code: Some(0x87), text: Some("not you".into()), user_properties: Vec::new() };
+        check(Answer { reason: Some(reason), ..allow.clone() }, &["reason none, found 0x87 \"not you\""]);
     }
 }

@@ -42,6 +42,17 @@ fn check(order: &str, guests: &[Guest], topics: &[&str], expected: &str, faults_
     assert_eq!(faults(&hooks) > 0, faults_expected, "{order} {topics:?}");
 }
 
+/// Plugins whose `check` allows publishing, and whose `check-many` says something else: for how long; that, and for what;
+/// nothing at all.
+pub(crate) fn guests_that_answer_many_otherwise(folder: &Path) -> Vec<PluginSpec> {
+    // As all guests have it: no topic of many is for long.
+    let allows = votes(Does::Answer(0));
+    let extends = Guest { extends_to: Some("#"), ..allows.clone() };
+    let left_out = Guest { verdicts_left_out: 1, ..allows.clone() };
+    let plugins = guest_spec(folder, &[allows, extends, left_out]).plugins.into_iter();
+    plugins.map(|spec| PluginSpec { path: Some(folder.join(format!("{}.wasm", spec.name))), ..spec }).collect()
+}
+
 const TOPICS: [&str; 4] = ["free/1", "denied/2", "unknown/3", "free/4"];
 
 #[test]

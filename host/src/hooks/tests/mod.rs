@@ -27,6 +27,7 @@ use super::*;
 use crate::types::{ClientId, ConnectFacts, Identity, Peer, QoS, TopicFilter};
 
 pub(crate) use self::broker::Recorder;
+pub(crate) use self::many::guests_that_answer_many_otherwise;
 
 /// A broker's hooks with some plugins.
 struct Fixture {
