@@ -214,6 +214,28 @@ fn a_plugin_is_loaded_again_when_its_file_changes() {
     assert_eq!(login(&broker, "alice", "x").map(drop), Err(ConnectReturnCode::ServiceUnavailable));
 }
 
+/// A new sum counts when the configuration is read again, which a changed file alone does not lead to.
+#[test]
+fn who_has_changed_a_pinned_file_is_told_to_reload() {
+    let [refuses, traps] =
+        [guests::REFUSE_MALLORY, guests::TRAP_AUTH].map(|guest| std::fs::read(guest).expect("is there"));
+    let inspected =
+        amqtt().args(["plugin", "inspect", guests::REFUSE_MALLORY, "--format", "json"]).output().expect("can start");
+    let inspected: serde_json::Value = serde_json::from_slice(&inspected.stdout).expect("is JSON");
+    let sha256 = inspected["sha256"].as_str().expect("a sum");
+    let config = format!(
+        "plugins:\n  - mind: {{path: mind.wasm, sha256: {sha256}}}\n  - auth_anonymous\nplugin-reload: on-change\n"
+    );
+    let mut broker = Setup::new(&config).file("mind.wasm", &refuses).start();
+    broker.rewrite("mind.wasm", &traps);
+    let hint =
+        "; hint: if nobody has changed the file, do not trust it; if you have, put its sum into `sha256`, then reload";
+    let line = broker.wait_for_log("the file of a plugin has changed and is not taken");
+    assert!(line.ends_with(hint), "{line}");
+    let line = reload(&mut broker, str::to_owned, NOT_TAKEN);
+    assert!(line.ends_with(hint), "{line}");
+}
+
 #[test]
 fn a_command_loads_plugins_again() {
     let folder = tempfile::TempDir::new().expect("a folder");

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use amqtt::broker::{Broker, StartError};
+use amqtt::broker::{Broker, ReloadError, StartError};
 use amqtt::config::{Config, ConfigError, LogLevel};
+use amqtt::hooks::{LoadError, Unusable};
 use clap::Args;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -134,7 +135,7 @@ async fn serve(
                     Err(error) => {
                         tracing::error!(
                             "the file of a plugin has changed and is not taken, everything stays as it was: {}",
-                            on_one_line(&error)
+                            not_loaded(&error)
                         );
                         continue;
                     }
@@ -185,8 +186,21 @@ async fn reload(
         Err(error) => {
             *log_level = before;
             set_log_level(before);
-            tracing::error!("{unchanged}: {}", on_one_line(&error));
+            let text = match &error {
+                ReloadError::Plugin(error) => not_loaded(error),
+                ReloadError::Listener(error) => on_one_line(error),
+            };
+            tracing::error!("{unchanged}: {text}");
         }
+    }
+}
+
+/// Why a plugin of a broker that runs is not taken, as a line of the log: what is changed for that counts once it is read.
+fn not_loaded(error: &LoadError) -> String {
+    let text = on_one_line(error);
+    match error {
+        LoadError::Unusable { reason, .. } if matches!(**reason, Unusable::OtherFile { .. }) => text + ", then reload",
+        _ => text,
     }
 }
 

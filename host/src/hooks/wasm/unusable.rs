@@ -21,7 +21,7 @@ pub enum Unusable {
         if *built_in {
             "it comes with this version of amqtt and changes with it: put its sum into `sha256`, or leave that out"
         } else {
-            "if you have changed the file, put its sum into `sha256`; if nobody has, do not trust it"
+            "if nobody has changed the file, do not trust it; if you have, put its sum into `sha256`"
         }
     )]
     OtherFile {
