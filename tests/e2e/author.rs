@@ -303,6 +303,25 @@ fn a_name_that_leads_nowhere_is_answered_with_what_there_is() {
     let home = TempDir::new().expect("a folder");
     let built_in =
         "auth_anonymous, auth_file, auth_scram, broker_sys, event_logger, packet_logger, topic_acl, topic_taboo";
+/// Without settings, a plugin may well refuse to start.
+#[test]
+fn who_has_named_no_settings_is_told_how() {
+    let home = TempDir::new().expect("a folder");
+    let hint = "\n  hint: `--settings` takes what it is to be set to: '{\"key\": \"value\"}', or a file\n";
+    let refused = " refused to start: ";
+    let run = |arguments: &[&str]| {
+        let Output { status, stdout, stderr } = run(&mut plugin(arguments), home.path());
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+        text(&stdout) + &text(&stderr)
+    };
+    for command in ["check", "bench"] {
+        let printed = run(&[command, guests::MISBEHAVES]);
+        assert!(printed.contains(refused) && printed.ends_with(hint), "{command}: {printed}");
+        let printed = run(&[command, guests::MISBEHAVES, "--settings", "{}"]);
+        assert!(printed.contains(refused) && !printed.contains("hint: `--settings`"), "{command}: {printed}");
+    }
+}
+
     for command in [&["inspect"][..], &["check"], &["bench"]] {
         let stderr = fail(&[command, &["nosuch"]].concat(), home.path());
         let expected = format!(

@@ -61,7 +61,7 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     let expected = format!("amqtt: {}: listener `mine`: cannot listen on `{taken}`: ", path.display());
-    assert!(stderr.contains(&expected) && stderr.contains("\nhint: another program listens there"), "{stderr}");
+    assert!(stderr.contains(&expected) && stderr.contains("\n  hint: another program listens there"), "{stderr}");
 }
 
 /// What is printed of a configuration that is refused, to the letter.

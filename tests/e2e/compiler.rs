@@ -107,7 +107,7 @@ fn what_takes_too_much_memory_to_compile_is_refused() {
 
 #[test]
 fn what_takes_too_long_to_compile_is_refused() {
-    check(&loops(10, 10_000, 2_000), "compiling it takes more than 10 s of CPU time\nhint: ");
+    check(&loops(10, 10_000, 2_000), "compiling it takes more than 10 s of CPU time\n  hint: ");
 }
 
 #[test]

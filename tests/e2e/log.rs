@@ -62,7 +62,7 @@ fn what_cannot_be_written_stops_nothing() {
     assert!(log.contains("] :: DEBUG - "), "{log}");
     let said: Vec<&str> = log.lines().skip_while(|line| !line.starts_with("amqtt: ")).collect();
     assert!(
-        matches!(said[..], [error, hint] if error.contains("listener `mine`") && hint.starts_with("hint: ")),
+        matches!(said[..], [error, hint] if error.contains("listener `mine`") && hint.starts_with("  hint: ")),
         "{log}"
     );
 }

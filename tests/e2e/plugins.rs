@@ -87,7 +87,12 @@ fn a_plugin_that_never_returns_is_stopped_and_denies() {
     let mut broker = Setup::new(config).plugin_dir_with(guests::SPIN_CHECK).start();
     let mut client = Client::connect(&broker, "client");
     client.publish("a", AtLeastOnce, true, "denied");
-    broker.wait_for_log("timed out");
+    let hint = "; hint: `deadline` in its entry sets another limit";
+    let line = broker.wait_for_log("timed out");
+    assert!(line.ends_with(hint), "{line}");
+    client.publish("a", AtLeastOnce, true, "denied again");
+    let line = broker.wait_for_log("2nd fault");
+    assert!(line.contains("timed out") && !line.contains("hint"), "once is enough: {line}");
     assert!(broker.is_running());
 }
 
@@ -99,7 +104,7 @@ fn a_plugin_that_fails_to_start_keeps_the_broker_from_starting() {
     assert!(stderr.contains("guest_trap_init"), "{stderr}");
     // Which line of the configuration it is about takes a look at all of it.
     assert!(
-        stderr.contains("hint: `amqtt check -c ") && stderr.contains("broker.yaml` says in which line"),
+        stderr.contains("\n  hint: `amqtt check -c ") && stderr.contains("broker.yaml` says in which line"),
         "{stderr}"
     );
 }

@@ -250,7 +250,12 @@ fn a_command_loads_plugins_again() {
     assert!(broker.wait().success());
     assert!(!std::path::Path::new(pid_file).exists());
     for (arguments, error) in [
-        (["--pid-file", pid_file], "No such file"),
+        (
+            ["--pid-file", pid_file],
+            &*format!(
+                "No such file or directory (os error 2)\n  hint: is the broker running with `--pid-file {pid_file}`?"
+            ),
+        ),
         (["--pid", "0"], "not the number"),
         (["--pid", "-1"], "not the number"),
     ] {

@@ -85,8 +85,13 @@ pub(crate) fn run() -> ExitCode {
 
 /// What is written of a failure: it may have several lines, and cannot command a terminal.
 fn failed(error: &Failure) -> String {
-    let lines: Vec<_> = error.to_string().split('\n').map(escape).collect();
+    let lines: Vec<_> = indent_hints(&error.to_string()).split('\n').map(escape).collect();
     format!("amqtt: {}\n", lines.join("\n"))
+}
+
+/// A text whose hints stand out as what belongs to the line above.
+fn indent_hints(text: &str) -> String {
+    text.replace("\nhint:", "\n  hint:")
 }
 
 /// Writes to standard output.

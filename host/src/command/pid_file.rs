@@ -20,6 +20,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 pub(super) enum PidFileError {
     #[error("cannot use `{}`: {source}", path.display())]
     System { path: PathBuf, source: io::Error },
+    #[error("cannot use `{path}`: {source}\nhint: is the broker running with `--pid-file {path}`?", path = path.display())]
+    Missing { path: PathBuf, source: io::Error },
     #[error("`{}` holds something else than the number of a process: it is left as it is", .0.display())]
     OtherContent(PathBuf),
     #[error("another broker has `{}`{}", path.display(), process(pid))]
@@ -95,7 +97,10 @@ impl Drop for PidFile {
 
 /// The number of the broker that has this file.
 pub(super) fn read(path: &Path) -> Result<i32, PidFileError> {
-    let file = regular_file::open(path).map_err(of_system(path))?;
+    let file = regular_file::open(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => PidFileError::Missing { path: path.to_owned(), source },
+        _ => of_system(path)(source),
+    })?;
     match file.try_lock_shared() {
         Ok(()) => return Err(PidFileError::NotRunning(path.to_owned())),
         Err(TryLockError::WouldBlock) => {}

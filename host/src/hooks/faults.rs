@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -55,6 +55,8 @@ pub(crate) struct Faults {
     /// When the last ones were.
     recent: Mutex<VecDeque<Instant>>,
     log_rate: Mutex<TokenBucket>,
+    /// Whether the log has said that the time for a call can be set.
+    deadline_told: AtomicBool,
     events: Arc<EventQueues>,
     suspects: Arc<Suspects>,
 }
@@ -62,7 +64,8 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn new(events: Arc<EventQueues>, suspects: Arc<Suspects>) -> Self {
         let log_rate = Mutex::new(TokenBucket::new(FAULT_LOG_BURST, FAULT_LOG_PER_SECOND));
-        Self { count: AtomicU64::new(0), recent: Mutex::default(), log_rate, events, suspects }
+        let deadline_told = AtomicBool::new(false);
+        Self { count: AtomicU64::new(0), recent: Mutex::default(), log_rate, deadline_told, events, suspects }
     }
 
     /// How many there were.
@@ -91,23 +94,28 @@ impl Faults {
             let wait = self.suspects.blame(address, took, now);
             let _ = write!(conclusions, ": requests of {} are put {wait:?} apart", network_name(address));
         }
-        self.note(plugin, &text, &conclusions, call != Call::EventsAboutFaults, now);
+        self.note(plugin, call, fault, &text, &conclusions, now);
     }
 
     /// Takes note that a fresh instance did not start, and that the plugin is left alone for a while.
     pub(super) fn report_start(&self, plugin: &Loaded, fault: &Fault, wait: Duration) {
         let conclusions = format!(": not called for {wait:?}");
-        self.note(plugin, &fault.in_hook(Call::Init.name()), &conclusions, true, Instant::now());
+        let text = fault.in_hook(Call::Init.name());
+        self.note(plugin, Call::Init, fault, &text, &conclusions, Instant::now());
     }
 
-    fn note(&self, plugin: &Loaded, text: &str, conclusions: &str, tell: bool, now: Instant) {
+    fn note(&self, plugin: &Loaded, call: Call, fault: &Fault, text: &str, conclusions: &str, now: Instant) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let recent = ordinal(count_recent(&mut self.recent.lock(), now));
         let text = format!("{plugin} {text} ({recent} fault in {} s){conclusions}", FAULTS_WINDOW.as_secs());
         if self.log_rate.lock().take(now) {
-            tracing::error!("{text}");
+            // No setting has `init` take longer.
+            let has_passed = matches!(fault, Fault::TimedOut(_)) && call != Call::Init;
+            let tells = has_passed && !self.deadline_told.swap(true, Ordering::Relaxed);
+            let hint = if tells { "; hint: `deadline` in its entry sets another limit" } else { "" };
+            tracing::error!("{text}{hint}");
         }
-        if tell {
+        if call != Call::EventsAboutFaults {
             let mut event = Event::new(EventKind::PluginFault);
             event.reason = Some(text.into());
             self.events.put(event);

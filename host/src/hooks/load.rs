@@ -45,7 +45,11 @@ pub enum LoadError {
         reason: String,
     },
     /// The plugin asks for calls of a hook that it does not have: nothing would ever come of that.
-    #[error("plugin \"{plugin}\" ({origin}) {asks} and does not export `{hook}`")]
+    #[error(
+        "plugin \"{plugin}\" ({origin}) {asks} and does not export `{hook}`\n\
+         hint: name `{}` in `plugin!`, or leave it out of the interests",
+        trait_of(hook)
+    )]
     NothingToAsk {
         /// Which plugin.
         plugin: Arc<str>,
@@ -260,6 +264,16 @@ fn nothing_to_ask(plugin: &Plugin) -> Option<(&'static str, &'static str)> {
         Some(("asks for ticks", "ticks"))
     } else {
         None
+    }
+}
+
+/// What the SDK calls a hook, as the macro `plugin!` takes it.
+fn trait_of(hook: &str) -> &'static str {
+    match hook {
+        "topic-check" => "TopicCheck",
+        "enhanced-auth" => "EnhancedAuth",
+        "events" => "Events",
+        _ => "Ticks",
     }
 }
 

@@ -44,11 +44,19 @@ const INSTANCES: usize = 32;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let _ = logging::start(LogLevel::Error);
-    let read = match &arguments.cases {
-        None => arguments.tried.read()?,
-        Some(cases) => arguments.tried.read_cases(cases)?,
+    let tried = &arguments.tried;
+    let (read, mut trial) = match &arguments.cases {
+        None => {
+            let read = tried.read()?;
+            let trial = tried.load(&read.spec)?;
+            (read, trial)
+        }
+        Some(cases) => {
+            let read = tried.read_cases(cases)?;
+            let trial = tried.grants.load(&read.spec)?;
+            (read, trial)
+        }
     };
-    let mut trial = arguments.tried.grants.load(&read.spec)?;
     let mut text = String::new();
     line(&mut text, "load", &[("compile", us(trial.compiled_in()))]);
     let (mut starts, before) = (Vec::new(), resident_bytes());

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         match mishap {
             Mishap::Error(_, error) => {
                 errors += 1;
-                print(&format!("error: {}\n", arguments.tried.grants.told(&error)))?;
+                print(&format!("error: {}\n", arguments.tried.told(&error)))?;
             }
             // It is the only one, and need not be for that.
             Mishap::Warning(_, text) if text.starts_with("no plugin answers auth") => {}
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if errors > 0 {
         return Ok(ExitCode::FAILURE);
     }
-    let trial = arguments.tried.grants.load(&spec)?;
+    let trial = arguments.tried.load(&spec)?;
     print(&trial.describe())?;
     // What is built in is granted what it needs.
     if let Some(grants) = hooks::grants_together(&trial.grants()).filter(|_| spec.path.is_some()) {

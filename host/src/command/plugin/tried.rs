@@ -7,7 +7,7 @@ use amqtt::hooks::{LoadError, PluginSpec, Unusable, built_in_names, inspect_buil
 use amqtt::testing::Trial;
 use clap::Args;
 
-use crate::command::Failure;
+use crate::command::{Failure, indent_hints};
 
 /// The plugin and what a configuration would have for it.
 #[derive(Debug, Args)]
@@ -52,8 +52,8 @@ impl Grants {
     }
 
     /// What is said of a plugin that does not load: where it is these words that one is missing of, which.
-    pub(super) fn told(&self, error: &LoadError) -> String {
-        let text = error.to_string().replace("\nhint:", "\n  hint:");
+    fn told(&self, error: &LoadError) -> String {
+        let text = indent_hints(&error.to_string());
         let LoadError::Unusable { reason, .. } = error else { return text };
         match (&**reason, text.split_once(", add to its entry: ")) {
             (Unusable::NotGranted { grants, .. }, Some((text, _))) if !self.grants.is_empty() => {
@@ -75,6 +75,24 @@ fn word(grant: &str) -> String {
 }
 
 impl Arguments {
+    /// Loads the plugin with what `--settings` says.
+    pub(super) fn load(&self, spec: &PluginSpec) -> Result<Trial, Failure> {
+        Trial::load(spec).map_err(|error| self.told(&error).into())
+    }
+
+    /// What is said of a plugin that does not load: where it is that nobody has said what it is to be set to, how.
+    pub(super) fn told(&self, error: &LoadError) -> String {
+        let text = self.grants.told(error);
+        match error {
+            LoadError::NotStarted { reason, .. }
+                if self.settings.is_none() && reason.starts_with("refused to start") =>
+            {
+                text + "\n  hint: `--settings` takes what it is to be set to: '{\"key\": \"value\"}', or a file"
+            }
+            _ => text,
+        }
+    }
+
     /// Reads the settings.
     pub(super) fn read(&self) -> Result<PluginTrial, Failure> {
         let Self { file, settings, grants } = self;

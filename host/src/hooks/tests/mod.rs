@@ -281,11 +281,20 @@ fn a_plugin_that_fails_in_init_keeps_the_broker_from_starting() {
         "refused to start: setting `x`:\\nbad \\u{1b}[31m",
     );
     let forgets = Guest { auth: Some(Does::Answer(0)), actions: vec![Action::Publish], ..Guest::default() };
-    check(forgets, "declares actions to decide and does not export `topic-check`");
+    check(
+        forgets,
+        "declares actions to decide and does not export `topic-check`\nhint: name `TopicCheck` in `plugin!`, or leave it out of the interests",
+    );
     let forgets = Guest { ticks: Some(Does::Answer(0)), kinds: vec![EventKind::PacketSent], ..Guest::default() };
-    check(forgets, "asks to be told of events and does not export `events`");
+    check(
+        forgets,
+        "asks to be told of events and does not export `events`\nhint: name `Events` in `plugin!`, or leave it out of the interests",
+    );
     let forgets = Guest { auth: Some(Does::Answer(0)), tick_seconds: 1, ..Guest::default() };
-    check(forgets, "asks for ticks and does not export `ticks`");
+    check(
+        forgets,
+        "asks for ticks and does not export `ticks`\nhint: name `Ticks` in `plugin!`, or leave it out of the interests",
+    );
 }
 
 #[test]
