@@ -265,7 +265,13 @@ fn what_a_broker_would_not_start_with_is_said() {
     let without = ["plugin", "check", guests::EVENTS, "--settings", "{\"grants\": {}}"];
     let Output { stdout, .. } = run(amqtt().args(without), home.path());
     assert!(text(&stdout).contains("add to its entry: grants: {publish: [TOPIC-FILTER]}"), "{}", text(&stdout));
-    succeed(&mut plugin(&["check", guests::EVENTS, "--grant", "publish=test/#"]), home.path());
+    let granted = ["check", guests::EVENTS, "--grant", "publish=test/#", "--grant", "publish=#", "--grant", "sessions"];
+    let granted = succeed(&mut plugin(&granted), home.path());
+    let needs = "needs grants: {publish: [test/#, '#']} in its entry of a configuration\nOK\n";
+    assert!(granted.ends_with(needs), "{granted}");
+    let settings = r##"{"grants": {"publish": ["test/#", "#"]}}"##;
+    let granted = succeed(&mut plugin(&["check", guests::EVENTS, "--settings", settings]), home.path());
+    assert!(granted.ends_with(needs), "{granted}");
     let all = succeed(&mut plugin(&["check", guests::EVENTS]), home.path());
     assert!(all.ends_with("needs grants: {publish: [TOPIC-FILTER]} in its entry of a configuration\nOK\n"), "{all}");
     assert!(all.contains("is told of client-connected"), "{all}");
@@ -297,12 +303,6 @@ fn what_a_broker_would_not_start_with_is_said() {
     assert!(stderr.contains("--settings:1:13: unknown key `grants.publsh`"), "{stderr}");
 }
 
-/// The name of a plugin is not that of a file: what is there is told.
-#[test]
-fn a_name_that_leads_nowhere_is_answered_with_what_there_is() {
-    let home = TempDir::new().expect("a folder");
-    let built_in =
-        "auth_anonymous, auth_file, auth_scram, broker_sys, event_logger, packet_logger, topic_acl, topic_taboo";
 /// Without settings, a plugin may well refuse to start.
 #[test]
 fn who_has_named_no_settings_is_told_how() {
@@ -322,6 +322,12 @@ fn who_has_named_no_settings_is_told_how() {
     }
 }
 
+/// The name of a plugin is not that of a file: what is there is told.
+#[test]
+fn a_name_that_leads_nowhere_is_answered_with_what_there_is() {
+    let home = TempDir::new().expect("a folder");
+    let built_in =
+        "auth_anonymous, auth_file, auth_scram, broker_sys, event_logger, packet_logger, topic_acl, topic_taboo";
     for command in [&["inspect"][..], &["check"], &["bench"]] {
         let stderr = fail(&[command, &["nosuch"]].concat(), home.path());
         let expected = format!(

@@ -211,7 +211,7 @@ fn a_plugin_can_be_looked_at() {
         "name       guest_events\n".to_owned(),
         format!("version    {}\n", env!("CARGO_PKG_VERSION")),
         "hooks      events\n".to_owned(),
-        "grants     grants: {publish: [TOPIC-FILTER]}\n".to_owned(),
+        "grants     {publish: [TOPIC-FILTER]}\n".to_owned(),
         "problem    none\n".to_owned(),
     ] {
         assert!(text.contains(&line), "{line:?} is not in:\n{text}");

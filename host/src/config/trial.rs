@@ -122,6 +122,8 @@ static PUBLISHED: Keys = Keys { tables: &[&[TOPIC, RETAIN, PAYLOAD]], unknown: U
 pub struct PluginTrial {
     /// How to load it. Without grants in the text, it has all that a configuration can grant.
     pub spec: PluginSpec,
+    /// Whether somebody has said what it is granted.
+    pub grants_are_said: bool,
     /// What to ask it.
     pub cases: Vec<Case>,
 }
@@ -146,9 +148,7 @@ impl PluginTrial {
     pub fn of_settings(tried: Tried<'_>, text: &str, base_dir: &Path, text_name: &str) -> Result<Self, ConfigError> {
         let base_dir = Some(base_dir.to_owned());
         let source = Source { text: text.to_owned(), base_dir, name: text_name.to_owned(), environment: variable };
-        Self::read(&source, |field, base_dir, report| {
-            Some(Self { spec: spec(tried, Some(field), base_dir, report)?, cases: Vec::new() })
-        })
+        Self::read(&source, |field, base_dir, report| Self::with_settings(tried, field, base_dir, report))
     }
 
     /// The same with a file.
@@ -157,8 +157,13 @@ impl PluginTrial {
     /// When the file cannot be read or anything in it is wrong.
     pub fn of_settings_file(tried: Tried<'_>, path: &Path) -> Result<Self, ConfigError> {
         Self::read(&Source::open_regular(path)?, |field, base_dir, report| {
-            Some(Self { spec: spec(tried, Some(field), base_dir, report)?, cases: Vec::new() })
+            Self::with_settings(tried, field, base_dir, report)
         })
+    }
+
+    fn with_settings(tried: Tried<'_>, field: &Field<'_>, base_dir: &Path, report: &mut Report) -> Option<Self> {
+        let (spec, grants_are_said) = spec(tried, Some(field), base_dir, report)?;
+        Some(Self { spec, grants_are_said, cases: Vec::new() })
     }
 
     /// With a file of cases, and the settings in it.
@@ -172,7 +177,8 @@ impl PluginTrial {
             let cases = section.take("cases").and_then(|cases| cases.list("a list of cases", report));
             section.close(report);
             let cases = cases.unwrap_or_default().iter().map(|field| case(field, report)).collect::<Vec<_>>();
-            Some(Self { spec: spec?, cases: cases.into_iter().collect::<Option<_>>()? })
+            let (spec, grants_are_said) = spec?;
+            Some(Self { spec, grants_are_said, cases: cases.into_iter().collect::<Option<_>>()? })
         })
     }
 
@@ -197,8 +203,13 @@ impl PluginTrial {
     }
 }
 
-/// The plugin as a configuration has it that names its file.
-fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &mut Report) -> Option<PluginSpec> {
+/// The plugin as a configuration has it that names its file, and whether somebody has said what it is granted.
+fn spec(
+    tried: Tried<'_>,
+    field: Option<&Field<'_>>,
+    base_dir: &Path,
+    report: &mut Report,
+) -> Option<(PluginSpec, bool)> {
     let mut spec = PluginSpec { path: tried.path.map(Path::to_owned), ..PluginSpec::new(tried.name, Map::new()) };
     let mut granted = false;
     if let Some(field) = field {
@@ -214,7 +225,7 @@ fn spec(tried: Tried<'_>, field: Option<&Field<'_>>, base_dir: &Path, report: &m
     } else if !granted {
         spec.grants = all_grants(&mut spec.settings, base_dir);
     }
-    Some(spec)
+    Some((spec, granted || tried.grants.is_some()))
 }
 
 /// All that a configuration can grant. A file is what the settings name and is there.

@@ -1,6 +1,10 @@
+use std::borrow::Borrow;
 use std::fmt::{self, Display};
 
 use serde::Serialize;
+
+use super::Grants;
+use crate::types::TopicFilter;
 
 /// What can be said of a plugin's file without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -48,7 +52,7 @@ impl Display for Inspection {
         list(f, "hooks", &self.hooks)?;
         list(f, "imports", &imports.iter().map(String::as_str).collect::<Vec<_>>())?;
         list(f, "exports", &exports.iter().map(String::as_str).collect::<Vec<_>>())?;
-        line(f, "grants", &together(&self.grants).as_deref().unwrap_or("none"))?;
+        line(f, "grants", &listed(&self.grants).as_deref().unwrap_or("none"))?;
         match &self.problem {
             None => line(f, "problem", &"none"),
             Some(problem) => line(f, "problem", &problem.replace('\n', "\n           ")),
@@ -57,8 +61,34 @@ impl Display for Inspection {
 }
 
 /// Grants as the one key that they are in a plugin's entry; none where there are none.
-pub fn together(grants: &[&str]) -> Option<String> {
-    (!grants.is_empty()).then(|| format!("grants: {{{}}}", grants.join(", ")))
+pub fn together(grants: &[impl Borrow<str>]) -> Option<String> {
+    listed(grants).map(|grants| format!("grants: {grants}"))
+}
+
+/// The same, with what has been granted in the places that are left open.
+pub fn together_as_granted(grants: &[&str], granted: &Grants) -> Option<String> {
+    let filled = grants.iter().map(|grant| match grant.split_once(':') {
+        Some((key @ "files", _)) => format!("{key}: {}", flow_list(granted.files.iter().map(String::as_str))),
+        Some((key @ "publish", _)) => format!("{key}: {}", flow_list(granted.publish.iter().map(TopicFilter::as_str))),
+        _ => (*grant).to_owned(),
+    });
+    together(&filled.collect::<Vec<_>>())
+}
+
+/// A list of texts in YAML, on one line.
+fn flow_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let is_plain = |text: &str| {
+        !text.starts_with('#')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '#' | '+' | '$' | '-' | '_'))
+    };
+    let texts =
+        texts.map(|text| if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) });
+    format!("[{}]", texts.collect::<Vec<_>>().join(", "))
+}
+
+/// Grants as the value of that key.
+pub fn listed(grants: &[impl Borrow<str>]) -> Option<String> {
+    (!grants.is_empty()).then(|| format!("{{{}}}", grants.join(", ")))
 }
 
 /// Text of a stranger's file, fit for a terminal.

@@ -76,7 +76,9 @@ pub use combine::{AuthOutcome, CacheFor, Decision, Reason, Verdict};
 pub use event::{Event, EventKind, PacketFacts};
 pub use exchange::{Exchange, Proof, Step};
 pub use greeter::Greeter;
-pub use inspection::{Inspection, together as grants_together};
+pub use inspection::{
+    Inspection, listed as grants_listed, together as grants_together, together_as_granted as grants_as_granted,
+};
 pub(crate) use limits::AUTH_INSTANCES_MAX;
 pub use load::LoadError;
 pub use loaded::Origin;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use amqtt::config::PluginTrial;
 use amqtt::hooks::{self, HookSpec, Mishap};
 use clap::Args;
 
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let spec = arguments.tried.read()?.spec;
+    let PluginTrial { spec, grants_are_said, .. } = arguments.tried.read()?;
     let mut errors = 0;
     let mut mishaps =
         hooks::check(&HookSpec { plugins: vec![spec.clone()], auth: Some(Vec::new()), ..HookSpec::default() });
@@ -42,8 +43,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let trial = arguments.tried.load(&spec)?;
     print(&trial.describe())?;
+    let needed = trial.grants();
+    let grants = match grants_are_said {
+        true => hooks::grants_as_granted(&needed, &spec.grants),
+        false => hooks::grants_together(&needed),
+    };
     // What is built in is granted what it needs.
-    if let Some(grants) = hooks::grants_together(&trial.grants()).filter(|_| spec.path.is_some()) {
+    if let Some(grants) = grants.filter(|_| spec.path.is_some()) {
         print(&format!("needs {grants} in its entry of a configuration\n"))?;
     }
     print("OK\n")?;

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use amqtt::hooks::{PackError, declare_world, grants_together, inspect_bytes, pack};
+use amqtt::hooks::{PackError, declare_world, grants_listed, inspect_bytes, pack};
 use amqtt::regular_file;
 use clap::Args;
 
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let out = place(file, output.as_deref())?;
     fs::write(&out, &component).map_err(|error| format!("cannot write `{}`: {error}{}", out.display(), hint(&out)))?;
     let hooks = if inspection.hooks.is_empty() { "none".to_owned() } else { inspection.hooks.join(", ") };
-    let grants = grants_together(&inspection.grants).unwrap_or_else(|| "needs none".to_owned());
+    let grants = grants_listed(&inspection.grants).unwrap_or_else(|| "needs none".to_owned());
     print(&format!(
         "wrote    {}, {} bytes\nhooks    {hooks}\ngrants   {grants}\nsha256   {}\n",
         out.display(),
