@@ -155,6 +155,12 @@ auth: {password-file: users}
     ] {
         assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
     }
+    let pinned = config
+        .replace("mine: {path: mine.wasm}", &format!("mine:\n      sha256: {}\n      path: mine.wasm", "0".repeat(64)));
+    folder.write("broker.yaml", pinned);
+    let (text, _) = folder.printed("check", &[]);
+    let expected = "broker.yaml:5:7: error: plugin \"mine\" (`mine.wasm`) cannot be used: its sha256 is `";
+    assert!(text.contains(expected), "{text}");
     // What is wrong elsewhere hides none of it; what is wrong with settings of plugins may be why one complains.
     for (lines, complains) in [("max-qos: 7\n", true), ("topic-check: {acl: {a: b}}\n", false)] {
         folder.write("broker.yaml", format!("{config}{lines}"));

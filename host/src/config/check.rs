@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Problem};
+use super::hooks::pin_of;
 use super::{Reading, Source};
-use crate::hooks::{self, LoadError, Mishap};
+use crate::hooks::{self, LoadError, Mishap, Unusable};
 
 /// What is wrong with a configuration, and what people should know of.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
     let (mut hooks, has_errors) = (config.hooks, !checked.errors.is_empty());
     hooks.plugin_dirs.splice(..0, plugin_dirs.iter().cloned());
     for mishap in hooks::check(&hooks) {
-        let (plugin, text, is_error) = match mishap {
+        let (about, text, is_error) = match mishap {
             // That the list is empty is in the text, and has been said.
             Mishap::Error(_, LoadError::NoTopicCheck { plugins }) if plugins.is_empty() && has_errors => continue,
             // A plugin whose settings are not all there would complain of what is not its own.
@@ -45,7 +46,15 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
             {
                 continue;
             }
-            Mishap::Error(plugin, error) => (plugin, error.to_string(), true),
+            Mishap::Error(plugin, error) => {
+                let plugin = match &error {
+                    LoadError::Unusable { plugin, reason, .. } if matches!(**reason, Unusable::OtherFile { .. }) => {
+                        Some(pin_of(plugin).into())
+                    }
+                    _ => plugin,
+                };
+                (plugin, error.to_string(), true)
+            }
             Mishap::Warning(plugin, text) => (plugin, text, false),
             Mishap::Idle(plugin, text) => (Some(plugin), text, false),
         };
@@ -54,7 +63,7 @@ fn check_reading(reading: Reading, plugin_dirs: &[PathBuf], file: &str) -> Check
             Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
             None => (text, None),
         };
-        let place = plugin.and_then(|plugin| places.get(&*plugin).copied());
+        let place = about.and_then(|about| places.get(&*about).copied());
         let problem = Problem { place, hint, ..Problem::about_file(file, message) };
         if is_error { checked.errors.push(problem) } else { checked.warnings.push(problem) }
     }

@@ -315,7 +315,10 @@ pub(super) fn read_entry(
     if let Some(path) = section.take("path").and_then(|path| path.file(base_dir, report)) {
         spec.path.get_or_insert_with(|| PathBuf::from(path));
     }
-    spec.sha256 = section.take("sha256").and_then(|sum| sum.sha256(report));
+    if let Some(sum) = section.take("sha256") {
+        report.keep_place(&pin_of(&spec.name), sum.key_at());
+        spec.sha256 = sum.sha256(report);
+    }
     spec.limits = plugin_limits::take(&mut section, report);
     let grants = section.take("grants");
     let has_grants = grants.is_some();
@@ -329,16 +332,21 @@ pub(super) fn read_entry(
             spec.settings.extend(own_settings(known, section, base_dir, report));
         }
         _ => {
+            mistyped::refuse(&mut section, report);
             let others = section.rest();
             let own = others.iter().filter_map(|(key, field)| field.json(report).map(|value| (key.clone(), value)));
             spec.settings.extend(own);
-            mistyped::refuse(&mut section, report);
             if let Some(grants) = grants {
                 spec.grants = read_grants(&grants, &others, &mut spec.settings, base_dir, report)?;
             }
         }
     }
     Some(has_grants)
+}
+
+/// What the place of a plugin's `sha256` is kept under.
+pub(super) fn pin_of(plugin: &str) -> String {
+    format!("{plugin}.sha256")
 }
 
 fn own_settings(known: &Known, mut section: Section<'_>, base_dir: &Path, report: &mut Report) -> Map<String, Json> {

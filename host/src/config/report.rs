@@ -19,7 +19,7 @@ pub(super) struct Report {
 pub(super) struct Findings {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// Where plugins and listeners stand, by name.
+    /// Where plugins, their `sha256` and listeners stand, by name.
     pub(super) places: HashMap<String, Place>,
     /// Whether plugins have all the settings that the file has for them.
     pub(super) plugins_are_whole: bool,
@@ -50,7 +50,7 @@ impl Report {
         }
     }
 
-    /// Keeps where a plugin or listener stands, for what a start would find wrong with it.
+    /// Keeps where a plugin, its `sha256` or a listener stands, for what a start would find wrong with it.
     pub(super) fn keep_place(&mut self, name: &str, place: Place) {
         self.places.entry(name.to_owned()).or_insert(place);
     }
