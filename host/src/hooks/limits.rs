@@ -222,9 +222,9 @@ pub(crate) const OBSERVER_WINDOW: Duration = Duration::from_secs(10);
 /// be complete.
 pub(crate) const OBSERVER_CALL_MIN: Duration = Duration::from_micros(200);
 
-/// How long a call of those may be seen to run before its thread leaves the core to others: some are seen at once, others
-/// after [`EPOCH_TICK`].
-pub(crate) const OBSERVER_TURN: Duration = EPOCH_TICK;
+/// How long a call of those may be seen to run before its thread leaves the core to others, unless its time will soon be up.
+/// Where all cores are taken it hardly goes on then.
+pub(crate) const OBSERVER_TURN: Duration = Duration::from_millis(10);
 
 /// What an event or a tick that fails is counted as: it costs an instance.
 pub(crate) const OBSERVER_FAULT_COST: Duration = Duration::from_millis(10);

@@ -130,6 +130,9 @@ fn check(hook: Hook, does: Does) {
     let before = told();
     hooks.emit(event(EventKind::PacketSent));
     eventually("the other plugin is told", || told() > before);
+    // Each is told on a thread of its own.
+    let comes = fails(Hook::Events) || fails(Hook::Ticks);
+    eventually("the fault comes", || faults(&hooks) > 0 || !comes);
     drop(checker);
     hooks.stop();
     let (faults, lost) = (faults(&hooks), hooks.events_dropped());

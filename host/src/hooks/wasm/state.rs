@@ -175,16 +175,15 @@ impl Deadline {
         if ran >= self.limit || self.looks > DEADLINE_EXTENSIONS_MAX {
             return Err(wasmtime::Error::new(TimedOut(self.limit)));
         }
-        let mut next = self.limit - ran;
-        if self.gives_way {
-            if ran >= OBSERVER_TURN {
-                priority::give_way();
-                self.gives_way = false;
-            } else {
-                next = next.min(OBSERVER_TURN - ran);
-            }
+        let left = self.limit - ran;
+        if !self.gives_way || left <= OBSERVER_TURN {
+            return Ok(UpdateDeadline::Continue(ticks(left)));
         }
-        Ok(UpdateDeadline::Continue(ticks(next)))
+        if ran >= OBSERVER_TURN {
+            priority::give_way();
+            return Ok(UpdateDeadline::Continue(ticks(left)));
+        }
+        Ok(UpdateDeadline::Continue(ticks(OBSERVER_TURN - ran)))
     }
 }
 
