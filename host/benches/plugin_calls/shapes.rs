@@ -1,49 +1,14 @@
-//! What the shape of an interface costs: guests of a few instructions, each with an interface of its own.
-//!
-//! They do nothing, so that all that is measured is the call: handing over what it is called with, and taking the
-//! answer. `check` has the parameters of the plugin interface as it is; the others leave out or put in parts of it.
+//! What the shape of an interface costs. `check` has the parameters of the plugin interface as it is; the others leave out
+//! or put in parts of it.
 
 use std::hint::black_box;
 
-use criterion::Criterion;
-use wasm_encoder::{
-    CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, ImportSection, MemorySection, MemoryType, Module, TypeSection, ValType,
-};
-use wasmtime::component::{
-    Component, ComponentNamedList, ComponentType, Lift, Linker, Lower, Resource, ResourceType, TypedFunc,
-};
-use wasmtime::{Engine, Store};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
-use wit_parser::abi::{AbiVariant, WasmType};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
+use wasmtime::component::{ComponentType, Lift, Lower, Resource};
 
-use crate::engine_config::base_config;
+use crate::guest::{Action, Answer, CHECK, Check, Does, Guest, Handle, Verdict, check};
 use crate::{CLIENT_ID, TOPIC, USERNAME};
-
-/// What the handles stand for.
-struct Handle;
-
-#[derive(Clone, Copy, ComponentType, Lift, Lower)]
-#[component(enum)]
-#[repr(u8)]
-#[allow(dead_code, reason = "the interface has it")]
-enum Action {
-    #[component(name = "publish")]
-    Publish,
-    #[component(name = "subscribe")]
-    Subscribe,
-    #[component(name = "receive")]
-    Receive,
-}
-
-#[derive(Clone, Copy, ComponentType, Lift, Lower)]
-#[component(record)]
-struct Verdict {
-    decision: Action,
-    #[component(name = "cache-seconds")]
-    cache_seconds: u32,
-}
 
 /// What the request handle tells, by value.
 #[derive(Clone, Copy, ComponentType, Lift, Lower)]
@@ -55,35 +20,108 @@ struct Facts {
     payload_length: Option<u64>,
 }
 
-/// Where the answer lies, and where arguments are put.
-const VERDICT: i32 = 16;
-const HEAP: i32 = 1024;
+/// All of a request by value.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+struct Request {
+    #[component(name = "client-id")]
+    client_id: &'static str,
+    username: Option<&'static str>,
+    action: Action,
+    topic: &'static str,
+    qos: u8,
+    retain: bool,
+    #[component(name = "payload-length")]
+    payload_length: u64,
+    #[component(name = "keep-alive-seconds")]
+    keep_alive_seconds: u16,
+}
+
+/// The same with user properties, eight fields as well.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+struct RequestWithProperties {
+    #[component(name = "client-id")]
+    client_id: &'static str,
+    username: Option<&'static str>,
+    action: Action,
+    topic: &'static str,
+    qos: u8,
+    retain: bool,
+    #[component(name = "payload-length")]
+    payload_length: u64,
+    #[component(name = "user-properties")]
+    user_properties: &'static [(&'static str, &'static str)],
+}
+
+const REQUEST: Request = Request {
+    client_id: CLIENT_ID,
+    username: Some(USERNAME),
+    action: Action::Publish,
+    topic: TOPIC,
+    qos: 0,
+    retain: false,
+    payload_length: 64,
+    keep_alive_seconds: 60,
+};
+
+const REQUEST_WITH_PROPERTIES: RequestWithProperties = RequestWithProperties {
+    client_id: CLIENT_ID,
+    username: Some(USERNAME),
+    action: Action::Publish,
+    topic: TOPIC,
+    qos: 0,
+    retain: false,
+    payload_length: 64,
+    user_properties: &[
+        ("one", "a value of some length"),
+        ("two", "a value of some length"),
+        ("three", "a value of some length"),
+        ("four", "a value of some length"),
+    ],
+};
+
+/// Parameters of the interface that are no handles.
+const STRINGS: &str = "client-id: string, username: option<string>, action: action, topic: string";
+type Strings = (&'static str, Option<&'static str>, Action, &'static str);
+
+fn given() -> Strings {
+    black_box((CLIENT_ID, Some(USERNAME), Action::Publish, TOPIC))
+}
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("interface");
-    let strings = "client-id: string, username: option<string>, action: action, topic: string";
+    by_value(&mut group);
+    records(&mut group);
+    lists(&mut group);
+    handles(&mut group);
+}
 
-    let (mut store, call) = guest::<(), ()>("", "", 0, false);
+fn by_value(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let (mut store, call) = Guest::default().start::<(), ()>();
     group.bench_function("empty", |bencher| bencher.iter(|| call.call(&mut store, ()).unwrap()));
 
-    let (mut store, call) = guest::<(u32, u32, Action), (Action,)>("a: u32, b: u32, c: action", "action", 0, false);
+    let guest = Guest { params: "a: u32, b: u32, c: action", result: "action", ..Guest::default() };
+    let (mut store, call) = guest.start::<(u32, u32, Action), (Action,)>();
     group.bench_function("two integers, an enum", |bencher| {
         bencher.iter(|| call.call(&mut store, black_box((1, 2, Action::Publish))).unwrap());
     });
 
-    let (mut store, call) =
-        guest::<(&str, Action, &str), (bool,)>("client-id: string, action: action, topic: string", "bool", 0, false);
+    let (mut store, call) = CHECK.start::<Check, (bool,)>();
     group.bench_function("two strings, an enum", |bencher| {
-        bencher.iter(|| call.call(&mut store, black_box((CLIENT_ID, Action::Publish, TOPIC))).unwrap());
+        bencher.iter(|| call.call(&mut store, check()).unwrap());
     });
 
-    type Strings = (&'static str, Option<&'static str>, Action, &'static str);
-    let given = || black_box((CLIENT_ID, Some(USERNAME), Action::Publish, TOPIC));
-    let (mut store, call) = guest::<Strings, (Verdict,)>(strings, "verdict", 0, true);
+    let guest = Guest { params: STRINGS, result: "verdict", answer: Answer::Zeros, ..Guest::default() };
+    let (mut store, call) = guest.start::<Strings, (Verdict,)>();
     group.bench_function("check without handles", |bencher| bencher.iter(|| call.call(&mut store, given()).unwrap()));
+}
 
+fn records(group: &mut BenchmarkGroup<'_, WallTime>) {
     type WithFacts = (Facts, &'static str, Option<&'static str>, Action, &'static str);
-    let (mut store, call) = guest::<WithFacts, (Verdict,)>(&format!("facts: facts, {strings}"), "verdict", 0, true);
+    let params = format!("facts: facts, {STRINGS}");
+    let guest = Guest { params: &params, result: "verdict", answer: Answer::Zeros, ..Guest::default() };
+    let (mut store, call) = guest.start::<WithFacts, (Verdict,)>();
     group.bench_function("check with a record in place of handles", |bencher| {
         bencher.iter(|| {
             let (client_id, username, action, topic) = given();
@@ -92,9 +130,43 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         });
     });
 
+    let guest = Guest { params: "request: request", result: "bool", ..Guest::default() };
+    let (mut store, call) = guest.start::<(Request,), (bool,)>();
+    group.bench_function("a record of eight fields", |bencher| {
+        bencher.iter(|| call.call(&mut store, (black_box(REQUEST),)).unwrap());
+    });
+
+    let guest = Guest { params: "request: request-with-properties", result: "bool", ..Guest::default() };
+    let (mut store, call) = guest.start::<(RequestWithProperties,), (bool,)>();
+    group.bench_function("a record of eight fields, one of them four user properties", |bencher| {
+        bencher.iter(|| call.call(&mut store, (black_box(REQUEST_WITH_PROPERTIES),)).unwrap());
+    });
+}
+
+fn lists(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let params = "client-id: string, action: action, topics: list<string>";
+    let guest = Guest { params, result: "list<bool>", answer: Answer::EightZeros, ..Guest::default() };
+    let (mut store, call) = guest.start::<(&str, Action, &[&str]), (Vec<bool>,)>();
+    let topics: &[&str] = &[TOPIC; 8];
+    group.bench_function("a list of eight topics, a list of eight answers", |bencher| {
+        bencher.iter(|| call.call(&mut store, black_box((CLIENT_ID, Action::Publish, topics))).unwrap());
+    });
+
+    let guest = Guest { params: "payload: list<u8>", result: "bool", ..Guest::default() };
+    let (mut store, call) = guest.start::<(&[u8],), (bool,)>();
+    for bytes in [64, 1 << 10, 16 << 10] {
+        let payload = vec![b'x'; bytes];
+        group.bench_function(format!("a payload of {bytes} bytes"), |bencher| {
+            bencher.iter(|| call.call(&mut store, (black_box(&payload),)).unwrap());
+        });
+    }
+}
+
+fn handles(group: &mut BenchmarkGroup<'_, WallTime>) {
     type OneHandle = (Resource<Handle>, &'static str, Option<&'static str>, Action, &'static str);
-    let params = format!("client: borrow<handle>, {strings}");
-    let (mut store, call) = guest::<OneHandle, (Verdict,)>(&params, "verdict", 1, true);
+    let params = format!("client: borrow<handle>, {STRINGS}");
+    let guest = Guest { params: &params, result: "verdict", answer: Answer::Zeros, does: Does::Drops(1) };
+    let (mut store, call) = guest.start::<OneHandle, (Verdict,)>();
     group.bench_function("check with one handle", |bencher| {
         bencher.iter(|| {
             let (client_id, username, action, topic) = given();
@@ -103,8 +175,9 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     });
 
     type TwoHandles = (Resource<Handle>, Resource<Handle>, &'static str, Option<&'static str>, Action, &'static str);
-    let params = format!("client: borrow<handle>, request: borrow<handle>, {strings}");
-    let (mut store, call) = guest::<TwoHandles, (Verdict,)>(&params, "verdict", 2, true);
+    let params = format!("client: borrow<handle>, request: borrow<handle>, {STRINGS}");
+    let guest = Guest { params: &params, result: "verdict", answer: Answer::Zeros, does: Does::Drops(2) };
+    let (mut store, call) = guest.start::<TwoHandles, (Verdict,)>();
     group.bench_function("check with two handles", |bencher| {
         bencher.iter(|| {
             let (client_id, username, action, topic) = given();
@@ -115,106 +188,9 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
     type HandlesOnly = (Resource<Handle>, Resource<Handle>);
     let params = "client: borrow<handle>, request: borrow<handle>";
-    let (mut store, call) = guest::<HandlesOnly, (bool,)>(params, "bool", 2, false);
+    let guest = Guest { params, result: "bool", does: Does::Drops(2), ..Guest::default() };
+    let (mut store, call) = guest.start::<HandlesOnly, (bool,)>();
     group.bench_function("two handles and nothing else", |bencher| {
         bencher.iter(|| call.call(&mut store, (Resource::new_borrow(0), Resource::new_borrow(0))).unwrap());
     });
-}
-
-/// A guest that exports one function, which gives back `handles` handles and answers at once.
-fn guest<Params, Return>(
-    params: &str,
-    result: &str,
-    handles: u32,
-    in_memory: bool,
-) -> (Store<()>, TypedFunc<Params, Return>)
-where
-    Params: ComponentNamedList + Lower,
-    Return: ComponentNamedList + Lift,
-{
-    let answer = if result.is_empty() { String::new() } else { format!(" -> {result}") };
-    let wit = format!(
-        "package test:shape;
-        interface types {{ resource handle; }}
-        interface hook {{
-            use types.{{handle}};
-            enum action {{ publish, subscribe, receive }}
-            record verdict {{ decision: action, cache-seconds: u32 }}
-            record facts {{ qos: u8, retain: bool, payload-length: option<u64> }}
-            call: func({params}){answer};
-        }}
-        world guest {{ import types; export hook; }}"
-    );
-    let mut resolve = Resolve::default();
-    let package = resolve.push_source("shape.wit", &wit).unwrap();
-    let world = resolve.select_world(&[package], Some("guest")).unwrap();
-    let hook = resolve.packages[package].interfaces["hook"];
-    let signature = resolve.wasm_signature(AbiVariant::GuestExport, &resolve.interfaces[hook].functions["call"]);
-    let params: Vec<ValType> = signature.params.iter().map(value_type).collect();
-    let results: Vec<ValType> = signature.results.iter().map(value_type).collect();
-
-    let mut module = module(&params, &results, handles, if in_memory { VERDICT } else { 0 });
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
-
-    let engine = Engine::new(&base_config()).unwrap();
-    let component = Component::new(&engine, component).unwrap();
-    let mut linker = Linker::new(&engine);
-    let mut types = linker.instance("test:shape/types").unwrap();
-    types.resource("handle", ResourceType::host::<Handle>(), |_, _| Ok(())).unwrap();
-    let mut store = Store::new(&engine, ());
-    store.set_epoch_deadline(1);
-    let instance = linker.instantiate(&mut store, &component).unwrap();
-    let hook = instance.get_export_index(&mut store, None, "test:shape/hook").unwrap();
-    let call = instance.get_export_index(&mut store, Some(&hook), "call").unwrap();
-    let call = instance.get_typed_func(&mut store, call).unwrap();
-    (store, call)
-}
-
-/// A module whose one function gives back the handles, which are its first parameters, and answers a constant.
-fn module(params: &[ValType], results: &[ValType], handles: u32, answer: i32) -> Vec<u8> {
-    let (mut types, mut imports, mut functions) = <(TypeSection, ImportSection, FunctionSection)>::default();
-    let (mut exports, mut code, mut module) = <(ExportSection, CodeSection, Module)>::default();
-    types.ty().function([ValType::I32], []);
-    types.ty().function([ValType::I32; 4], [ValType::I32]);
-    types.ty().function(params.iter().copied(), results.iter().copied());
-    if handles > 0 {
-        imports.import("test:shape/types", "[resource-drop]handle", EntityType::Function(0));
-    }
-    let imported = imports.len();
-    functions.function(1).function(2);
-    exports.export("cabi_realloc", ExportKind::Func, imported);
-    exports.export("test:shape/hook#call", ExportKind::Func, imported + 1);
-    exports.export("memory", ExportKind::Memory, 0);
-
-    let mut realloc = Function::new([]);
-    realloc.instructions().global_get(0).global_get(0).local_get(3).i32_add().global_set(0).end();
-    code.function(&realloc);
-    let mut call = Function::new([]);
-    (0..handles).for_each(|handle| {
-        call.instructions().local_get(handle).call(0);
-    });
-    call.instructions().i32_const(HEAP).global_set(0);
-    if !results.is_empty() {
-        call.instructions().i32_const(answer);
-    }
-    call.instructions().end();
-    code.function(&call);
-
-    let mut memories = MemorySection::new();
-    let memory = MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
-    memories.memory(memory);
-    let mut globals = GlobalSection::new();
-    let heap = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-    globals.global(heap, &ConstExpr::i32_const(HEAP));
-    module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
-    module.section(&exports).section(&code);
-    module.finish()
-}
-
-fn value_type(of: &WasmType) -> ValType {
-    match of {
-        WasmType::I64 | WasmType::PointerOrI64 => ValType::I64,
-        _ => ValType::I32,
-    }
 }
