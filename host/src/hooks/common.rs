@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::BrokerServices;
 use super::limits::{EXCESS_LOOK, SUSPECT_LOOK};
 use super::tally::Tally;
+use super::teller::Starter;
 use super::verdict_number::VerdictNumber;
 use super::wasm::Runtime;
 
@@ -14,6 +15,7 @@ pub(crate) struct Common {
     pub(crate) broker: Arc<dyn BrokerServices>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) verdict_number: Arc<VerdictNumber>,
+    pub(crate) starter: Starter,
 }
 
 impl Common {
@@ -35,6 +37,6 @@ impl Common {
                 told = now;
             }
         })?;
-        Ok(Self { runtime, broker, tally, verdict_number })
+        Ok(Self { runtime, broker, tally, verdict_number, starter: Starter::new()? })
     }
 }

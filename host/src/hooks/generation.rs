@@ -59,7 +59,7 @@ impl Generation {
     ) -> Result<(Self, Vec<Observer>), LoadError> {
         let Roster { all, auth, topic_check } = Roster::load(spec, common, before)?;
         let decided = topic_check.iter().fold(ActionSet::default(), |set, it| set.union(it.wasm.interests().actions));
-        let observer = |plugin| Observer::new(plugin, &common.tally.events).transpose();
+        let observer = |plugin| Observer::new(plugin, common).transpose();
         let observers = all.iter().filter_map(observer).collect::<io::Result<_>>().map_err(LoadError::Engine)?;
         let deciding = topic_check.iter().filter(|plugin| !plugin.wasm.interests().actions.is_empty());
         for plugin in deciding.filter(|plugin| !plugin.wasm.manifest().wasi) {

@@ -187,7 +187,7 @@ fn start(
     all: &HookSpec,
     before: Option<&Arc<Loaded>>,
 ) -> Result<(Origin, Option<FileStamp>, Plugin), LoadError> {
-    let Common { runtime, broker, tally, verdict_number } = common;
+    let Common { runtime, broker, tally, verdict_number, .. } = common;
     let names: Vec<_> = embedded().iter().map(|plugin| plugin.name).collect();
     let found = match &spec.path {
         Some(path) => Found::File(path.clone()),

@@ -164,7 +164,7 @@ impl Hooks {
         let began = Instant::now();
         let common = Common::start(broker).map_err(LoadError::Engine)?;
         let (generation, observing) = Generation::load(spec, &common, 1, 0, &[])?;
-        let observers = Observers::new(Arc::clone(&common.tally.events)).map_err(LoadError::Engine)?;
+        let observers = Observers::new(Arc::clone(&common.tally.events));
         tracing::debug!("plugins were loaded in {:.1?}: {}", began.elapsed(), generation.plugins.len());
         let hooks = Self {
             common,

@@ -4,14 +4,14 @@ use std::sync::mpsc::{self, Receiver};
 
 use parking_lot::Mutex;
 
+use super::common::Common;
 use super::event_queues::EventQueues;
 use super::loaded::Loaded;
-use super::teller::{Starter, Teller, TellerThread};
+use super::teller::{Teller, TellerThread};
 
 /// The plugins that are told of events, in order, or have ticks: each has a thread for it, so that none waits for another.
 pub(crate) struct Observers {
     events: Arc<EventQueues>,
-    starter: Starter,
     running: Mutex<Vec<Running>>,
 }
 
@@ -23,8 +23,8 @@ struct Running {
 
 impl Observers {
     /// Nobody is told yet, and no tick comes before [`Observers::begin_ticks`].
-    pub(crate) fn new(events: Arc<EventQueues>) -> io::Result<Self> {
-        Ok(Self { events, starter: Starter::new()?, running: Mutex::default() })
+    pub(crate) fn new(events: Arc<EventQueues>) -> Self {
+        Self { events, running: Mutex::default() }
     }
 
     /// Lets others be told from now on: what came before is for those who are told so far.
@@ -37,8 +37,9 @@ impl Observers {
         before.retain(|before| before.end.is_to_come());
         for Observer { mut teller, thread, end } in observers {
             let plugin = Arc::clone(&teller.plugin().name);
-            let same = before.iter().position(|before| before.plugin == plugin);
-            teller.prepare(same.map(|place| before.swap_remove(place).end), self.starter.clone());
+            if let Some(same) = before.iter().position(|before| before.plugin == plugin) {
+                teller.goes_on_after(before.swap_remove(same).end);
+            }
             if thread.go_on(teller).is_err() {
                 tracing::error!("the thread that was to tell plugin {plugin:?} of events is gone");
             }
@@ -74,9 +75,9 @@ pub(crate) struct Observer {
 
 impl Observer {
     /// None for a plugin that observes nothing.
-    pub(crate) fn new(plugin: &Arc<Loaded>, events: &Arc<EventQueues>) -> io::Result<Option<Self>> {
+    pub(crate) fn new(plugin: &Arc<Loaded>, common: &Common) -> io::Result<Option<Self>> {
         let (ended, end) = mpsc::sync_channel(1);
-        let Some(teller) = Teller::new(plugin, events, ended) else { return Ok(None) };
+        let Some(teller) = Teller::new(plugin, common, ended) else { return Ok(None) };
         let thread = TellerThread::start(&plugin.name)?;
         Ok(Some(Self { teller: Box::new(teller), thread, end: End(end) }))
     }

@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, SendError, Sender, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::common::Common;
 use super::event_queues::{EventQueue, EventQueues};
 use super::faults::Call;
 use super::interests::EventSet;
@@ -33,13 +34,13 @@ pub(crate) struct Teller {
     is_busy: bool,
     /// The one of this plugin that is told what came before.
     before: Option<End>,
-    starter: Option<Starter>,
+    starter: Starter,
     ended: SyncSender<()>,
 }
 
 impl Teller {
     /// None for a plugin that observes nothing.
-    pub(crate) fn new(plugin: &Arc<Loaded>, events: &Arc<EventQueues>, ended: SyncSender<()>) -> Option<Self> {
+    pub(crate) fn new(plugin: &Arc<Loaded>, common: &Common, ended: SyncSender<()>) -> Option<Self> {
         let (exports, interests) = (plugin.wasm.manifest().exports, plugin.wasm.interests());
         let seconds = if exports.ticks { interests.tick_seconds } else { 0 };
         let period = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
@@ -48,13 +49,13 @@ impl Teller {
         observes.then(|| Self {
             warm: Warm::new(Arc::clone(plugin), FRESH_INSTANCE_PATIENCE).giving_way(),
             queue: Arc::new(EventQueue::new(wanted, interests.payloads)),
-            events: Arc::clone(events),
+            events: Arc::clone(&common.tally.events),
             period,
             next: None,
             share: Share::default(),
             is_busy: false,
             before: None,
-            starter: None,
+            starter: common.starter.clone(),
             ended,
         })
     }
@@ -67,9 +68,9 @@ impl Teller {
         &self.queue
     }
 
-    /// Has it begin once another one of the same plugin has ended, if there is one.
-    pub(crate) fn prepare(&mut self, before: Option<End>, starter: Starter) {
-        (self.before, self.starter) = (before, Some(starter));
+    /// Has it begin once another one of the same plugin has ended.
+    pub(crate) fn goes_on_after(&mut self, before: End) {
+        self.before = Some(before);
     }
 
     fn run(mut self: Box<Self>) {
@@ -94,11 +95,7 @@ impl Teller {
 
     /// Has another thread go on. Where there is none, this one does.
     fn hand_over(mut self: Box<Self>) -> Result<(), Box<Self>> {
-        let started = self
-            .starter
-            .as_ref()
-            .map_or_else(|| Err(io::ErrorKind::NotFound.into()), |it| it.start(&self.plugin().name));
-        match started {
+        match self.starter.start(&self.plugin().name) {
             Ok(another) => another.go_on(self),
             Err(error) => {
                 tracing::error!(
@@ -216,9 +213,9 @@ impl Starter {
     }
 
     fn start(&self, plugin: &Arc<str>) -> io::Result<TellerThread> {
-        let gone = |()| io::Error::from(io::ErrorKind::BrokenPipe);
         let (started, start) = mpsc::sync_channel(1);
-        self.0.send(Order { plugin: Arc::clone(plugin), started }).map_err(|_| gone(()))?;
-        start.recv().map_err(|_| gone(()))?
+        // Where it is gone, so is what would send the answer.
+        let _ = self.0.send(Order { plugin: Arc::clone(plugin), started });
+        start.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
     }
 }
